@@ -1,0 +1,86 @@
+/* The fast path as the agent sees it: tables of fixed-size entries (shapes in <skerry/abi/fastpath.h>), programs on
+ * interfaces, counters and events. Two providers: bpf (the kernel, pinned, outlives the agent) and memory (hash tables,
+ * for tests and the swarm). A provider stores what it is told and judges nothing; what to store is compiled above it
+ * (agent/fastpath/program.h). One thread. */
+#pragma once
+
+#include <skerry/abi/drop_reasons.h>
+#include <skerry/abi/fastpath.h>
+#include <skerry/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum skr_fastpath_table {
+    SKR_TABLE_PORTS,
+    SKR_TABLE_RECORDS_MAC,
+    SKR_TABLE_RECORDS_CA,
+    SKR_TABLE_SUBNETS,
+    SKR_TABLE_ROUTES,
+    SKR_TABLE_OWN_PAS,
+    SKR_TABLE_PEERS,
+    SKR_TABLE_FLOOD,
+    SKR_TABLE_NEIGHBORS,
+    SKR_TABLE_COUNT
+};
+struct skr_fastpath_table_info {
+    const char *name; /* "records_ca": map name, diag, drift */
+    size_t key_size, value_size;
+    uint32_t max_entries; /* default capacity; the bpf provider reads [fastpath] in the configuration */
+};
+const struct skr_fastpath_table_info *skr_fastpath_table_info(enum skr_fastpath_table table);
+
+enum skr_fastpath_hook { SKR_HOOK_PORT, SKR_HOOK_UPLINK };
+
+/* What stands on an interface, as the kernel tells it. */
+struct skr_fastpath_attachment {
+    bool qdisc;          /* a clsact or ingress qdisc is there */
+    bool attached;       /* our filter (priority, handle) is there */
+    uint32_t program_id; /* of our filter, 0 = none */
+    bool ours;           /* program_id is the one we loaded */
+    unsigned foreign;    /* other filters and programs on the same hook */
+};
+
+struct skr_fastpath;
+struct skr_fastpath_ops {
+    const char *name;
+    void (*free)(struct skr_fastpath *fastpath);
+    /* 0 or -errno; -E2BIG: the table is full. put replaces in place, atomically for a packet. remove of what is not
+     * there is 0. get: -ENOENT. */
+    int (*put)(struct skr_fastpath *fastpath, enum skr_fastpath_table table, const void *key, const void *value);
+    int (*remove)(struct skr_fastpath *fastpath, enum skr_fastpath_table table, const void *key);
+    int (*get)(struct skr_fastpath *fastpath, enum skr_fastpath_table table, const void *key, void *ret_value);
+    /* Every entry that was there throughout the walk; fn returning non-zero ends it with that value. */
+    int (*walk)(struct skr_fastpath *fastpath, enum skr_fastpath_table table,
+                int (*fn)(void *arg, const void *key, const void *value), void *arg);
+    /* Attaches or replaces in place (never remove-then-add). detach leaves qdiscs and foreign filters. */
+    int (*attach)(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex);
+    int (*detach)(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex);
+    int (*inspect)(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex,
+                   struct skr_fastpath_attachment *ret);
+    /* Readable when events wait; -1: none ever. poll calls fn for each waiting event and returns their number. */
+    int (*events_fd)(struct skr_fastpath *fastpath);
+    int (*events_poll)(struct skr_fastpath *fastpath, void (*fn)(void *arg, const struct skr_abi_event *event), void *arg);
+    int (*meter)(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret); /* summed over CPUs */
+    /* fn for each (reason, ifindex, count) with count > 0. */
+    int (*drops)(struct skr_fastpath *fastpath, void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count),
+                 void *arg);
+};
+struct skr_fastpath {
+    const struct skr_fastpath_ops *ops;
+};
+
+struct skr_fastpath_options {
+    const char *pin_directory; /* bpf: where maps and programs are pinned; the provider mounts a bpffs if none is there */
+    const char *object_path;   /* bpf: another build of the programs (upgrade); NULL = the embedded one */
+    uint32_t records_max;      /* capacity of the two record tables, 0 = default */
+    uint16_t filter_priority;  /* tc priority, 0 = 49152 */
+    uint32_t filter_handle;    /* tc handle, 0 = 1 */
+};
+
+int skr_fastpath_memory_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret, struct skr_error *error);
+/* Loads or adopts: maps that are pinned with the same version and shape are used as they are, programs are replaced in
+ * place where they differ. Nothing is cleared. free() leaves everything pinned and attached. */
+int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret, struct skr_error *error);
+/* Takes everything away: pins, filters (ours alone). For leaving a machine. */
+int skr_fastpath_bpf_uninstall(const struct skr_fastpath_options *options, struct skr_error *error);

@@ -1,0 +1,71 @@
+/* The host itself over rtnetlink (libmnl): interface inventory and binding, provider addresses, rules, routes, sysctls,
+ * neighbours. Keeps what desired state asks for and tells what changed. Everything it made is marked (rtproto 83 'S',
+ * rule priority range, neighbour NTF_EXT_MANAGED) so that a restarted agent recognizes it. One thread; netlink is
+ * non-blocking on the loop, dumps are short. */
+#pragma once
+
+#include "agent/desired/desired.h"
+#include <skerry/address.h>
+#include <skerry/abi/fastpath.h>
+
+#define SKR_INTERFACE_NAME_MAX 16
+
+struct skr_host_interface {
+    uint32_t ifindex;
+    char name[SKR_INTERFACE_NAME_MAX];
+    char alias[256];
+    char kind[16]; /* IFLA_INFO_KIND, empty = physical */
+    struct skr_mac mac;
+    uint32_t mtu;
+    bool up, running;
+    bool peer_elsewhere; /* veth whose peer is in another network namespace */
+    int64_t speed_mbps;
+    uint32_t rx_queues, tx_queues;
+};
+
+/* What the rest of the agent hears. All are required. */
+struct skr_host_output {
+    /* An adapter was bound (ifindex), rebound, or lost its interface (ifindex 0, reason: no_interface,
+     * ambiguous_binding, interface_in_use). */
+    void (*binding)(void *arg, const struct skr_uuid *adapter_id, const struct skr_host_interface *interface,
+                    const char *reason);
+    /* An interface with ifalias skerry:<adapter id> that is no port of ours appeared or went. */
+    void (*claim)(void *arg, const struct skr_uuid *adapter_id, const char *interface, bool present);
+    /* An own PA stands on its uplink (ifindex) or does not (0, reason). */
+    void (*own_pa)(void *arg, const struct skr_uuid *id, const struct skr_address *pa, uint32_t ifindex, uint32_t mtu,
+                   const char *reason);
+    void (*neighbor)(void *arg, const struct skr_address *pa, const struct skr_abi_neighbor *neighbor); /* ifindex 0: none */
+    /* An uplink of desired state appeared (attach), went, or changed state. */
+    void (*uplink)(void *arg, const struct skr_host_interface *interface, bool present);
+    /* Any interface, address, qdisc or filter changed: drift looks at once. kind: "link", "address", "rule", "qdisc",
+     * "filter", "neighbor". */
+    void (*changed)(void *arg, const char *kind, uint32_t ifindex);
+    void *arg;
+};
+
+struct skr_host;
+int skr_host_new(struct skr_desired *desired, const struct skr_host_output *output, struct skr_host **ret,
+                 struct skr_error *error);
+void skr_host_free(struct skr_host *host); /* leaves addresses, rules and routes in place */
+/* An skr_desired_fn. */
+void skr_host_changes(void *host, const struct skr_desired_change *changes, size_t count);
+void skr_host_need_neighbor(void *host, const struct skr_address *pa, bool needed); /* for skr_program_on_remote_pa */
+
+int skr_host_fd(const struct skr_host *host);  /* readable: netlink messages wait */
+void skr_host_read(struct skr_host *host);
+int64_t skr_host_deadline_ns(const struct skr_host *host); /* duplicate-address detection, retries; INT64_MAX: none */
+void skr_host_run(struct skr_host *host, int64_t now_ns);
+
+/* Inventory, in order of ifindex. */
+size_t skr_host_interfaces(const struct skr_host *host, const struct skr_host_interface **ret);
+const struct skr_host_interface *skr_host_interface(const struct skr_host *host, uint32_t ifindex);
+
+/* What differs from desired state on the host side (PA missing, uplink down, wrong MTU, rule or route gone); fn for each.
+ * repair puts one back. */
+struct skr_host_difference {
+    const char *object_kind; /* provider-address, uplink, port */
+    struct skr_uuid object_id;
+    char object[64], field[32], expected[64], found[64];
+};
+void skr_host_audit(struct skr_host *host, void (*fn)(void *arg, const struct skr_host_difference *difference), void *arg);
+int skr_host_repair(struct skr_host *host, const struct skr_host_difference *difference);

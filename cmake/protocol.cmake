@@ -1,0 +1,16 @@
+# proto/skerry/v1/*.proto -> <build>/generated/skerry/v1/*.pb-c.{c,h}; include as <skerry/v1/southbound.pb-c.h>.
+find_program(PROTOC_C protoc-c REQUIRED)
+file(GLOB protocol_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/proto/skerry/v1/*.proto)
+set(protocol_output ${PROJECT_BINARY_DIR}/generated)
+file(MAKE_DIRECTORY ${protocol_output})
+foreach(file ${protocol_files})
+  get_filename_component(stem ${file} NAME_WE)
+  set(generated ${protocol_output}/skerry/v1/${stem}.pb-c.c ${protocol_output}/skerry/v1/${stem}.pb-c.h)
+  add_custom_command(OUTPUT ${generated} DEPENDS ${file}
+    COMMAND ${PROTOC_C} --proto_path=${PROJECT_SOURCE_DIR}/proto --c_out=${protocol_output} ${file} VERBATIM)
+  list(APPEND protocol_sources ${generated})
+endforeach()
+add_library(skr_protocol STATIC ${protocol_sources})
+target_compile_options(skr_protocol PRIVATE -Wno-error -w)
+target_include_directories(skr_protocol SYSTEM PUBLIC ${protocol_output})
+target_link_libraries(skr_protocol PUBLIC PkgConfig::libprotobuf-c)

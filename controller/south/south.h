@@ -1,0 +1,41 @@
+/* Agents: enrolment, sessions over TLS, renewal, revocation, reports in. An acceptor and one worker a core on libevent;
+ * each session lives on one worker. Judges identity by the database (host id, key hash, not revoked), hands messages to the
+ * policy and reports to the model through ordinary writes. */
+#pragma once
+
+#include "controller/model/model.h"
+#include "controller/policy/policy.h"
+#include "controller/store/store.h"
+
+struct skr_south;
+struct skr_south_options {
+    const char *listen;              /* "0.0.0.0:6653" */
+    struct skr_store *store;
+    const char *const *server_names; /* SANs of the server certificate */
+    size_t server_name_count;
+    int64_t certificate_lifetime_ms; /* 0 = 24 h */
+    int64_t expired_grace_ms;        /* 0 = 365 days */
+    unsigned workers;                /* 0 = one a core */
+    unsigned keepalive_ms;           /* 0 = 5,000; a silent peer is gone after three */
+    unsigned handshakes_max;         /* 0 = 256 in progress; the rest waits in the listen queue */
+};
+
+/* Makes or loads the certificate authority (in the database, through model). */
+int skr_south_new(const struct skr_south_options *options, struct skr_south **ret, struct skr_error *error);
+/* 32 bytes: SHA-256 of the authority's public key, what join strings pin. */
+const uint8_t *skr_south_authority_key_hash(const struct skr_south *south);
+/* A server certificate of the authority for the API; PEM owned by the caller. */
+int skr_south_server_certificate(struct skr_south *south, const char *const *names, size_t count, char **ret_key_pem,
+                                 char **ret_certificate_pem, struct skr_error *error);
+/* What the policy calls (struct skr_policy_output with arg = south); then start with the policy itself. */
+struct skr_policy_output skr_south_policy_output(struct skr_south *south);
+int skr_south_start(struct skr_south *south, struct skr_policy *policy, struct skr_error *error);
+uint16_t skr_south_port(const struct skr_south *south);
+/* Goodbye to every session, then ends. */
+void skr_south_free(struct skr_south *south);
+/* An skr_commit_fn: ends the sessions of hosts that were revoked or removed; Command remediate. */
+void skr_south_changes(void *south, const struct skr_change *changes, size_t count);
+struct skr_south_stats {
+    uint64_t sessions, handshakes, enrolments, refused, frames_in, frames_out, bytes_in, bytes_out, reports;
+};
+void skr_south_stats(struct skr_south *south, struct skr_south_stats *ret);

@@ -1,0 +1,43 @@
+/* Every reason to drop a packet, once: X(NAME, "text"). A drop without a reason does not exist. The numbers are the
+ * order of the list; new ones go to the end (counters are state and outlive programs). */
+#pragma once
+
+#define SKR_DROP_REASONS(X)                                                                                            \
+    X(NONE, "not dropped")                                                                                             \
+    X(TRUNCATED, "the frame ends before its headers do")                                                               \
+    X(GUEST_VLAN_TAG, "a guest sent a frame with its own 802.1Q tag")                                                  \
+    X(SOURCE_MAC, "source MAC is not the adapter's")                                                                   \
+    X(SOURCE_ADDRESS, "source address is not held by the adapter")                                                     \
+    X(ARP_SPOOFED, "ARP names an address or MAC the adapter does not hold")                                            \
+    X(DHCP_GUARD, "a guest answered as a DHCP server")                                                                 \
+    X(ROUTER_GUARD, "a guest sent a router advertisement")                                                             \
+    X(NO_SUBNET, "the port's VM subnet is not programmed")                                                             \
+    X(UNKNOWN_DESTINATION, "no lookup record for the destination")                                                     \
+    X(NO_ROUTE, "no route in the routing domain")                                                                      \
+    X(TTL_EXCEEDED, "time to live ended at the gateway")                                                               \
+    X(NOT_IPV4, "protocol is not carried by this VM subnet")                                                           \
+    X(TOO_BIG, "larger than the MTU of the path")                                                                      \
+    X(GSO_UNSUPPORTED, "segmentation type cannot be encapsulated")                                                     \
+    X(NO_PROVIDER_ADDRESS, "no provider address to send from or to")                                                   \
+    X(NO_NEIGHBOR, "next hop of the provider address is not resolved")                                                 \
+    X(ENCAPSULATION_FAILED, "the kernel refused to make room for the outer headers")                                   \
+    X(DECAPSULATION_FAILED, "the kernel refused to remove the outer headers")                                          \
+    X(OUTER_FRAGMENT, "encapsulated packet is an IP fragment")                                                         \
+    X(OUTER_INVALID, "outer headers break RFC 7637 or RFC 7348")                                                       \
+    X(UNKNOWN_VSID, "virtual subnet ID is not on this host")                                                           \
+    X(NOT_A_MEMBER, "sending host is not a member of the VM network")                                                  \
+    X(SOURCE_RECORD, "inner source MAC is not at the sending host")                                                    \
+    X(WRONG_UPLINK, "arrived on an uplink that does not carry this provider address")                                  \
+    X(NOT_LOCAL, "destination adapter is not on this host")                                                            \
+    X(UNBOUND, "destination adapter has no interface")                                                                 \
+    X(FLOOD_INCOMPLETE, "a copy of a broadcast could not be made")                                                     \
+    X(PROVIDER_SUBNET, "a guest may not reach provider addresses")                                                     \
+    X(PUNT_LIMITED, "the agent's queue is full")                                                                       \
+    X(INTERNAL, "the program met a state that cannot be")
+
+enum skr_drop_reason {
+#define SKR_DROP_ENUM(name, text) SKR_DROP_##name,
+    SKR_DROP_REASONS(SKR_DROP_ENUM)
+#undef SKR_DROP_ENUM
+            SKR_DROP_REASON_COUNT
+};

@@ -1,0 +1,178 @@
+/* What user space and the eBPF programs share: the shape of every table. Version SKR_ABI_VERSION; static_asserts below
+ * hold the sizes. All addresses are 16 bytes in network byte order, IPv4 as ::ffff:a.b.c.d; VSIDs, indexes and flags are
+ * in host byte order; unused bytes are zero, in keys above all. Included by both sides: only linux/types.h.
+ *
+ * Policy tables (ports .. neighbors) hold what the controller asked for, as compiled by the agent. State tables (meters,
+ * drops) are never replaced: see datapath.md, "Maps". */
+#pragma once
+
+#include <linux/types.h>
+
+#define SKR_ABI_VERSION 1
+
+#define SKR_GATEWAY_MAC_BYTES {0x02, 0x5c, 0x00, 0x00, 0x00, 0x01} /* one constant, never allocatable */
+#define SKR_VSID_MIN 4096
+#define SKR_VSID_MAX 16777214
+
+struct skr_abi_address {
+    __u8 bytes[16];
+};
+
+/* ports: ifindex (__u32) -> what is behind that interface. */
+enum {
+    SKR_PORT_MAC_SPOOFING = 1 << 0,        /* may send from any MAC */
+    SKR_PORT_GUEST_SPECIFIED_IPS = 1 << 1, /* learns: unknown source addresses of the subnet pass and are reported */
+    SKR_PORT_ARP_ND_INSPECTION = 1 << 2,   /* ARP and ND must name an address the port holds */
+    SKR_PORT_DHCP_GUARD = 1 << 3,
+    SKR_PORT_ROUTER_GUARD = 1 << 4,
+    SKR_PORT_PEER = 1 << 5                 /* veth whose peer is in another namespace: bpf_redirect_peer works */
+};
+struct skr_abi_port {
+    __u8 adapter_id[16];
+    __u32 domain; /* routing domain number */
+    __u32 vsid;
+    __u32 flags;
+    __u8 mac[6];
+    __u8 reserved[6];
+};
+
+/* records_mac: (VSID, MAC) -> where that MAC is. */
+struct skr_abi_mac_key {
+    __u32 vsid;
+    __u8 mac[6];
+    __u8 zero[2];
+};
+struct skr_abi_mac_record {
+    struct skr_abi_address pa; /* of the host; own PA when local */
+    __u32 ifindex;             /* local and bound: the port; else 0 */
+    __u32 flags;
+};
+
+/* records_ca: (VSID, customer address) -> who holds that address. */
+struct skr_abi_ca_key {
+    __u32 vsid;
+    struct skr_abi_address ca;
+};
+enum { SKR_RECORD_DYNAMIC = 1 << 0, SKR_RECORD_L2ONLY = 1 << 1, SKR_RECORD_GATEWAY = 1 << 2, SKR_RECORD_DHCP = 1 << 3 };
+struct skr_abi_ca_record {
+    __u8 mac[6];
+    __u8 zero[2];
+    __u32 flags;
+};
+
+/* subnets: VSID (__u32) -> the VM subnet. */
+enum { SKR_SUBNET_LEARNS = 1 << 0, SKR_SUBNET_VXLAN = 1 << 1 };
+struct skr_abi_subnet {
+    __u32 domain;
+    __u32 flags;
+    struct skr_abi_address gateway;   /* first host address */
+    struct skr_abi_address source_pa; /* own PA that encapsulates for this subnet; zero: none yet, remote frames drop */
+    __u32 prefix_length;              /* of the 16-byte form (IPv4 + 96) */
+    __u32 mtu;                        /* inner IP MTU */
+};
+
+/* routes: longest prefix within a routing domain. */
+struct skr_abi_route_key {
+    __u32 prefix_bits; /* LPM: 32 (domain) + length in the 16-byte form */
+    __u32 domain;      /* big-endian: LPM compares from the most significant bit */
+    struct skr_abi_address destination;
+};
+struct skr_abi_route {
+    __u32 vsid;                     /* VM subnet the packet leaves in */
+    __u32 flags;
+    struct skr_abi_address next_hop; /* zero: the destination itself is on that subnet */
+};
+
+/* own_pas: own provider address -> how packets with it leave and arrive. */
+struct skr_abi_own_pa {
+    __u32 ifindex; /* uplink */
+    __u32 vlan_id;
+    __u32 mtu;     /* PA side */
+    __u32 reserved;
+};
+
+/* peers: who may send to us in a domain. */
+struct skr_abi_peer_key {
+    __u32 domain;
+    struct skr_abi_address pa;
+};
+struct skr_abi_peer {
+    __u32 flags;
+};
+
+/* flood: per VSID two chains of receivers in ascending order, so that the table's content is a function of the set and an
+ * insertion touches one predecessor. Remote: (vsid, PA) -> next PA; the chain starts at PA zero and ends at zero. Local:
+ * (vsid, ifindex in the last 4 bytes, big-endian, of an address that starts with SKR_FLOOD_LOCAL) likewise, starting at
+ * ifindex 0. */
+#define SKR_FLOOD_LOCAL 0xfe
+#define SKR_FLOOD_REMOTE_MAX 8192
+#define SKR_FLOOD_LOCAL_MAX 1024
+struct skr_abi_flood_key {
+    __u32 vsid;
+    struct skr_abi_address receiver;
+};
+struct skr_abi_flood {
+    struct skr_abi_address next;
+};
+
+/* neighbors: remote PA -> its next hop, filled from netlink, for copies (datapath.md, recipe 3). */
+struct skr_abi_neighbor {
+    __u32 ifindex;
+    __u8 source_mac[6];
+    __u8 destination_mac[6];
+};
+
+/* meters (state): ifindex of a port -> per-CPU counters, inner L2 bytes without FCS. From the VM's point of view. */
+struct skr_abi_meter {
+    __u64 tx_packets, tx_bytes, rx_packets, rx_bytes;
+    __u64 reserved[4];
+};
+
+/* drops (state): (reason, ifindex) -> per-CPU count. Reasons in abi/drop_reasons.h. */
+struct skr_abi_drop_key {
+    __u32 reason;
+    __u32 ifindex;
+};
+
+/* events: ring buffer from the programs to the agent. */
+enum {
+    SKR_EVENT_LEARN = 1,        /* port saw `ca` with `mac` as source (ARP or IP) */
+    SKR_EVENT_ANNOUNCEMENT = 2, /* gratuitous ARP or RARP */
+    SKR_EVENT_TOO_BIG = 3       /* packet follows; the agent answers with ICMP (datapath.md, recipe 7) */
+};
+#define SKR_EVENT_PACKET_MAX 256
+struct skr_abi_event {
+    __u32 kind;
+    __u32 ifindex;
+    __u32 vsid;
+    __u32 domain;
+    struct skr_abi_address ca;
+    __u8 mac[6];
+    __u16 packet_size; /* bytes that follow in packet, at most SKR_EVENT_PACKET_MAX */
+    __u32 mtu;
+    __u32 reserved;
+    __u8 packet[SKR_EVENT_PACKET_MAX];
+};
+
+/* Verdict left in skb->cb[] for tests and explain (recipe 8). */
+enum { SKR_VERDICT_PASS, SKR_VERDICT_DROP, SKR_VERDICT_LOCAL, SKR_VERDICT_REMOTE, SKR_VERDICT_FLOOD, SKR_VERDICT_REPLY };
+/* cb[0] verdict, cb[1] drop reason, cb[2] target ifindex (local, reply) or uplink ifindex (remote), cb[3] VSID after
+ * routing, cb[4] last 4 bytes of the PA (remote). */
+
+/* Key of each table as struct, for generic code: ports, subnets: __u32; own_pas, neighbors: struct skr_abi_address. */
+#ifndef __bpf__
+#include <assert.h>
+static_assert(sizeof(struct skr_abi_port) == 40, "abi");
+static_assert(sizeof(struct skr_abi_mac_key) == 12, "abi");
+static_assert(sizeof(struct skr_abi_mac_record) == 24, "abi");
+static_assert(sizeof(struct skr_abi_ca_key) == 20, "abi");
+static_assert(sizeof(struct skr_abi_ca_record) == 12, "abi");
+static_assert(sizeof(struct skr_abi_subnet) == 48, "abi");
+static_assert(sizeof(struct skr_abi_route_key) == 24, "abi");
+static_assert(sizeof(struct skr_abi_route) == 24, "abi");
+static_assert(sizeof(struct skr_abi_own_pa) == 16, "abi");
+static_assert(sizeof(struct skr_abi_peer_key) == 20, "abi");
+static_assert(sizeof(struct skr_abi_flood_key) == 20, "abi");
+static_assert(sizeof(struct skr_abi_neighbor) == 16, "abi");
+static_assert(sizeof(struct skr_abi_meter) == 64, "abi");
+#endif

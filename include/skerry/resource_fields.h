@@ -1,0 +1,236 @@
+/* Numbers of each resource's own fields, in the order of its table in lib/resource/<object>.c. */
+#pragma once
+
+#include <skerry/resource.h>
+
+enum { /* tenant */
+    SKR_TENANT_LOGICAL_NETWORK_IDS = SKR_FIELD_COMMON_COUNT, /* REFERENCES */
+    SKR_TENANT_PORT_CLASSIFICATION_IDS,                      /* REFERENCES */
+    SKR_TENANT_FIELD_COUNT
+};
+enum { /* host-group */
+    SKR_HOST_GROUP_PARENT_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE; null only for the built-in root "All hosts" */
+    SKR_HOST_GROUP_CLAIMS,                             /* BOOLEAN, default true: hosts may claim adapters by ifalias */
+    SKR_HOST_GROUP_BUILT_IN,                           /* BOOLEAN read-only */
+    SKR_HOST_GROUP_FIELD_COUNT
+};
+enum { /* logical-network */
+    SKR_LOGICAL_NETWORK_ISOLATION = SKR_FIELD_COMMON_COUNT, /* ENUM connected | vlan | pvlan, immutable */
+    SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION,             /* BOOLEAN */
+    SKR_LOGICAL_NETWORK_ENCAPSULATION,                      /* ENUM nvgre | vxlan */
+    SKR_LOGICAL_NETWORK_MTU,                                /* INTEGER 1280 to 9216, default 1500: of the PA side */
+    SKR_LOGICAL_NETWORK_FIELD_COUNT
+};
+enum { /* network-site.subnet_vlans[] */
+    SKR_SUBNET_VLAN_SUBNET,            /* PREFIX, nullable */
+    SKR_SUBNET_VLAN_VLAN_ID,           /* INTEGER 0 to 4094 */
+    SKR_SUBNET_VLAN_SECONDARY_VLAN_ID, /* INTEGER 1 to 4094, nullable */
+    SKR_SUBNET_VLAN_FIELD_COUNT
+};
+enum { /* network-site */
+    SKR_NETWORK_SITE_LOGICAL_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
+    SKR_NETWORK_SITE_HOST_GROUP_IDS,                              /* REFERENCES */
+    SKR_NETWORK_SITE_SUBNET_VLANS,                                /* STRUCTS */
+    SKR_NETWORK_SITE_FIELD_COUNT
+};
+enum { /* ip-pool.gateways[] */
+    SKR_GATEWAY_ADDRESS,
+    SKR_GATEWAY_METRIC,
+    SKR_GATEWAY_FIELD_COUNT
+};
+enum { /* ip-pool */
+    SKR_IP_POOL_NETWORK_SITE_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE nullable, immutable */
+    SKR_IP_POOL_VM_SUBNET_ID,                             /* REFERENCE nullable, immutable: exactly one of the two */
+    SKR_IP_POOL_SUBNET,                                   /* PREFIX: the site's or VM subnet's */
+    SKR_IP_POOL_RANGE_START,                              /* ADDRESS */
+    SKR_IP_POOL_RANGE_END,                                /* ADDRESS */
+    SKR_IP_POOL_RESERVED,                                 /* JSON '[' of "a" or "a-b" */
+    SKR_IP_POOL_VIP_RESERVED,                             /* JSON '[' */
+    SKR_IP_POOL_GATEWAYS,                                 /* STRUCTS */
+    SKR_IP_POOL_DNS_SERVERS,                              /* ADDRESSES */
+    SKR_IP_POOL_DNS_SUFFIX,                               /* TEXT */
+    SKR_IP_POOL_DNS_SEARCH_SUFFIXES,                      /* JSON '[' of text */
+    SKR_IP_POOL_WINS_SERVERS,                             /* ADDRESSES */
+    SKR_IP_POOL_TOTAL,                                    /* INTEGER hidden unversioned: counters behind utilization */
+    SKR_IP_POOL_ALLOCATED,
+    SKR_IP_POOL_RESERVED_COUNT,
+    SKR_IP_POOL_VIP_COUNT,
+    SKR_IP_POOL_UTILIZATION, /* COMPUTED {total, allocated, reserved, vip, free} as decimal text */
+    SKR_IP_POOL_FIELD_COUNT
+};
+enum { /* mac-pool */
+    SKR_MAC_POOL_HOST_GROUP_IDS = SKR_FIELD_COMMON_COUNT, /* REFERENCES */
+    SKR_MAC_POOL_RANGE_START,                             /* MAC */
+    SKR_MAC_POOL_RANGE_END,                               /* MAC */
+    SKR_MAC_POOL_BUILT_IN,
+    SKR_MAC_POOL_FIELD_COUNT
+};
+enum { /* virtual-port-profile.offload */
+    SKR_OFFLOAD_VMQ,
+    SKR_OFFLOAD_IPSEC_TASK_OFFLOAD,
+    SKR_OFFLOAD_SRIOV,
+    SKR_OFFLOAD_VRSS,
+    SKR_OFFLOAD_FIELD_COUNT
+};
+enum { /* virtual-port-profile.security */
+    SKR_SECURITY_MAC_SPOOFING,
+    SKR_SECURITY_DHCP_GUARD,
+    SKR_SECURITY_ROUTER_GUARD,
+    SKR_SECURITY_ARP_ND_INSPECTION,
+    SKR_SECURITY_GUEST_TEAMING,
+    SKR_SECURITY_IEEE_PRIORITY_TAGGING,
+    SKR_SECURITY_GUEST_SPECIFIED_IPS,
+    SKR_SECURITY_FIELD_COUNT
+};
+enum { /* virtual-port-profile.bandwidth */
+    SKR_BANDWIDTH_MINIMUM_WEIGHT,
+    SKR_BANDWIDTH_MINIMUM_BPS,
+    SKR_BANDWIDTH_MAXIMUM_BPS,
+    SKR_BANDWIDTH_FIELD_COUNT
+};
+enum { /* virtual-port-profile */
+    SKR_VIRTUAL_PORT_PROFILE_OFFLOAD = SKR_FIELD_COMMON_COUNT, /* STRUCT */
+    SKR_VIRTUAL_PORT_PROFILE_SECURITY,                         /* STRUCT */
+    SKR_VIRTUAL_PORT_PROFILE_BANDWIDTH,                        /* STRUCT */
+    SKR_VIRTUAL_PORT_PROFILE_BUILT_IN,
+    SKR_VIRTUAL_PORT_PROFILE_FIELD_COUNT
+};
+enum { /* port-classification */
+    SKR_PORT_CLASSIFICATION_VIRTUAL_PORT_PROFILE_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE: until logical switches map it */
+    SKR_PORT_CLASSIFICATION_BUILT_IN,
+    SKR_PORT_CLASSIFICATION_FIELD_COUNT
+};
+enum { /* host.uplinks[] */
+    SKR_UPLINK_NAME,             /* TEXT, unique in the list */
+    SKR_UPLINK_INTERFACE,        /* TEXT, 1 to 15 bytes */
+    SKR_UPLINK_NETWORK_SITE_IDS, /* JSON '[' of site ids, each checked by the rules; empty = the sites covering its group */
+    SKR_UPLINK_FIELD_COUNT
+};
+enum { /* host */
+    SKR_HOST_HOST_GROUP_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE, default: the root */
+    SKR_HOST_UPLINKS,                                /* STRUCTS, at most 32 */
+    SKR_HOST_STATE,            /* ENUM active | removed (maintenance: not supported yet) */
+    SKR_HOST_GATEWAY_ONLY,     /* BOOLEAN */
+    SKR_HOST_REMEDIATION,      /* ENUM auto | manual */
+    SKR_HOST_ENROLMENT,        /* ENUM read-only unversioned: pending | enrolled | revoked */
+    SKR_HOST_KEY_HASH,         /* TEXT hidden: hex SHA-256 of the agent's key */
+    SKR_HOST_SYNCED_REVISION,  /* INTEGER hidden unversioned */
+    SKR_HOST_AGENT_VERSION,    /* TEXT read-only unversioned */
+    SKR_HOST_KERNEL,           /* TEXT read-only unversioned */
+    SKR_HOST_INVENTORY,        /* JSON '[' read-only unversioned: interfaces {name, mac, mtu, speed_mbps, link, queues} */
+    SKR_HOST_CERTIFICATE_EXPIRES_AT, /* TIME read-only unversioned nullable */
+    SKR_HOST_LAST_SEEN_AT,           /* TIME read-only unversioned nullable: of connect and disconnect, no keepalives */
+    SKR_HOST_FIELD_COUNT
+};
+enum { /* vm-network (tenant scope) */
+    SKR_VM_NETWORK_LOGICAL_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
+    SKR_VM_NETWORK_ISOLATION,             /* ENUM none | vlan | pvlan | network_virtualization */
+    SKR_VM_NETWORK_ROUTING_DOMAIN_ID,     /* UUID read-only: RDID */
+    SKR_VM_NETWORK_ROUTING_DOMAIN_NUMBER, /* INTEGER hidden: 32 bits, never reused, the fast path's key for the RDID */
+    SKR_VM_NETWORK_MTU,                   /* INTEGER nullable: null = PA MTU - overhead */
+    SKR_VM_NETWORK_FIELD_COUNT
+};
+enum { /* vm-subnet (tenant scope) */
+    SKR_VM_SUBNET_VM_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
+    SKR_VM_SUBNET_PREFIX,                                 /* PREFIX immutable */
+    SKR_VM_SUBNET_VSID,               /* INTEGER 4096 to 16777214, administrators, immutable; assigned when absent */
+    SKR_VM_SUBNET_GATEWAY,            /* ADDRESS read-only */
+    SKR_VM_SUBNET_MTU,                /* COMPUTED */
+    SKR_VM_SUBNET_PA_MULTICAST_GROUP, /* ADDRESS nullable, administrators: NOT_SUPPORTED yet when set */
+    SKR_VM_SUBNET_FIELD_COUNT
+};
+enum { /* network-adapter (tenant scope) */
+    SKR_NETWORK_ADAPTER_VM_NAME = SKR_FIELD_COMMON_COUNT, /* TEXT */
+    SKR_NETWORK_ADAPTER_VM_NETWORK_ID,     /* REFERENCE immutable */
+    SKR_NETWORK_ADAPTER_VM_SUBNET_ID,      /* REFERENCE immutable */
+    SKR_NETWORK_ADAPTER_MAC,               /* MAC; from a MAC pool when absent */
+    SKR_NETWORK_ADAPTER_IP_ADDRESSES,      /* ADDRESSES: absent = from the subnet's pool if it has one; [] = none */
+    SKR_NETWORK_ADAPTER_CLASSIFICATION_ID, /* REFERENCE nullable: null = the built-in default */
+    SKR_NETWORK_ADAPTER_HOST_ID,           /* REFERENCE nullable, administrators */
+    SKR_NETWORK_ADAPTER_INTERFACE,         /* TEXT nullable, administrators */
+    SKR_NETWORK_ADAPTER_CLAIMED,           /* BOOLEAN hidden unversioned: host_id came from a claim */
+    SKR_NETWORK_ADAPTER_BOUND,             /* BOOLEAN read-only unversioned */
+    SKR_NETWORK_ADAPTER_BOUND_INTERFACE,   /* TEXT read-only unversioned nullable */
+    SKR_NETWORK_ADAPTER_BOUND_REASON,      /* TEXT read-only unversioned nullable: why it is not bound */
+    SKR_NETWORK_ADAPTER_FIELD_COUNT
+};
+enum { /* join-token */
+    SKR_JOIN_TOKEN_HOST_GROUP_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE nullable */
+    SKR_JOIN_TOKEN_TTL_S,       /* INTEGER 60 to 86400, default 3600, immutable */
+    SKR_JOIN_TOKEN_USES,        /* INTEGER 1 to 10000, default 1 */
+    SKR_JOIN_TOKEN_APPROVE,     /* BOOLEAN: hosts wait for :approve */
+    SKR_JOIN_TOKEN_USES_LEFT,   /* INTEGER read-only unversioned */
+    SKR_JOIN_TOKEN_EXPIRES_AT,  /* TIME read-only */
+    SKR_JOIN_TOKEN_SECRET_HASH, /* TEXT hidden */
+    SKR_JOIN_TOKEN_SECRET,      /* SECRET: the part after the dot */
+    SKR_JOIN_TOKEN_FIELD_COUNT
+};
+enum { /* token */
+    SKR_TOKEN_ROLE = SKR_FIELD_COMMON_COUNT, /* ENUM admin (the others come with roles) */
+    SKR_TOKEN_TTL_S,                         /* INTEGER 60 to 31536000, default 2592000 */
+    SKR_TOKEN_EXPIRES_AT,                    /* TIME read-only */
+    SKR_TOKEN_INITIAL,                       /* BOOLEAN read-only: ends once another administrator's token exists */
+    SKR_TOKEN_SECRET_HASH,                   /* TEXT hidden, unique index */
+    SKR_TOKEN_SECRET,                        /* SECRET */
+    SKR_TOKEN_FIELD_COUNT
+};
+/* Views keep the common fields; name is the address, description empty. */
+enum { /* lookup-record (tenant scope; tenants see it without PA and host) */
+    SKR_LOOKUP_RECORD_VM_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
+    SKR_LOOKUP_RECORD_VM_SUBNET_ID,                           /* REFERENCE */
+    SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID,                     /* REFERENCE; the adapter's row gives host and PA */
+    SKR_LOOKUP_RECORD_VSID,                                   /* INTEGER */
+    SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS,                       /* ADDRESS nullable: null = MAC alone (l2only) */
+    SKR_LOOKUP_RECORD_MAC,                                    /* MAC */
+    SKR_LOOKUP_RECORD_TYPE,                                   /* ENUM static | dynamic | l2only | gateway | dhcp */
+    SKR_LOOKUP_RECORD_HOST_ID,                                /* REFERENCE nullable, kept equal to the adapter's */
+    SKR_LOOKUP_RECORD_PROVIDER_ADDRESS,                       /* COMPUTED */
+    SKR_LOOKUP_RECORD_FIELD_COUNT
+};
+enum { /* provider-address */
+    SKR_PROVIDER_ADDRESS_HOST_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
+    SKR_PROVIDER_ADDRESS_NETWORK_SITE_ID,                  /* REFERENCE */
+    SKR_PROVIDER_ADDRESS_LOGICAL_NETWORK_ID,               /* REFERENCE */
+    SKR_PROVIDER_ADDRESS_IP_POOL_ID,                       /* REFERENCE nullable: null while none is free */
+    SKR_PROVIDER_ADDRESS_UPLINK,                           /* TEXT: interface */
+    SKR_PROVIDER_ADDRESS_ADDRESS,                          /* ADDRESS nullable: null = none left, reason below */
+    SKR_PROVIDER_ADDRESS_SUBNET,                           /* PREFIX */
+    SKR_PROVIDER_ADDRESS_GATEWAY,                          /* ADDRESS nullable: of the pool, for the other sites' PAs */
+    SKR_PROVIDER_ADDRESS_VLAN_ID,                          /* INTEGER */
+    SKR_PROVIDER_ADDRESS_REASON,                           /* TEXT nullable: no_provider_address, naming the site */
+    SKR_PROVIDER_ADDRESS_FIELD_COUNT
+};
+enum { /* ip-allocation */
+    SKR_IP_ALLOCATION_IP_POOL_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
+    SKR_IP_ALLOCATION_ADDRESS,                             /* ADDRESS */
+    SKR_IP_ALLOCATION_KIND,                                /* ENUM adapter | provider | vip | manual */
+    SKR_IP_ALLOCATION_OWNER_ID,                            /* UUID nullable */
+    SKR_IP_ALLOCATION_RETIRED_AT_REVISION,                 /* INTEGER nullable: freed, waiting for every host */
+    SKR_IP_ALLOCATION_FIELD_COUNT
+};
+enum { /* effective-route: derived from the VM subnets of a VM network */
+    SKR_EFFECTIVE_ROUTE_VM_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
+    SKR_EFFECTIVE_ROUTE_DESTINATION,                            /* PREFIX */
+    SKR_EFFECTIVE_ROUTE_NEXT_HOP,                               /* ADDRESS nullable: null = on the VM subnet */
+    SKR_EFFECTIVE_ROUTE_VM_SUBNET_ID,                           /* REFERENCE */
+    SKR_EFFECTIVE_ROUTE_FIELD_COUNT
+};
+enum { /* compliance: one row an open drift item */
+    SKR_COMPLIANCE_HOST_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
+    SKR_COMPLIANCE_OBJECT_KIND,                      /* TEXT: port, filter, map-entry, provider-address, uplink, program */
+    SKR_COMPLIANCE_OBJECT_ID,                        /* UUID nullable */
+    SKR_COMPLIANCE_OBJECT,                           /* TEXT: what it is, readable */
+    SKR_COMPLIANCE_FIELD,                            /* TEXT */
+    SKR_COMPLIANCE_EXPECTED,                         /* TEXT */
+    SKR_COMPLIANCE_FOUND,                            /* TEXT */
+    SKR_COMPLIANCE_SINCE,                            /* TIME */
+    SKR_COMPLIANCE_FIELD_COUNT
+};
+enum { /* event */
+    SKR_EVENT_REASON = SKR_FIELD_COMMON_COUNT, /* TEXT: CamelCase word, stable */
+    SKR_EVENT_MESSAGE,                         /* TEXT */
+    SKR_EVENT_OBJECT_KIND,                     /* TEXT */
+    SKR_EVENT_OBJECT_ID,                       /* UUID nullable */
+    SKR_EVENT_HOST_ID,                         /* UUID nullable */
+    SKR_EVENT_FIELD_COUNT
+};
