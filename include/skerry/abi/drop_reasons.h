@@ -31,9 +31,12 @@
     X(NOT_LOCAL, "destination adapter is not on this host")                                                            \
     X(UNBOUND, "destination adapter has no interface")                                                                 \
     X(FLOOD_INCOMPLETE, "a copy of a broadcast could not be made")                                                     \
-    X(PROVIDER_SUBNET, "a guest may not reach provider addresses")                                                     \
-    X(PUNT_LIMITED, "the agent's queue is full")                                                                       \
-    X(INTERNAL, "the program met a state that cannot be")
+    X(INTERNAL, "the tables contradict each other")                                                                    \
+    X(UNKNOWN_PORT, "the interface is not bound to an adapter")                                                        \
+    X(LINK_LOCAL_GROUP, "a frame for the link alone, which no switch forwards (IEEE 802.1D)")                          \
+    X(GATEWAY_PROTOCOL, "the gateway answers nothing but ARP and ping")                                                \
+    X(NOT_ADDRESSED, "outer destination MAC is not the uplink's")                                                      \
+    X(CONGESTION_MARK, "congestion was marked on a packet whose sender cannot be told (RFC 6040)")
 
 enum skr_drop_reason {
 #define SKR_DROP_ENUM(name, text) SKR_DROP_##name,

@@ -1,21 +1,27 @@
 /* What user space and the eBPF programs share: the shape of every table. Version SKR_ABI_VERSION; static_asserts below
- * hold the sizes. All addresses are 16 bytes in network byte order, IPv4 as ::ffff:a.b.c.d; VSIDs, indexes and flags are
- * in host byte order; unused bytes are zero, in keys above all. Included by both sides: only linux/types.h.
+ * hold the sizes. All addresses are 16 bytes in network byte order, IPv4 as ::ffff:a.b.c.d; VSIDs, indexes and flags
+ * are in host byte order; unused bytes are zero, in keys above all. Included by both sides: only linux/types.h.
  *
- * Policy tables (ports .. neighbors) hold what the controller asked for, as compiled by the agent. State tables (meters,
- * drops) are never replaced: see datapath.md, "Maps". */
+ * Policy tables (ports .. neighbors) hold what the controller asked for, as compiled by the agent. State tables
+ * (meters, drops) are never replaced: see datapath.md, "Maps". */
 #pragma once
 
 #include <linux/types.h>
 
 #define SKR_ABI_VERSION 1
 
-#define SKR_GATEWAY_MAC_BYTES {0x02, 0x5c, 0x00, 0x00, 0x00, 0x01} /* one constant, never allocatable */
+#define SKR_GATEWAY_MAC_BYTES                                                                                          \
+    {                                                                                                                  \
+        0x02, 0x5c, 0x00, 0x00, 0x00, 0x01                                                                             \
+    } /* one constant, never allocatable */
 #define SKR_VSID_MIN 4096
 #define SKR_VSID_MAX 16777214
 
 struct skr_abi_address {
-    __u8 bytes[16];
+    union {
+        __u8 bytes[16];
+        __u32 words[4]; /* the same bytes; IPv4 is words[3] */
+    };
 };
 
 /* ports: ifindex (__u32) -> what is behind that interface. */
@@ -25,7 +31,7 @@ enum {
     SKR_PORT_ARP_ND_INSPECTION = 1 << 2,   /* ARP and ND must name an address the port holds */
     SKR_PORT_DHCP_GUARD = 1 << 3,
     SKR_PORT_ROUTER_GUARD = 1 << 4,
-    SKR_PORT_PEER = 1 << 5                 /* veth whose peer is in another namespace: bpf_redirect_peer works */
+    SKR_PORT_PEER = 1 << 5 /* veth whose peer is in another namespace: bpf_redirect_peer works */
 };
 struct skr_abi_port {
     __u8 adapter_id[16];
@@ -78,7 +84,7 @@ struct skr_abi_route_key {
     struct skr_abi_address destination;
 };
 struct skr_abi_route {
-    __u32 vsid;                     /* VM subnet the packet leaves in */
+    __u32 vsid; /* VM subnet the packet leaves in */
     __u32 flags;
     struct skr_abi_address next_hop; /* zero: the destination itself is on that subnet */
 };
@@ -87,7 +93,7 @@ struct skr_abi_route {
 struct skr_abi_own_pa {
     __u32 ifindex; /* uplink */
     __u32 vlan_id;
-    __u32 mtu;     /* PA side */
+    __u32 mtu; /* PA side */
     __u32 reserved;
 };
 
@@ -100,13 +106,13 @@ struct skr_abi_peer {
     __u32 flags;
 };
 
-/* flood: per VSID two chains of receivers in ascending order, so that the table's content is a function of the set and an
- * insertion touches one predecessor. Remote: (vsid, PA) -> next PA; the chain starts at PA zero and ends at zero. Local:
- * (vsid, ifindex in the last 4 bytes, big-endian, of an address that starts with SKR_FLOOD_LOCAL) likewise, starting at
- * ifindex 0. */
-#define SKR_FLOOD_LOCAL 0xfe
+/* flood: per VSID two chains of receivers in ascending order, so that the table's content is a function of the set and
+ * an insertion touches one predecessor. Remote: (vsid, PA) -> next PA; the chain starts at PA zero and ends at zero.
+ * Local: (vsid, ifindex in the last 4 bytes, big-endian, of an address that starts with SKR_FLOOD_LOCAL) likewise,
+ * starting at ifindex 0. */
+#define SKR_FLOOD_LOCAL      0xfe
 #define SKR_FLOOD_REMOTE_MAX 8192
-#define SKR_FLOOD_LOCAL_MAX 1024
+#define SKR_FLOOD_LOCAL_MAX  1024
 struct skr_abi_flood_key {
     __u32 vsid;
     struct skr_abi_address receiver;
@@ -115,7 +121,8 @@ struct skr_abi_flood {
     struct skr_abi_address next;
 };
 
-/* neighbors: remote PA -> its next hop, filled from netlink, for copies (datapath.md, recipe 3). */
+/* neighbors: remote PA -> its next hop, filled from netlink. Copies need it (datapath.md, recipe 3); single packets are
+ * faster with it, and without an entry the kernel resolves the next hop for them. */
 struct skr_abi_neighbor {
     __u32 ifindex;
     __u8 source_mac[6];
@@ -125,7 +132,8 @@ struct skr_abi_neighbor {
 /* meters (state): ifindex of a port -> per-CPU counters, inner L2 bytes without FCS. From the VM's point of view. */
 struct skr_abi_meter {
     __u64 tx_packets, tx_bytes, rx_packets, rx_bytes;
-    __u64 reserved[4];
+    __u64 event_window_ns, event_count; /* limits the port's events; meaningless in a sum */
+    __u64 reserved[2];
 };
 
 /* drops (state): (reason, ifindex) -> per-CPU count. Reasons in abi/drop_reasons.h. */
@@ -138,7 +146,14 @@ struct skr_abi_drop_key {
 enum {
     SKR_EVENT_LEARN = 1,        /* port saw `ca` with `mac` as source (ARP or IP) */
     SKR_EVENT_ANNOUNCEMENT = 2, /* gratuitous ARP or RARP */
-    SKR_EVENT_TOO_BIG = 3       /* packet follows; the agent answers with ICMP (datapath.md, recipe 7) */
+    SKR_EVENT_TOO_BIG = 3, /* packet (whole frame from the VM) follows; the agent answers with ICMP (recipe 7); mtu */
+    SKR_EVENT_TTL_EXCEEDED = 4, /* likewise, at the gateway */
+    SKR_EVENT_UNREACHABLE = 5   /* likewise, no route or no record behind the route */
+};
+/* info (array of one, written once by user space): what the pinned tables are. */
+struct skr_abi_info {
+    __u32 version; /* SKR_ABI_VERSION */
+    __u32 reserved[3];
 };
 #define SKR_EVENT_PACKET_MAX 256
 struct skr_abi_event {
@@ -155,13 +170,23 @@ struct skr_abi_event {
 };
 
 /* Verdict left in skb->cb[] for tests and explain (recipe 8). */
-enum { SKR_VERDICT_PASS, SKR_VERDICT_DROP, SKR_VERDICT_LOCAL, SKR_VERDICT_REMOTE, SKR_VERDICT_FLOOD, SKR_VERDICT_REPLY };
+enum {
+    SKR_VERDICT_PASS, /* not ours */
+    SKR_VERDICT_DROP,
+    SKR_VERDICT_LOCAL,
+    SKR_VERDICT_REMOTE,
+    SKR_VERDICT_FLOOD,
+    SKR_VERDICT_REPLY,   /* answered to the sender */
+    SKR_VERDICT_CONSUMED /* understood, and nobody needs to see it */
+};
 /* cb[0] verdict, cb[1] drop reason, cb[2] target ifindex (local, reply) or uplink ifindex (remote), cb[3] VSID after
- * routing, cb[4] last 4 bytes of the PA (remote). */
+ * routing, cb[4] last 4 bytes of the PA (remote). Flood: cb[2] sum of the local receivers' ifindexes, cb[4] sum of the
+ * last 4 bytes of the remote receivers' PAs. */
 
 /* Key of each table as struct, for generic code: ports, subnets: __u32; own_pas, neighbors: struct skr_abi_address. */
 #ifndef __bpf__
 #include <assert.h>
+static_assert(sizeof(struct skr_abi_address) == 16, "abi");
 static_assert(sizeof(struct skr_abi_port) == 40, "abi");
 static_assert(sizeof(struct skr_abi_mac_key) == 12, "abi");
 static_assert(sizeof(struct skr_abi_mac_record) == 24, "abi");
@@ -175,4 +200,5 @@ static_assert(sizeof(struct skr_abi_peer_key) == 20, "abi");
 static_assert(sizeof(struct skr_abi_flood_key) == 20, "abi");
 static_assert(sizeof(struct skr_abi_neighbor) == 16, "abi");
 static_assert(sizeof(struct skr_abi_meter) == 64, "abi");
+static_assert(sizeof(struct skr_abi_event) == 304, "abi");
 #endif
