@@ -5,8 +5,8 @@
 #pragma once
 
 #include "agent/desired/desired.h"
-#include <skerry/address.h>
 #include <skerry/abi/fastpath.h>
+#include <skerry/address.h>
 
 #define SKR_INTERFACE_NAME_MAX 16
 
@@ -34,7 +34,8 @@ struct skr_host_output {
     /* An own PA stands on its uplink (ifindex) or does not (0, reason). */
     void (*own_pa)(void *arg, const struct skr_uuid *id, const struct skr_address *pa, uint32_t ifindex, uint32_t mtu,
                    const char *reason);
-    void (*neighbor)(void *arg, const struct skr_address *pa, const struct skr_abi_neighbor *neighbor); /* ifindex 0: none */
+    void (*neighbor)(void *arg, const struct skr_address *pa,
+                     const struct skr_abi_neighbor *neighbor); /* ifindex 0: none */
     /* An uplink of desired state appeared (attach), went, or changed state. */
     void (*uplink)(void *arg, const struct skr_host_interface *interface, bool present);
     /* Any interface, address, qdisc or filter changed: drift looks at once. kind: "link", "address", "rule", "qdisc",
@@ -51,7 +52,7 @@ void skr_host_free(struct skr_host *host); /* leaves addresses, rules and routes
 void skr_host_changes(void *host, const struct skr_desired_change *changes, size_t count);
 void skr_host_need_neighbor(void *host, const struct skr_address *pa, bool needed); /* for skr_program_on_remote_pa */
 
-int skr_host_fd(const struct skr_host *host);  /* readable: netlink messages wait */
+int skr_host_fd(const struct skr_host *host); /* readable: netlink messages wait */
 void skr_host_read(struct skr_host *host);
 int64_t skr_host_deadline_ns(const struct skr_host *host); /* duplicate-address detection, retries; INT64_MAX: none */
 void skr_host_run(struct skr_host *host, int64_t now_ns);
@@ -60,12 +61,13 @@ void skr_host_run(struct skr_host *host, int64_t now_ns);
 size_t skr_host_interfaces(const struct skr_host *host, const struct skr_host_interface **ret);
 const struct skr_host_interface *skr_host_interface(const struct skr_host *host, uint32_t ifindex);
 
-/* What differs from desired state on the host side (PA missing, uplink down, wrong MTU, rule or route gone); fn for each.
- * repair puts one back. */
+/* What differs from desired state on the host side (PA missing, uplink down, wrong MTU, rule or route gone); fn for
+ * each. repair puts one back. */
 struct skr_host_difference {
     const char *object_kind; /* provider-address, uplink, port */
     struct skr_uuid object_id;
     char object[64], field[32], expected[64], found[64];
 };
-void skr_host_audit(struct skr_host *host, void (*fn)(void *arg, const struct skr_host_difference *difference), void *arg);
+void skr_host_audit(struct skr_host *host, void (*fn)(void *arg, const struct skr_host_difference *difference),
+                    void *arg);
 int skr_host_repair(struct skr_host *host, const struct skr_host_difference *difference);

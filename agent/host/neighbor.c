@@ -1,0 +1,218 @@
+/* The next hop of each remote PA, kept resolved by the kernel (managed neighbours) and told to the fast path. A remote
+ * PA within an own PA's subnet is its own next hop; any other goes through the gateway of the first own PA that has
+ * one: exactly what the PAs' own routing tables say. Many remote PAs share a next hop, so next hops are counted. */
+#include "agent/host/private.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <string.h>
+
+static const struct provider_address *route(const struct skr_host *host, const struct skr_address *remote,
+                                            struct skr_address *ret_next_hop)
+{
+    const struct provider_address *through = NULL;
+    for (const struct provider_address *pa = host->addresses; pa; pa = pa->hh.next) {
+        if (pa->state != PA_READY)
+            continue;
+        if (skr_prefix_contains(&pa->subnet, remote)) {
+            *ret_next_hop = *remote;
+            return pa;
+        }
+        if (pa->has_gateway && (!through || skr_uuid_compare(&pa->id, &through->id) < 0))
+            through = pa;
+    }
+    if (through)
+        *ret_next_hop = through->gateway;
+    return through;
+}
+
+static struct next_hop *find(const struct skr_host *host, const struct next_hop_key *key)
+{
+    struct next_hop *next_hop;
+    HASH_FIND(hh, host->next_hops, key, sizeof(*key), next_hop);
+    return next_hop;
+}
+
+static struct next_hop_key key_of(const struct remote_pa *remote)
+{
+    struct next_hop_key key;
+    memset(&key, 0, sizeof(key));
+    key.address = remote->next_hop;
+    key.ifindex = remote->ifindex;
+    return key;
+}
+
+static void tell(struct skr_host *host, const struct remote_pa *remote)
+{
+    struct skr_abi_neighbor neighbor = {0};
+    struct next_hop_key key = key_of(remote);
+    const struct next_hop *next_hop = remote->ifindex ? find(host, &key) : NULL;
+    const struct skr_host_interface *interface = skr_host_interface(host, remote->ifindex);
+    if (next_hop && next_hop->resolved && interface) {
+        neighbor.ifindex = remote->ifindex;
+        memcpy(neighbor.source_mac, interface->mac.bytes, 6);
+        memcpy(neighbor.destination_mac, next_hop->mac, 6);
+    }
+    host->output.neighbor(host->output.arg, &remote->address, &neighbor);
+}
+
+static void release(struct skr_host *host, struct remote_pa *remote)
+{
+    struct next_hop_key key = key_of(remote);
+    struct next_hop *next_hop = remote->ifindex ? find(host, &key) : NULL;
+    remote->ifindex = 0;
+    if (!next_hop || --next_hop->users)
+        return;
+    skr_netlink_neighbor(host->netlink, false, next_hop->key.ifindex, &next_hop->key.address);
+    HASH_DEL(host->next_hops, next_hop);
+    free(next_hop);
+}
+
+static void enter(struct skr_host *host, const struct nlmsghdr *message, bool tell_all);
+
+static int dumped(const struct nlmsghdr *message, void *arg)
+{
+    enter(arg, message, false);
+    return MNL_CB_OK;
+}
+
+/* The kernel tells a neighbour's MAC when it changes; one that is known already is read once. */
+static void read_known(struct skr_host *host, uint32_t ifindex)
+{
+    struct nlmsghdr *message = skr_netlink_request(host->netlink, RTM_GETNEIGH, 0);
+    struct ndmsg *body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
+    body->ndm_family = AF_INET;
+    mnl_attr_put_u32(message, NDA_IFINDEX, ifindex);
+    skr_netlink_dump(host->netlink, message, dumped, host);
+}
+
+static void acquire(struct skr_host *host, struct remote_pa *remote)
+{
+    struct next_hop_key key = key_of(remote);
+    struct next_hop *next_hop = find(host, &key);
+    if (next_hop) {
+        next_hop->users++;
+        return;
+    }
+    next_hop = calloc(1, sizeof(*next_hop));
+    if (!next_hop)
+        abort();
+    next_hop->key = key;
+    next_hop->users = 1;
+    HASH_ADD(hh, host->next_hops, key, sizeof(next_hop->key), next_hop);
+    read_known(host, key.ifindex);
+    skr_netlink_neighbor(host->netlink, true, key.ifindex, &key.address);
+}
+
+static void place(struct skr_host *host, struct remote_pa *remote)
+{
+    struct skr_address next_hop = {0};
+    const struct provider_address *pa = route(host, &remote->address, &next_hop);
+    uint32_t ifindex = pa ? pa->ifindex : 0;
+    if (ifindex == remote->ifindex && !skr_address_compare(&next_hop, &remote->next_hop))
+        return;
+    release(host, remote);
+    remote->next_hop = next_hop;
+    remote->ifindex = ifindex;
+    if (ifindex)
+        acquire(host, remote);
+    tell(host, remote);
+}
+
+void skr_host_need_neighbor(void *arg, const struct skr_address *pa, bool needed)
+{
+    struct skr_host *host = arg;
+    struct remote_pa *remote;
+    HASH_FIND(hh, host->remotes, pa, sizeof(*pa), remote);
+    if (needed && !remote) {
+        remote = calloc(1, sizeof(*remote));
+        if (!remote)
+            abort();
+        remote->address = *pa;
+        HASH_ADD(hh, host->remotes, address, sizeof(remote->address), remote);
+        place(host, remote);
+    } else if (!needed && remote) {
+        release(host, remote);
+        HASH_DEL(host->remotes, remote);
+        free(remote);
+    }
+}
+
+void skr_host_neighbor_refresh(struct skr_host *host)
+{
+    struct remote_pa *remote, *next;
+    HASH_ITER (hh, host->remotes, remote, next)
+        place(host, remote);
+}
+
+static void tell_users(struct skr_host *host, const struct next_hop *next_hop)
+{
+    for (struct remote_pa *remote = host->remotes; remote; remote = remote->hh.next) {
+        if (remote->ifindex == next_hop->key.ifindex && !skr_address_compare(&remote->next_hop, &next_hop->key.address))
+            tell(host, remote);
+    }
+}
+
+static void enter(struct skr_host *host, const struct nlmsghdr *message, bool tell_all)
+{
+    const struct ndmsg *body = mnl_nlmsg_get_payload(message);
+    const struct nlattr *table[NDA_MAX + 1];
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(*body) || body->ndm_family != AF_INET)
+        return;
+    skr_netlink_attributes(message, sizeof(*body), table, NDA_MAX);
+    if (!table[NDA_DST] || mnl_attr_get_payload_len(table[NDA_DST]) != 4 || !table[NDA_LLADDR] ||
+        mnl_attr_get_payload_len(table[NDA_LLADDR]) != 6)
+        return;
+    /* A next hop that stopped answering keeps its last MAC: the frame is lost either way, and a wrong guess of the
+     * kernel's must not cut off hosts that are there. */
+    if (!(body->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)))
+        return;
+    struct next_hop_key key;
+    memset(&key, 0, sizeof(key));
+    key.address = skr_address_from_v4(mnl_attr_get_u32(table[NDA_DST]));
+    key.ifindex = (uint32_t)body->ndm_ifindex;
+    struct next_hop *next_hop = find(host, &key);
+    const uint8_t *mac = mnl_attr_get_payload(table[NDA_LLADDR]);
+    if (!next_hop || (next_hop->resolved && !memcmp(next_hop->mac, mac, 6)))
+        return;
+    next_hop->resolved = true;
+    memcpy(next_hop->mac, mac, 6);
+    if (tell_all)
+        tell_users(host, next_hop);
+}
+
+void skr_host_neighbor_message(struct skr_host *host, const struct nlmsghdr *message)
+{
+    const struct ndmsg *body = mnl_nlmsg_get_payload(message);
+    if (message->nlmsg_type == RTM_NEWNEIGH) {
+        enter(host, message, true);
+        return;
+    }
+    /* Somebody deleted a neighbour we need: it is asked for again. */
+    const struct nlattr *table[NDA_MAX + 1];
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(*body) || body->ndm_family != AF_INET)
+        return;
+    skr_netlink_attributes(message, sizeof(*body), table, NDA_MAX);
+    if (!table[NDA_DST] || mnl_attr_get_payload_len(table[NDA_DST]) != 4)
+        return;
+    struct next_hop_key key;
+    memset(&key, 0, sizeof(key));
+    key.address = skr_address_from_v4(mnl_attr_get_u32(table[NDA_DST]));
+    key.ifindex = (uint32_t)body->ndm_ifindex;
+    if (find(host, &key))
+        skr_netlink_neighbor(host->netlink, true, key.ifindex, &key.address);
+}
+
+void skr_host_neighbor_free(struct skr_host *host)
+{
+    struct remote_pa *remote, *next_remote;
+    HASH_ITER (hh, host->remotes, remote, next_remote) {
+        HASH_DEL(host->remotes, remote);
+        free(remote);
+    }
+    struct next_hop *next_hop, *next;
+    HASH_ITER (hh, host->next_hops, next_hop, next) {
+        HASH_DEL(host->next_hops, next_hop);
+        free(next_hop);
+    }
+}
