@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/fib_rules.h>
 #include <linux/neighbour.h>
+#include <net/if.h>
 #include <skerry/macros.h>
 #include <stdlib.h>
 #include <string.h>

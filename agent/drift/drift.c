@@ -1,0 +1,356 @@
+#include "agent/drift/drift.h"
+
+#include <errno.h>
+#include <skerry/digest.h>
+#include <skerry/macros.h>
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+
+#define INTERVAL_NS     (10 * 1000 * 1000 * 1000LL)
+#define SETTLE_NS       (20 * 1000 * 1000LL) /* one look for a burst of notifications */
+#define SLICE_ENTRIES   4096                 /* of the tables, a call: a full audit never holds up the loop */
+#define KEY_TABLE_BYTES 64
+
+/* Surroundings: links, addresses, filters; tables: the fast path's maps. Each is audited in rounds of its own, and a
+ * finding that a whole round no longer saw is resolved. */
+enum part { PART_SURROUNDINGS, PART_TABLES, PART_COUNT };
+
+struct finding {
+    struct skr_drift_item item;
+    enum part part;
+    uint64_t round;
+    /* what to put back */
+    enum { REPAIR_HOST, REPAIR_HOOK, REPAIR_ENTRY } repair;
+    struct skr_host_difference difference;
+    enum skr_fastpath_hook hook;
+    uint32_t ifindex;
+    enum skr_fastpath_table table;
+    uint8_t entry[KEY_TABLE_BYTES];
+    UT_hash_handle hh;
+};
+
+struct expectation {
+    struct {
+        uint32_t hook, ifindex;
+    } key;
+    char interface[SKR_INTERFACE_NAME_MAX];
+    struct skr_uuid object_id;
+    UT_hash_handle hh;
+};
+
+struct skr_drift {
+    struct skr_drift_options options;
+    struct finding *findings;
+    struct expectation *expectations;
+    uint64_t rounds[PART_COUNT];
+    int64_t due_ns[PART_COUNT];
+    int64_t wall_ms;
+    bool begun, remediate_once, in_round;
+};
+
+int skr_drift_new(const struct skr_drift_options *options, struct skr_drift **ret)
+{
+    struct skr_drift *drift = calloc(1, sizeof(*drift));
+    if (!drift)
+        return -ENOMEM;
+    drift->options = *options;
+    if (!drift->options.interval_ns)
+        drift->options.interval_ns = INTERVAL_NS;
+    *ret = drift;
+    return 0;
+}
+
+void skr_drift_free(struct skr_drift *drift)
+{
+    if (!drift)
+        return;
+    struct finding *finding, *next;
+    HASH_ITER (hh, drift->findings, finding, next) {
+        HASH_DEL(drift->findings, finding);
+        free(finding);
+    }
+    struct expectation *expectation, *next_expectation;
+    HASH_ITER (hh, drift->expectations, expectation, next_expectation) {
+        HASH_DEL(drift->expectations, expectation);
+        free(expectation);
+    }
+    free(drift);
+}
+
+static void resolve(struct skr_drift *drift, struct finding *finding)
+{
+    HASH_DEL(drift->findings, finding);
+    finding->item.resolved = true;
+    drift->options.report(drift->options.arg, &finding->item);
+    free(finding);
+}
+
+void skr_drift_expect(struct skr_drift *drift, enum skr_fastpath_hook hook, uint32_t ifindex, const char *interface,
+                      const struct skr_uuid *object_id, bool expected)
+{
+    struct expectation *expectation, search = {.key = {.hook = hook, .ifindex = ifindex}};
+    HASH_FIND(hh, drift->expectations, &search.key, sizeof(search.key), expectation);
+    if (!expected) {
+        if (expectation) {
+            HASH_DEL(drift->expectations, expectation);
+            free(expectation);
+        }
+        return;
+    }
+    if (!expectation) {
+        expectation = calloc(1, sizeof(*expectation));
+        if (!expectation)
+            abort();
+        expectation->key = search.key;
+        HASH_ADD(hh, drift->expectations, key, sizeof(expectation->key), expectation);
+    }
+    snprintf(expectation->interface, sizeof(expectation->interface), "%s", interface);
+    expectation->object_id = object_id ? *object_id : (struct skr_uuid){0};
+}
+
+/* The same finding has the same key on every audit and after a restart. */
+static void make_key(struct skr_drift_item *item, const void *detail, size_t detail_size)
+{
+    static const struct skr_digest_key halves[2] = {{1, 2}, {3, 4}};
+    uint8_t text[sizeof(item->object_kind) + sizeof(item->object) + sizeof(item->field) + KEY_TABLE_BYTES] = {0};
+    size_t size = (size_t)snprintf((char *)text, sizeof(text) - KEY_TABLE_BYTES, "%s/%s/%s", item->object_kind,
+                                   detail ? "" : item->object, item->field);
+    if (detail) {
+        memcpy(text + size, detail, detail_size);
+        size += detail_size;
+    }
+    for (int i = 0; i < 2; i++) {
+        uint64_t hash = skr_siphash(&halves[i], text, size);
+        memcpy(item->key + i * sizeof(hash), &hash, sizeof(hash));
+    }
+}
+
+/* Enters a finding, or marks the known one as seen in this round. NULL when the list is full. */
+static struct finding *enter(struct skr_drift *drift, enum part part, const struct skr_drift_item *item)
+{
+    struct finding *finding;
+    HASH_FIND(hh, drift->findings, item->key, sizeof(item->key), finding);
+    if (finding) {
+        finding->round = drift->rounds[part];
+        return finding;
+    }
+    if (HASH_COUNT(drift->findings) >= SKR_DRIFT_ITEMS_MAX)
+        return NULL;
+    finding = calloc(1, sizeof(*finding));
+    if (!finding)
+        abort();
+    finding->item = *item;
+    finding->item.since_ms = drift->wall_ms;
+    finding->part = part;
+    finding->round = drift->rounds[part];
+    HASH_ADD_KEYPTR(hh, drift->findings, finding->item.key, sizeof(finding->item.key), finding);
+    drift->options.report(drift->options.arg, &finding->item);
+    return finding;
+}
+
+static void on_host_difference(void *arg, const struct skr_host_difference *difference)
+{
+    struct skr_drift *drift = arg;
+    struct skr_drift_item item = {.object_id = difference->object_id};
+    snprintf(item.object_kind, sizeof(item.object_kind), "%s", difference->object_kind);
+    snprintf(item.object, sizeof(item.object), "%s", difference->object);
+    snprintf(item.field, sizeof(item.field), "%s", difference->field);
+    snprintf(item.expected, sizeof(item.expected), "%s", difference->expected);
+    snprintf(item.found, sizeof(item.found), "%s", difference->found);
+    make_key(&item, NULL, 0);
+    struct finding *finding = enter(drift, PART_SURROUNDINGS, &item);
+    if (!finding)
+        return;
+    finding->repair = REPAIR_HOST;
+    finding->difference = *difference;
+}
+
+static void look_at_hook(struct skr_drift *drift, const struct expectation *expectation)
+{
+    const struct skr_fastpath_ops *ops = drift->options.fastpath->ops;
+    struct skr_fastpath_attachment found;
+    int r = ops->inspect(drift->options.fastpath, expectation->key.hook, expectation->key.ifindex, &found);
+    if (r == -ENODEV || (r == 0 && found.attached && found.ours))
+        return; /* an interface that is gone is the binding's matter */
+    struct skr_drift_item item = {.object_id = expectation->object_id};
+    bool port = expectation->key.hook == SKR_HOOK_PORT;
+    bool replaced = r == 0 && found.attached;
+    snprintf(item.object_kind, sizeof(item.object_kind), replaced ? "program" : "filter");
+    snprintf(item.object, sizeof(item.object), "%s", expectation->interface);
+    snprintf(item.field, sizeof(item.field), port ? "port_ingress" : "uplink_ingress");
+    snprintf(item.expected, sizeof(item.expected), "our program");
+    if (replaced)
+        snprintf(item.found, sizeof(item.found), "program %u", found.program_id);
+    else
+        snprintf(item.found, sizeof(item.found), "missing");
+    make_key(&item, NULL, 0);
+    struct finding *finding = enter(drift, PART_SURROUNDINGS, &item);
+    if (!finding)
+        return;
+    finding->repair = REPAIR_HOOK;
+    finding->hook = expectation->key.hook;
+    finding->ifindex = expectation->key.ifindex;
+}
+
+static void on_entry_difference(void *arg, enum skr_fastpath_table table, const void *key, const void *expected,
+                                const void *found)
+{
+    struct skr_drift *drift = arg;
+    const struct skr_fastpath_table_info *info = skr_fastpath_table_info(table);
+    struct skr_drift_item item = {.object_kind = "map-entry"};
+    skr_program_describe(drift->options.program, table, key, expected ? expected : found, item.object,
+                         sizeof(item.object), &item.object_id);
+    snprintf(item.field, sizeof(item.field), "%s", info->name);
+    if (expected)
+        skr_program_describe(drift->options.program, table, key, expected, item.expected, sizeof(item.expected), NULL);
+    else
+        snprintf(item.expected, sizeof(item.expected), "no entry");
+    if (found)
+        skr_program_describe(drift->options.program, table, key, found, item.found, sizeof(item.found), NULL);
+    else
+        snprintf(item.found, sizeof(item.found), "missing");
+    make_key(&item, key, info->key_size);
+    struct finding *finding = enter(drift, PART_TABLES, &item);
+    if (!finding) {
+        skr_program_repair(drift->options.program, table, key);
+        return;
+    }
+    finding->repair = REPAIR_ENTRY;
+    finding->table = table;
+    memcpy(finding->entry, key, info->key_size);
+}
+
+static int read_remediate(void *arg, const struct skr_desired_change *object)
+{
+    *(bool *)arg = ((const Skerry__V1__Host *)object->after)->remediate;
+    return 1;
+}
+
+static bool may_repair(struct skr_drift *drift)
+{
+    bool remediate = false;
+    skr_desired_each(drift->options.desired, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST, read_remediate, &remediate);
+    return remediate || drift->remediate_once;
+}
+
+static int put_back(struct skr_drift *drift, struct finding *finding)
+{
+    switch (finding->repair) {
+    case REPAIR_HOST:
+        return skr_host_repair(drift->options.host, &finding->difference);
+    case REPAIR_HOOK:
+        return drift->options.fastpath->ops->attach(drift->options.fastpath, finding->hook, finding->ifindex);
+    case REPAIR_ENTRY:
+        return skr_program_repair(drift->options.program, finding->table, finding->entry);
+    }
+    return -EINVAL;
+}
+
+/* Returns true when something was put back, so that another look at the part is worth it. */
+static bool repair(struct skr_drift *drift, enum part part)
+{
+    bool any = false;
+    struct finding *finding, *next;
+    HASH_ITER (hh, drift->findings, finding, next) {
+        if (finding->part == part && put_back(drift, finding) == 0)
+            any = true;
+    }
+    return any;
+}
+
+static void end_round(struct skr_drift *drift, enum part part)
+{
+    struct finding *finding, *next;
+    HASH_ITER (hh, drift->findings, finding, next) {
+        if (finding->part == part && finding->round != drift->rounds[part])
+            resolve(drift, finding);
+    }
+}
+
+static void look_at_surroundings(struct skr_drift *drift)
+{
+    drift->rounds[PART_SURROUNDINGS]++;
+    if (drift->options.host)
+        skr_host_audit(drift->options.host, on_host_difference, drift);
+    for (struct expectation *expectation = drift->expectations; expectation; expectation = expectation->hh.next)
+        look_at_hook(drift, expectation);
+    end_round(drift, PART_SURROUNDINGS);
+}
+
+static void run_surroundings(struct skr_drift *drift, int64_t now_ns)
+{
+    look_at_surroundings(drift);
+    if (drift->findings && may_repair(drift) && repair(drift, PART_SURROUNDINGS))
+        look_at_surroundings(drift);
+    drift->due_ns[PART_SURROUNDINGS] = now_ns + drift->options.interval_ns;
+}
+
+static void run_tables(struct skr_drift *drift, int64_t now_ns)
+{
+    if (!drift->in_round) {
+        drift->rounds[PART_TABLES]++;
+        drift->in_round = true;
+    }
+    bool done = skr_program_audit(drift->options.program, SLICE_ENTRIES, on_entry_difference, drift);
+    bool repaired = drift->findings && may_repair(drift) && repair(drift, PART_TABLES);
+    if (!done) {
+        drift->due_ns[PART_TABLES] = now_ns;
+        return;
+    }
+    end_round(drift, PART_TABLES);
+    drift->in_round = false;
+    /* What was put back is confirmed by a round of its own. */
+    drift->due_ns[PART_TABLES] = repaired ? now_ns : now_ns + drift->options.interval_ns;
+}
+
+void skr_drift_begin(struct skr_drift *drift, int64_t now_ns)
+{
+    if (drift->begun)
+        return;
+    drift->begun = true;
+    drift->due_ns[PART_SURROUNDINGS] = now_ns + SETTLE_NS;
+    drift->due_ns[PART_TABLES] = now_ns + drift->options.interval_ns;
+}
+
+void skr_drift_changed(struct skr_drift *drift, int64_t now_ns)
+{
+    int64_t due = now_ns + SETTLE_NS;
+    if (due < drift->due_ns[PART_SURROUNDINGS])
+        drift->due_ns[PART_SURROUNDINGS] = due;
+}
+
+void skr_drift_remediate(struct skr_drift *drift, int64_t now_ns)
+{
+    if (!drift->begun)
+        return;
+    drift->remediate_once = true;
+    drift->due_ns[PART_SURROUNDINGS] = drift->due_ns[PART_TABLES] = now_ns;
+}
+
+int64_t skr_drift_deadline_ns(const struct skr_drift *drift)
+{
+    int64_t a = drift->due_ns[PART_SURROUNDINGS], b = drift->due_ns[PART_TABLES];
+    if (!drift->begun)
+        return INT64_MAX;
+    return a < b ? a : b;
+}
+
+void skr_drift_run(struct skr_drift *drift, int64_t now_ns, int64_t wall_ms)
+{
+    drift->wall_ms = wall_ms;
+    if (!drift->begun)
+        return;
+    if (drift->due_ns[PART_SURROUNDINGS] <= now_ns)
+        run_surroundings(drift, now_ns);
+    if (drift->due_ns[PART_TABLES] <= now_ns)
+        run_tables(drift, now_ns);
+    if (!drift->in_round && drift->due_ns[PART_TABLES] > now_ns)
+        drift->remediate_once = false;
+}
+
+void skr_drift_each(const struct skr_drift *drift, void (*fn)(void *arg, const struct skr_drift_item *item), void *arg)
+{
+    for (const struct finding *finding = drift->findings; finding; finding = finding->hh.next)
+        fn(arg, &finding->item);
+}

@@ -1,0 +1,44 @@
+/* Address learning: events of the fast path become claims that the controller judges (southbound.md, "What is
+ * reported"). Keeps what each port has claimed, at most SKR_LEARN_ADDRESSES_MAX a port, paced by a token bucket a port;
+ * ages a claim by asking the guest (ARP), never by silence alone. Also answers frames that are too big for the path
+ * with ICMP (RFC 1191): quoting a packet is the agent's work, not the fast path's. One thread. */
+#pragma once
+
+#include "agent/desired/desired.h"
+#include "agent/fastpath/fastpath.h"
+#include <skerry/address.h>
+
+#define SKR_LEARN_ADDRESSES_MAX 64 /* a port */
+#define SKR_LEARN_PER_SECOND    20 /* claims a port; what is over is learned from a later frame */
+
+struct skr_learn;
+
+struct skr_learned {
+    struct skr_uuid adapter_id;
+    struct skr_address customer_address;
+    struct skr_mac mac;
+    Skerry__V1__LearnedEvidence evidence;
+    bool withdrawn;
+};
+
+struct skr_learn_options {
+    struct skr_desired *desired;
+    int64_t probe_interval_ns; /* how often a guest is asked for each address, 0 = 60 s */
+    void (*report)(void *arg, const struct skr_learned *learned);
+    void *arg;
+};
+
+int skr_learn_new(const struct skr_learn_options *options, struct skr_learn **ret);
+void skr_learn_free(struct skr_learn *learn);
+/* An event of the fast path. */
+void skr_learn_event(struct skr_learn *learn, const struct skr_abi_event *event, int64_t now_ns);
+/* A port's interface (0: none now: its claims stay, unasked, until it is back or gone). */
+void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, uint32_t ifindex);
+/* An skr_desired_fn: forgets what ports that went away, or may no longer learn, have claimed. */
+void skr_learn_changes(void *learn, const struct skr_desired_change *changes, size_t count);
+/* The controller refused a claim: it is forgotten and may be learned again after a while. */
+void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address);
+int64_t skr_learn_deadline_ns(const struct skr_learn *learn);
+void skr_learn_run(struct skr_learn *learn, int64_t now_ns);
+/* Standing claims, for a whole report. */
+void skr_learn_each(const struct skr_learn *learn, void (*fn)(void *arg, const struct skr_learned *learned), void *arg);

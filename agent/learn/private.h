@@ -1,0 +1,35 @@
+/* The inside of the learn room. */
+#pragma once
+
+#include "agent/learn/learn.h"
+#include <uthash.h>
+
+struct claim {
+    struct skr_address address;
+    struct skr_mac mac;
+    Skerry__V1__LearnedEvidence evidence;
+    unsigned unanswered;
+    int64_t probe_ns;   /* next question to the guest */
+    int64_t refused_ns; /* refused at this time: kept so that a refused address is not claimed with every frame; 0 = no
+                         */
+    UT_hash_handle hh;
+};
+
+struct port {
+    struct skr_uuid id; /* adapter */
+    uint32_t ifindex;
+    struct claim *claims;
+    unsigned tokens;
+    int64_t tokens_ns;
+    int probe_fd; /* open while the port has claims: answers of the guest are read here */
+    UT_hash_handle hh, by_ifindex;
+};
+
+/* answer.c: sends ICMP "fragmentation needed" (RFC 1191 section 4) for the packet in the event back to its guest. */
+void skr_learn_answer_too_big(const struct skr_abi_event *event, const struct skr_address *gateway);
+/* probe.c: a packet socket on the port that sees ARP; an ARP request from the gateway; answers heard so far. */
+int skr_learn_probe_open(uint32_t ifindex);
+int skr_learn_probe_send(int fd, uint32_t ifindex, const struct skr_address *gateway, const struct claim *claim);
+/* fn for each (address, MAC) that a station behind the port has shown in ARP. */
+void skr_learn_probe_read(int fd, void (*fn)(void *arg, const struct skr_address *address, const struct skr_mac *mac),
+                          void *arg);

@@ -1,0 +1,72 @@
+/* Asking a guest whether it still has an address: ARP on the port's own interface, seen before any tc filter. */
+#include "agent/learn/private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <netinet/if_ether.h>
+#include <skerry/macros.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct arp_frame {
+    struct ether_header ethernet;
+    struct ether_arp arp;
+} __attribute__((packed));
+
+static const uint8_t gateway_mac[6] = SKR_GATEWAY_MAC_BYTES;
+
+int skr_learn_probe_open(uint32_t ifindex)
+{
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ARP));
+    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)ifindex};
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
+        int r = -errno;
+        close(fd);
+        return r;
+    }
+    return fd;
+}
+
+int skr_learn_probe_send(int fd, uint32_t ifindex, const struct skr_address *gateway, const struct claim *claim)
+{
+    uint32_t from = skr_address_v4(gateway), to = skr_address_v4(&claim->address);
+    struct sockaddr_ll at = {
+            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)ifindex, .sll_halen = 6};
+    struct arp_frame frame = {.ethernet = {.ether_type = htons(ETHERTYPE_ARP)},
+                              .arp = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
+                                                 .ar_pro = htons(ETHERTYPE_IP),
+                                                 .ar_hln = 6,
+                                                 .ar_pln = 4,
+                                                 .ar_op = htons(ARPOP_REQUEST)}}};
+    memcpy(at.sll_addr, claim->mac.bytes, 6);
+    memcpy(frame.ethernet.ether_dhost, claim->mac.bytes, 6);
+    memcpy(frame.ethernet.ether_shost, gateway_mac, 6);
+    memcpy(frame.arp.arp_sha, gateway_mac, 6);
+    memcpy(frame.arp.arp_spa, &from, 4);
+    memcpy(frame.arp.arp_tpa, &to, 4);
+    return sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
+}
+
+void skr_learn_probe_read(int fd, void (*fn)(void *arg, const struct skr_address *address, const struct skr_mac *mac),
+                          void *arg)
+{
+    struct arp_frame frame;
+    struct sockaddr_ll from;
+    socklen_t from_size = sizeof(from);
+    ssize_t size;
+    while ((size = recvfrom(fd, &frame, sizeof(frame), MSG_DONTWAIT, (struct sockaddr *)&from, &from_size)) >= 0) {
+        struct skr_mac mac;
+        uint32_t v4;
+        if ((size_t)size < sizeof(frame) || from.sll_pkttype == PACKET_OUTGOING)
+            continue; /* our own question */
+        memcpy(mac.bytes, frame.arp.arp_sha, 6);
+        memcpy(&v4, frame.arp.arp_spa, 4);
+        struct skr_address address = skr_address_from_v4(v4);
+        fn(arg, &address, &mac);
+    }
+}
