@@ -60,7 +60,8 @@ struct skr_error_field {
 struct skr_error {
     enum skr_error_tag tag;
     char detail[SKR_ERROR_DETAIL_MAX];
-    unsigned field_count; /* more than SKR_ERROR_FIELDS_MAX are counted in detail, not kept */
+    unsigned field_count; /* kept in `fields` */
+    unsigned left_out;    /* found beyond SKR_ERROR_FIELDS_MAX: only counted, here and at the end of `detail` */
     struct skr_error_field fields[SKR_ERROR_FIELDS_MAX];
 };
 

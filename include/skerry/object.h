@@ -1,6 +1,6 @@
-/* An object: the values of one resource (or sub table) by field number. It is what requests become, what the store reads
- * and writes, what rules judge and what the policy compiles. Owned by one thread at a time; after-images that cross
- * threads are immutable and reference-counted as a whole (skr_object_ref). */
+/* An object: the values of one resource (or sub table) by field number. It is what requests become, what the store
+ * reads and writes, what rules judge and what the policy compiles. Owned by one thread at a time; after-images that
+ * cross threads are immutable and reference-counted as a whole (skr_object_ref). */
 #pragma once
 
 #include <jansson.h>
@@ -47,7 +47,8 @@ struct skr_value {
 
 struct skr_object {
     const struct skr_resource *resource;
-    unsigned references;      /* atomic */
+    unsigned references;       /* atomic */
+    bool partial;              /* made from a PATCH: skr_object_merge merges its maps member by member */
     struct skr_value values[]; /* resource->field_count */
 };
 
@@ -90,19 +91,27 @@ struct skr_prefix skr_object_prefix(const struct skr_object *object, int field);
 struct skr_mac skr_object_mac(const struct skr_object *object, int field);
 
 /* JSON -> object. Every mistake is reported with its pointer (up to SKR_ERROR_FIELDS_MAX): unknown members ("did you
- * mean"), wrong types, out of bounds, bad addresses, host bits in prefixes, writes to read-only fields. `partial` (PATCH,
- * RFC 7396): nothing is required, null resets to the default. Otherwise required fields are demanded and defaults filled
- * in. `role` is judged against each field's writer: a field that the role may not write is reported like an unknown one.
- * On error *ret stays untouched. */
+ * mean"), wrong types, out of bounds, bad addresses, host bits in prefixes, writes to read-only fields. `role` is
+ * judged against each field's writer: a field that the role may not write is reported like an unknown one. Not
+ * `partial` (POST, PUT): required fields are demanded and the others get their defaults. What stays ABSENT is for the
+ * rules: read-only and hidden fields, and immutable ones whose default is "not set", so that a PUT need not repeat
+ * them. `partial` (PATCH, RFC 7396): nothing is required, null resets to the default (it stays SKR_VALUE_NULL in
+ * structs and maps, for skr_object_merge). On error *ret stays untouched; -EINVAL. */
 int skr_object_from_json(const struct skr_resource *resource, const json_t *json, bool partial, enum skr_role role,
                          struct skr_object **ret, struct skr_error *error);
-/* Object -> new JSON reference, without hidden fields and what `role` may not read. etag is rendered as text. */
+/* Gives every field that is still ABSENT its default, read-only and hidden ones too; for a create. Fields that have
+ * none (computed, secret, a name, an address that is not nullable) stay ABSENT. */
+void skr_object_fill_defaults(struct skr_object *object);
+/* Object -> new JSON reference, without hidden fields, ABSENT values and what `role` may not read. etag is rendered as
+ * text. Fields for which skr_resource_in_status() holds stand inside a member "status". */
 json_t *skr_object_to_json(const struct skr_object *object, enum skr_role role);
 /* One value as JSON, the way skr_object_to_json writes it. */
 json_t *skr_value_to_json(const struct skr_field *field, const struct skr_value *value, enum skr_role role);
 /* Parses a query-string or CLI word for a filterable field. -EINVAL and error with a sentence. */
-int skr_value_from_text(const struct skr_field *field, const char *text, struct skr_value *ret, struct skr_error *error);
-/* RFC 7396 over objects: `after` starts as a copy of `before`; each field present in `patch` replaces it; STRUCT and JSON
- * objects merge member by member. *ret_changed says whether a versioned field differs. */
+int skr_value_from_text(const struct skr_field *field, const char *text, struct skr_value *ret,
+                        struct skr_error *error);
+/* `after` starts as a copy of `before`; each field present in `patch` replaces it; STRUCTs merge field by field and,
+ * when the patch is partial (RFC 7396), JSON maps member by member, null removing one. *ret_changed says whether a
+ * versioned field differs. -E2BIG: a map would hold more entries than its maximum. */
 int skr_object_merge(const struct skr_object *before, const struct skr_object *patch, struct skr_object **ret_after,
                      bool *ret_changed);

@@ -2,8 +2,8 @@
  * skerryctl, OpenAPI and authorization all come from these tables (lib/resource/<object>.c). Pure data, no behaviour:
  * rules are functions in controller/model/<object>.c.
  *
- * Every stored resource begins with the common fields (SKR_FIELD_ID ... SKR_FIELD_COMMON_COUNT); its own follow, numbered
- * by an enum in <skerry/resource_fields.h>. Values travel as struct skr_object (<skerry/object.h>). */
+ * Every stored resource begins with the common fields (SKR_FIELD_ID ... SKR_FIELD_COMMON_COUNT); its own follow,
+ * numbered by an enum in <skerry/resource_fields.h>. Values travel as struct skr_object (<skerry/object.h>). */
 #pragma once
 
 #include <skerry/error.h>
@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SKR_NAME_MAX 255        /* characters (code points) */
+#define SKR_NAME_MAX        255 /* characters (code points) */
 #define SKR_DESCRIPTION_MAX 4096
-#define SKR_TEXT_MAX 1024       /* bytes, other text fields unless the table says less */
-#define SKR_LABELS_MAX 64
-#define SKR_LIST_MAX 1000       /* entries of a list field unless the table says less */
+#define SKR_TEXT_MAX        1024 /* bytes, other text fields unless the table says less */
+#define SKR_LABELS_MAX      64
+#define SKR_LIST_MAX        1000 /* entries of a list field unless the table says less */
 
 enum skr_resource_id {
     SKR_TENANT,
@@ -53,13 +53,15 @@ enum skr_kind {
     SKR_KIND_PREFIX,     /* BLOB(17): address, then length in the family's bits */
     SKR_KIND_MAC,        /* BLOB(6) */
     SKR_KIND_REFERENCE,  /* BLOB(16) with a foreign key to `target` */
-    SKR_KIND_REFERENCES, /* link table <table>_<field>(owner_id, position, target_id) with foreign keys, ON DELETE RESTRICT */
+    SKR_KIND_REFERENCES, /* link table <table>_<field>(owner_id, position, target_id) with foreign keys, ON DELETE
+                            RESTRICT */
     SKR_KIND_STRUCTS,    /* child table <table>_<field>(owner_id, position, ...own columns) with its own `sub` table */
     SKR_KIND_STRUCT,     /* one nested object; its fields are columns <field>_<subfield> of the same row */
     SKR_KIND_ADDRESSES,  /* list of addresses; TEXT column holding a JSON array; never referenced, never filtered */
-    SKR_KIND_JSON,       /* TEXT column of JSON; never referenced, never filtered; `json_shape` says object or array */
-    SKR_KIND_COMPUTED,   /* no column: model fills it when an object is rendered; JSON value; read-only, not filterable */
-    SKR_KIND_SECRET      /* no column: shown once in the answer to a create, never again */
+    SKR_KIND_JSON,     /* TEXT column of JSON; never referenced, never filtered; `json_shape` says object or array. What
+                          requests write is a list of texts or a map of text to text; rules may keep any JSON */
+    SKR_KIND_COMPUTED, /* no column: model fills it when an object is rendered; JSON value; read-only, not filterable */
+    SKR_KIND_SECRET    /* no column: shown once in the answer to a create, never again */
 };
 
 enum skr_role { SKR_ROLE_NOBODY, SKR_ROLE_ADMIN, SKR_ROLE_TENANT, SKR_ROLE_ANY };
@@ -67,12 +69,12 @@ enum skr_role { SKR_ROLE_NOBODY, SKR_ROLE_ADMIN, SKR_ROLE_TENANT, SKR_ROLE_ANY }
 /* Flags of a field. */
 enum {
     SKR_FIELD_REQUIRED = 1 << 0,
-    SKR_FIELD_IMMUTABLE = 1 << 1, /* after create */
-    SKR_FIELD_READ_ONLY = 1 << 2, /* written by rules, never by a request */
-    SKR_FIELD_FILTER = 1 << 3,    /* ?name=value on lists; has an index (tests read the plan) */
-    SKR_FIELD_NULLABLE = 1 << 4,  /* null is a value: "not set" */
-    SKR_FIELD_WIDE = 1 << 5,      /* column only in -o wide */
-    SKR_FIELD_HIDDEN = 1 << 6,    /* stored, never shown: hashes and counters of the rules */
+    SKR_FIELD_IMMUTABLE = 1 << 1,  /* after create */
+    SKR_FIELD_READ_ONLY = 1 << 2,  /* written by rules, never by a request */
+    SKR_FIELD_FILTER = 1 << 3,     /* ?name=value on lists; has an index (tests read the plan) */
+    SKR_FIELD_NULLABLE = 1 << 4,   /* null is a value: "not set" */
+    SKR_FIELD_WIDE = 1 << 5,       /* column only in -o wide */
+    SKR_FIELD_HIDDEN = 1 << 6,     /* stored, never shown: hashes and counters of the rules */
     SKR_FIELD_UNVERSIONED = 1 << 7 /* written by reports: does not change the etag (status columns) */
 };
 
@@ -83,15 +85,15 @@ struct skr_field {
     const char *help; /* one line, for OpenAPI and skerryctl */
     enum skr_kind kind;
     unsigned flags;
-    enum skr_role writer, reader;         /* 0 = SKR_ROLE_NOBODY; a table with a writable field that names none is refused
-                                             by the unit test of tables */
-    int64_t minimum, maximum;             /* integers: value; text: bytes; lists: entries (0, 0 = the general maximum) */
-    const char *const *choices;           /* enums: NULL-terminated */
-    enum skr_resource_id target;          /* references */
-    const struct skr_resource *sub;       /* structs: a table without common fields */
-    const char *fallback;                 /* default as JSON text; NULL = null, false, 0, [] or {} by kind */
-    char json_shape;                      /* '{' or '[' for SKR_KIND_JSON */
-    const char *column_title;             /* table output of skerryctl; NULL = not a column */
+    enum skr_role writer, reader;   /* 0 = SKR_ROLE_NOBODY; a table with a writable field that names none is refused
+                                       by the unit test of tables */
+    int64_t minimum, maximum;       /* integers: value; text: bytes; lists: entries (0, 0 = the general maximum) */
+    const char *const *choices;     /* enums: NULL-terminated */
+    enum skr_resource_id target;    /* references */
+    const struct skr_resource *sub; /* structs: a table without common fields */
+    const char *fallback;           /* default as JSON text; NULL = null, false, 0, [] or {} by kind */
+    char json_shape;                /* '{' or '[' for SKR_KIND_JSON */
+    const char *column_title;       /* table output of skerryctl; NULL = not a column */
 };
 
 /* Where a resource stands under tenants, for queries and names. */
@@ -118,8 +120,8 @@ struct skr_resource {
     const char *help;
     enum skr_scope scope;
     unsigned flags;
-    int name_parent;        /* field that scopes the name's uniqueness (SKR_FIELD_TENANT_ID, a reference), -1 = global */
-    int64_t maximum;        /* objects of this kind; LIMIT beyond */
+    int name_parent; /* field that scopes the name's uniqueness (SKR_FIELD_TENANT_ID, a reference), -1 = global */
+    int64_t maximum; /* objects of this kind; LIMIT beyond */
     const struct skr_field *fields;
     unsigned field_count;
     const struct skr_action *actions;
@@ -132,15 +134,17 @@ enum {
     SKR_FIELD_TENANT_ID, /* NULL = fabric; settable on tenant resources at create by administrators */
     SKR_FIELD_NAME,
     SKR_FIELD_DESCRIPTION,
-    SKR_FIELD_LABELS,     /* SKR_KIND_JSON '{' of text values */
+    SKR_FIELD_LABELS, /* SKR_KIND_JSON '{' of text values */
     SKR_FIELD_CREATED_AT,
     SKR_FIELD_UPDATED_AT,
-    SKR_FIELD_ETAG,       /* revision of the last change to a written field; JSON text */
+    SKR_FIELD_ETAG, /* revision of the last change to a written field; JSON text */
     SKR_FIELD_COMMON_COUNT
 };
 
 /* Expands to the common rows of a field table. tenant flags: 0 or SKR_FIELD_HIDDEN | SKR_FIELD_READ_ONLY for fabric. */
-#define SKR_COMMON_FIELDS(tenant_flags)                                                                                \
+#define SKR_COMMON_FIELDS(tenant_flags) SKR_COMMON_FIELDS_NAMED(tenant_flags, SKR_FIELD_REQUIRED | SKR_FIELD_FILTER)
+/* The same where a name is not demanded: rules find one (network sites), or a view has none of its own. */
+#define SKR_COMMON_FIELDS_NAMED(tenant_flags, name_flags)                                                              \
     [SKR_FIELD_ID] = {.name = "id",                                                                                    \
                       .help = "UUID, assigned",                                                                        \
                       .kind = SKR_KIND_UUID,                                                                           \
@@ -157,7 +161,7 @@ enum {
     [SKR_FIELD_NAME] = {.name = "name",                                                                                \
                         .help = "Name, unique in its scope",                                                           \
                         .kind = SKR_KIND_TEXT,                                                                         \
-                        .flags = SKR_FIELD_REQUIRED | SKR_FIELD_FILTER,                                                \
+                        .flags = (name_flags),                                                                         \
                         .minimum = 1,                                                                                  \
                         .maximum = SKR_NAME_MAX,                                                                       \
                         .writer = SKR_ROLE_ANY,                                                                        \
@@ -195,6 +199,12 @@ enum {
 
 /* The table of a resource; never NULL for an id below SKR_RESOURCE_COUNT. */
 const struct skr_resource *skr_resource_get(enum skr_resource_id id);
+/* Where a field stands in JSON: true = inside the member "status". One rule for JSON, OpenAPI and columns: what is
+ * READ_ONLY and (UNVERSIONED or COMPUTED), except in views, which are status altogether and stay flat. */
+bool skr_resource_in_status(const struct skr_resource *resource, int field);
+/* May a principal of role `who` do what a field, a list or an action reserves for `reserved`? Administrators may all
+ * that is reserved for somebody. */
+bool skr_role_allows(enum skr_role reserved, enum skr_role who);
 /* By collection, name or shorthand; NULL when unknown. */
 const struct skr_resource *skr_resource_find(const char *text);
 /* Index of a field by name, -1 when unknown. Only for edges that receive names (JSON, query strings, CLI). */

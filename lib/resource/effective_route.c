@@ -1,0 +1,29 @@
+#include "lib/resource/table.h"
+
+static const struct skr_field fields[] = {
+        SKR_COMMON_FIELDS_NAMED(READ_ONLY | FILTER, READ_ONLY),
+        [SKR_EFFECTIVE_ROUTE_VM_NETWORK_ID] =
+                FIELD("vm_network_id", REFERENCE, READ_ONLY | FILTER, NOBODY, ANY,
+                      "VM network whose router has the route", .target = SKR_VM_NETWORK, .column_title = "VM NETWORK"),
+        [SKR_EFFECTIVE_ROUTE_DESTINATION] =
+                FIELD("destination", PREFIX, READ_ONLY, NOBODY, ANY, "Where to", .column_title = "DESTINATION"),
+        [SKR_EFFECTIVE_ROUTE_NEXT_HOP] = FIELD("next_hop", ADDRESS, READ_ONLY | NULLABLE, NOBODY, ANY,
+                                               "By way of; null: on the VM subnet", .column_title = "NEXT HOP"),
+        [SKR_EFFECTIVE_ROUTE_VM_SUBNET_ID] =
+                FIELD("vm_subnet_id", REFERENCE, READ_ONLY | FILTER, NOBODY, ANY, "VM subnet it leads to",
+                      .target = SKR_VM_SUBNET, .column_title = "VM SUBNET"),
+};
+
+const struct skr_resource skr_resource_effective_route = {
+        .id = SKR_EFFECTIVE_ROUTE,
+        .name = "effective-route",
+        .collection = "effective-routes",
+        .shorthand = "er",
+        .table = "effective_route",
+        .help = "A route of a VM network's built-in router",
+        .scope = SKR_SCOPE_TENANT,
+        .flags = SKR_RESOURCE_VIEW,
+        .name_parent = -1,
+        .maximum = 1000000,
+        FIELDS(fields),
+};

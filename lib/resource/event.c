@@ -1,0 +1,28 @@
+#include "lib/resource/table.h"
+
+static const struct skr_field fields[] = {
+        SKR_COMMON_FIELDS_NAMED(READ_ONLY | FILTER, READ_ONLY),
+        [SKR_EVENT_REASON] = FIELD("reason", TEXT, READ_ONLY | FILTER, NOBODY, ANY, "What happened, a stable word",
+                                   .column_title = "REASON"),
+        [SKR_EVENT_MESSAGE] =
+                FIELD("message", TEXT, READ_ONLY, NOBODY, ANY, "What happened, a sentence", .column_title = "MESSAGE"),
+        [SKR_EVENT_OBJECT_KIND] = FIELD("object_kind", TEXT, READ_ONLY, NOBODY, ANY, "Kind of the object it is about",
+                                        .column_title = "KIND"),
+        [SKR_EVENT_OBJECT_ID] = FIELD("object_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, ANY,
+                                      "Object it is about", .column_title = "OBJECT"),
+        [SKR_EVENT_HOST_ID] = FIELD("host_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, ADMIN, "Host it is about"),
+};
+
+const struct skr_resource skr_resource_event = {
+        .id = SKR_EVENT,
+        .name = "event",
+        .collection = "events",
+        .shorthand = "ev",
+        .table = "event",
+        .help = "Something that happened",
+        .scope = SKR_SCOPE_FABRIC,
+        .flags = SKR_RESOURCE_VIEW,
+        .name_parent = -1,
+        .maximum = 1000000,
+        FIELDS(fields),
+};

@@ -1,0 +1,73 @@
+#include "lib/resource/table.h"
+
+static const struct skr_field uplink_fields[] = {
+        [SKR_UPLINK_NAME] =
+                FIELD("name", TEXT, REQUIRED, ADMIN, ADMIN, "Name, unique on the host", .minimum = 1, .maximum = 63),
+        [SKR_UPLINK_INTERFACE] = FIELD("interface", TEXT, REQUIRED, ADMIN, ADMIN, "Network interface on the host",
+                                       .minimum = 1, .maximum = 15),
+        [SKR_UPLINK_NETWORK_SITE_IDS] =
+                FIELD("network_site_ids", JSON, 0, ADMIN, ADMIN,
+                      "Sites it reaches; empty: those covering the host's group", .json_shape = '[', .maximum = 256),
+};
+
+static const struct skr_resource uplink = {
+        .id = SKR_HOST,
+        .name = "uplink",
+        .help = "A physical interface",
+        .name_parent = -1,
+        FIELDS(uplink_fields),
+};
+
+static const struct skr_action actions[] = {
+        {.verb = "remediate", .help = "Puts back what differs on the host", .role = SKR_ROLE_ADMIN},
+        {.verb = "approve", .help = "Lets a host in that waits for it", .role = SKR_ROLE_ADMIN},
+        {.verb = "revoke", .help = "Ends the host's certificate for good", .role = SKR_ROLE_ADMIN},
+};
+
+static const struct skr_field fields[] = {
+        SKR_COMMON_FIELDS(OF_FABRIC),
+        [SKR_HOST_HOST_GROUP_ID] = FIELD("host_group_id", REFERENCE, NULLABLE | FILTER, ADMIN, ADMIN,
+                                         "Group of the host; null: the root \"All hosts\"", .target = SKR_HOST_GROUP,
+                                         .column_title = "GROUP"),
+        [SKR_HOST_UPLINKS] =
+                FIELD("uplinks", STRUCTS, 0, ADMIN, ADMIN, "Physical interfaces", .sub = &uplink, .maximum = 32),
+        [SKR_HOST_STATE] = FIELD("state", ENUM, FILTER, ADMIN, ADMIN, "Whether it takes part",
+                                 .choices = CHOICES("active", "maintenance", "removed"), .fallback = "\"active\"",
+                                 .column_title = "STATE"),
+        [SKR_HOST_GATEWAY_ONLY] = FIELD("gateway_only", BOOLEAN, WIDE, ADMIN, ADMIN,
+                                        "Runs gateways alone, no adapters of tenants", .column_title = "GATEWAY"),
+        [SKR_HOST_REMEDIATION] =
+                FIELD("remediation", ENUM, 0, ADMIN, ADMIN, "Whether drift is put back at once or on :remediate",
+                      .choices = CHOICES("auto", "manual"), .fallback = "\"auto\"", .column_title = "REMEDIATION"),
+        [SKR_HOST_ENROLMENT] = FIELD("enrolment", ENUM, STATUS, NOBODY, ADMIN, "Whether its agent is let in",
+                                     .choices = CHOICES("pending", "enrolled", "revoked"), .fallback = "\"pending\"",
+                                     .column_title = "ENROLMENT"),
+        [SKR_HOST_KEY_HASH] = FIELD("key_hash", TEXT, HIDDEN, NOBODY, NOBODY,
+                                    "SHA-256 of the agent's public key in hex", .maximum = 64),
+        [SKR_HOST_SYNCED_REVISION] = FIELD("synced_revision", INTEGER, HIDDEN | STATUS, NOBODY, NOBODY,
+                                           "Revision up to which the host holds everything"),
+        [SKR_HOST_AGENT_VERSION] = FIELD("agent_version", TEXT, STATUS | WIDE, NOBODY, ADMIN, "Version of the agent",
+                                         .maximum = 64, .column_title = "AGENT"),
+        [SKR_HOST_KERNEL] = FIELD("kernel", TEXT, STATUS | WIDE, NOBODY, ADMIN, "Kernel release", .maximum = 255,
+                                  .column_title = "KERNEL"),
+        [SKR_HOST_INVENTORY] = FIELD("inventory", JSON, STATUS, NOBODY, ADMIN,
+                                     "Interfaces: name, MAC, MTU, speed, link, queues", .json_shape = '['),
+        [SKR_HOST_CERTIFICATE_EXPIRES_AT] = FIELD("certificate_expires_at", TIME, STATUS | NULLABLE, NOBODY, ADMIN,
+                                                  "End of the agent's certificate"),
+        [SKR_HOST_LAST_SEEN_AT] = FIELD("last_seen_at", TIME, STATUS | NULLABLE, NOBODY, ADMIN,
+                                        "When its agent last connected or left", .column_title = "LAST SEEN"),
+};
+
+const struct skr_resource skr_resource_host = {
+        .id = SKR_HOST,
+        .name = "host",
+        .collection = "hosts",
+        .shorthand = "h",
+        .table = "host",
+        .help = "A hypervisor with an agent",
+        .scope = SKR_SCOPE_FABRIC,
+        .name_parent = -1,
+        .maximum = 10000,
+        FIELDS(fields),
+        ACTIONS(actions),
+};

@@ -1,0 +1,27 @@
+#include "lib/resource/table.h"
+
+static const struct skr_field fields[] = {
+        SKR_COMMON_FIELDS(OF_FABRIC),
+        [SKR_MAC_POOL_HOST_GROUP_IDS] =
+                FIELD("host_group_ids", REFERENCES, 0, ADMIN, ADMIN,
+                      "Host groups it serves, with everything below them", .target = SKR_HOST_GROUP),
+        [SKR_MAC_POOL_RANGE_START] =
+                FIELD("range_start", MAC, REQUIRED, ADMIN, ADMIN, "First MAC address", .column_title = "FROM"),
+        [SKR_MAC_POOL_RANGE_END] =
+                FIELD("range_end", MAC, REQUIRED, ADMIN, ADMIN, "Last MAC address", .column_title = "TO"),
+        [SKR_MAC_POOL_BUILT_IN] = FIELD("built_in", BOOLEAN, READ_ONLY | WIDE, NOBODY, ADMIN,
+                                        "Made with the database; cannot be deleted", .column_title = "BUILT-IN"),
+};
+
+const struct skr_resource skr_resource_mac_pool = {
+        .id = SKR_MAC_POOL,
+        .name = "mac-pool",
+        .collection = "mac-pools",
+        .shorthand = "macp",
+        .table = "mac_pool",
+        .help = "A range of MAC addresses for network adapters",
+        .scope = SKR_SCOPE_FABRIC,
+        .name_parent = -1,
+        .maximum = 1000,
+        FIELDS(fields),
+};

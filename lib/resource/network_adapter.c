@@ -1,0 +1,48 @@
+#include "lib/resource/table.h"
+
+static const struct skr_field fields[] = {
+        SKR_COMMON_FIELDS(OF_TENANT),
+        [SKR_NETWORK_ADAPTER_VM_NAME] =
+                FIELD("vm_name", TEXT, FILTER, ANY, ANY, "VM it belongs to", .maximum = 255, .column_title = "VM"),
+        [SKR_NETWORK_ADAPTER_VM_NETWORK_ID] =
+                FIELD("vm_network_id", REFERENCE, REQUIRED | IMMUTABLE | FILTER, ANY, ANY, "VM network it is in",
+                      .target = SKR_VM_NETWORK, .column_title = "VM NETWORK"),
+        [SKR_NETWORK_ADAPTER_VM_SUBNET_ID] =
+                FIELD("vm_subnet_id", REFERENCE, REQUIRED | IMMUTABLE | FILTER, ANY, ANY, "VM subnet it is in",
+                      .target = SKR_VM_SUBNET, .column_title = "VM SUBNET"),
+        [SKR_NETWORK_ADAPTER_MAC] = FIELD("mac", MAC, NULLABLE | IMMUTABLE | FILTER, ANY, ANY,
+                                          "MAC address; null: from a MAC pool", .column_title = "MAC"),
+        [SKR_NETWORK_ADAPTER_IP_ADDRESSES] = FIELD("ip_addresses", ADDRESSES, NULLABLE, ANY, ANY,
+                                                   "Addresses; null: one of the VM subnet's pool, []: none (learned)",
+                                                   .maximum = 64, .column_title = "ADDRESSES"),
+        [SKR_NETWORK_ADAPTER_CLASSIFICATION_ID] =
+                FIELD("classification_id", REFERENCE, NULLABLE | FILTER, ANY, ANY,
+                      "Port classification; null: the built-in default", .target = SKR_PORT_CLASSIFICATION),
+        [SKR_NETWORK_ADAPTER_HOST_ID] =
+                FIELD("host_id", REFERENCE, NULLABLE | FILTER, ADMIN, ADMIN,
+                      "Host it runs on; null: the one that claims it", .target = SKR_HOST, .column_title = "HOST"),
+        [SKR_NETWORK_ADAPTER_INTERFACE] =
+                FIELD("interface", TEXT, NULLABLE, ADMIN, ADMIN, "Interface on the host; null: found by alias or MAC",
+                      .minimum = 1, .maximum = 15),
+        [SKR_NETWORK_ADAPTER_CLAIMED] =
+                FIELD("claimed", BOOLEAN, HIDDEN | STATUS, NOBODY, NOBODY, "host_id came from a claim"),
+        [SKR_NETWORK_ADAPTER_BOUND] =
+                FIELD("bound", BOOLEAN, STATUS, NOBODY, ANY, "A port of a host carries it", .column_title = "BOUND"),
+        [SKR_NETWORK_ADAPTER_BOUND_INTERFACE] = FIELD("bound_interface", TEXT, STATUS | NULLABLE | WIDE, NOBODY, ADMIN,
+                                                      "Interface of that port", .column_title = "INTERFACE"),
+        [SKR_NETWORK_ADAPTER_BOUND_REASON] = FIELD("bound_reason", TEXT, STATUS | NULLABLE | WIDE, NOBODY, ANY,
+                                                   "Why it is not bound", .column_title = "REASON"),
+};
+
+const struct skr_resource skr_resource_network_adapter = {
+        .id = SKR_NETWORK_ADAPTER,
+        .name = "network-adapter",
+        .collection = "network-adapters",
+        .shorthand = "na",
+        .table = "network_adapter",
+        .help = "A VM's virtual network card",
+        .scope = SKR_SCOPE_TENANT,
+        .name_parent = SKR_FIELD_TENANT_ID,
+        .maximum = 1000000,
+        FIELDS(fields),
+};

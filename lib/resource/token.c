@@ -1,0 +1,31 @@
+#include "lib/resource/table.h"
+
+static const struct skr_field fields[] = {
+        SKR_COMMON_FIELDS(OF_FABRIC),
+        [SKR_TOKEN_ROLE] = FIELD("role", ENUM, IMMUTABLE, ADMIN, ADMIN, "What its bearer may do",
+                                 .choices = CHOICES("admin"), .fallback = "\"admin\"", .column_title = "ROLE"),
+        [SKR_TOKEN_TTL_S] = FIELD("ttl_s", INTEGER, IMMUTABLE, ADMIN, ADMIN, "Seconds it is valid", .minimum = 60,
+                                  .maximum = 31536000, .fallback = "2592000"),
+        [SKR_TOKEN_EXPIRES_AT] =
+                FIELD("expires_at", TIME, READ_ONLY, NOBODY, ADMIN, "When it ends", .column_title = "EXPIRES"),
+        [SKR_TOKEN_INITIAL] =
+                FIELD("initial", BOOLEAN, READ_ONLY, NOBODY, ADMIN,
+                      "The first one: ends once another administrator's token exists", .column_title = "INITIAL"),
+        [SKR_TOKEN_SECRET_HASH] =
+                FIELD("secret_hash", TEXT, HIDDEN, NOBODY, NOBODY, "SHA-256 of the secret in hex", .maximum = 64),
+        [SKR_TOKEN_SECRET] = FIELD("secret", SECRET, READ_ONLY, NOBODY, ADMIN, "Shown once, at create"),
+};
+
+const struct skr_resource skr_resource_token = {
+        .id = SKR_TOKEN,
+        .name = "token",
+        .collection = "tokens",
+        .shorthand = "tok",
+        .table = "token",
+        .help = "Authenticates a user of the API",
+        .scope = SKR_SCOPE_FABRIC,
+        .flags = SKR_RESOURCE_NO_UPDATE,
+        .name_parent = -1,
+        .maximum = 10000,
+        FIELDS(fields),
+};

@@ -1,0 +1,34 @@
+#include "lib/resource/table.h"
+
+static const struct skr_field fields[] = {
+        SKR_COMMON_FIELDS(OF_TENANT),
+        [SKR_VM_SUBNET_VM_NETWORK_ID] =
+                FIELD("vm_network_id", REFERENCE, REQUIRED | IMMUTABLE | FILTER, ANY, ANY, "VM network it belongs to",
+                      .target = SKR_VM_NETWORK, .column_title = "VM NETWORK"),
+        [SKR_VM_SUBNET_PREFIX] =
+                FIELD("prefix", PREFIX, REQUIRED | IMMUTABLE, ANY, ANY,
+                      "Its addresses, /8 to /29; may overlap with other VM networks'", .column_title = "PREFIX"),
+        [SKR_VM_SUBNET_VSID] = FIELD("vsid", INTEGER, NULLABLE | IMMUTABLE | FILTER, ADMIN, ANY,
+                                     "Virtual subnet ID on the wire; null: assigned", .minimum = 4096,
+                                     .maximum = 16777214, .column_title = "VSID"),
+        [SKR_VM_SUBNET_GATEWAY] =
+                FIELD("gateway", ADDRESS, READ_ONLY, NOBODY, ANY,
+                      "Address of the built-in router: the first of the prefix", .column_title = "GATEWAY"),
+        [SKR_VM_SUBNET_MTU] = FIELD("mtu", COMPUTED, READ_ONLY | WIDE, NOBODY, ANY,
+                                    "Largest packet of a VM in bytes, from the VM network", .column_title = "MTU"),
+        [SKR_VM_SUBNET_PA_MULTICAST_GROUP] = FIELD("pa_multicast_group", ADDRESS, NULLABLE, ADMIN, ADMIN,
+                                                   "Multicast group of the physical network for broadcasts"),
+};
+
+const struct skr_resource skr_resource_vm_subnet = {
+        .id = SKR_VM_SUBNET,
+        .name = "vm-subnet",
+        .collection = "vm-subnets",
+        .shorthand = "vms",
+        .table = "vm_subnet",
+        .help = "One IP subnet of a VM network: a broadcast domain",
+        .scope = SKR_SCOPE_TENANT,
+        .name_parent = SKR_VM_SUBNET_VM_NETWORK_ID,
+        .maximum = 1000000,
+        FIELDS(fields),
+};
