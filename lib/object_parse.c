@@ -341,12 +341,12 @@ static void read_member(struct reader *reader, struct skr_object *object, const 
 }
 
 /* What was not mentioned in a whole object. */
-static void complete(struct reader *reader, struct skr_object *object, const char *base)
+static void complete(struct reader *reader, struct skr_object *object, const json_t *json, const char *base)
 {
     for (unsigned i = 0; i < object->resource->field_count; i++) {
         const struct skr_field *field = &object->resource->fields[i];
         struct skr_value *value = &object->values[i];
-        if (value->type != SKR_VALUE_ABSENT || !may_write(reader, field))
+        if (json_object_get(json, field->name) || !may_write(reader, field))
             continue;
         if (field->flags & SKR_FIELD_REQUIRED) {
             char pointer[SKR_ERROR_POINTER_MAX];
@@ -375,7 +375,7 @@ static struct skr_object *read_object(struct reader *reader, const struct skr_re
     json_object_foreach ((json_t *)json, member, value)
         read_member(reader, object, place->pointer, member, value);
     if (!partial)
-        complete(reader, object, place->pointer);
+        complete(reader, object, json, place->pointer);
     return object;
 }
 

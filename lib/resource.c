@@ -92,13 +92,20 @@ static unsigned edit_distance(const char *a, const char *b)
     return rows[a_length % 3][b_length];
 }
 
+/* A word left unfinished ("vlan" for "vlan_id") is as near as one slip. */
+static unsigned distance_to(const char *text, const char *candidate)
+{
+    size_t length = strnlen(text, NEAREST_LENGTH_MAX);
+    return length > 2 && strncmp(text, candidate, length) == 0 ? 1 : edit_distance(text, candidate);
+}
+
 const char *skr_nearest(const char *text, const char *const *candidates, size_t count)
 {
     const char *nearest = NULL;
     /* A third of the word may be wrong, and one letter of any. */
     unsigned best = least(1 + (unsigned)strnlen(text, NEAREST_LENGTH_MAX) / 3, 4) + 1;
     for (size_t i = 0; i < count; i++) {
-        unsigned distance = edit_distance(text, candidates[i]);
+        unsigned distance = distance_to(text, candidates[i]);
         if (distance < best && distance < strlen(candidates[i])) {
             best = distance;
             nearest = candidates[i];

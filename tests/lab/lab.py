@@ -24,6 +24,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -237,10 +238,9 @@ class Host:
         self.id: str | None = None
         lab.plug(self.namespace, "mg0", "mg", f"{name}-mg", f"{MANAGEMENT}.{10 + number}/24")
         lab.plug(self.namespace, "up0", f"s{site}", f"{name}-up")
-        self.agent = Process(
-            lab, f"agent-{name}", self.namespace, lab.binary("skerry-agent"), "run", "--state-directory", self.state,
-            "--socket", self.socket, "--pin-directory", self.pins, *lab.agent_flags,
-        )
+        self.plain_words = (lab.binary("skerry-agent"), "run", "--state-directory", self.state, "--socket", self.socket,
+                            "--pin-directory", self.pins, *lab.agent_flags)
+        self.agent = Process(lab, f"agent-{name}", self.namespace, *self.plain_words)
 
     def join(self, join_string: str, *flags: str) -> None:
         """The join command's string goes in on standard input, as an administrator who is careful would do it."""
@@ -258,6 +258,24 @@ class Host:
     def online(self) -> bool:
         self.agent.check()
         return bool(self.lab.api.get(f"/v1/hosts/{self.id}")["status"].get("online"))
+
+    def program_ids(self) -> dict[str, str]:
+        """Interface -> kernel id of the program in our filter."""
+        found = {}
+        for line in self.namespace.run("ip", "-br", "link").stdout.splitlines():
+            interface = line.split()[0].split("@")[0]
+            shown = self.namespace.run("tc", "filter", "show", "dev", interface, "ingress").stdout
+            match = re.search(r"pref 49152 bpf.* id (\d+)", shown)
+            if match:
+                found[interface] = match.group(1)
+        return found
+
+    def forget_fast_path(self) -> None:
+        """What a reboot takes: pins, filters, addresses."""
+        for interface in self.program_ids():
+            self.namespace.run("tc", "qdisc", "del", "dev", interface, "clsact")
+        shutil.rmtree(self.pins, ignore_errors=True)
+        self.namespace.run("ip", "addr", "flush", "dev", "up0")
 
     def local(self, *words: str, output: str = "json"):
         result = self.namespace.run(
@@ -278,6 +296,7 @@ class Vm:
         self.prefix_length, self.gateway = prefix_length, gateway
         self.port = f"v-{name}"[:15]
         self.host: Host | None = None
+        self.mtu: int | None = None
         if host:
             self.plug(host)
 
@@ -287,10 +306,11 @@ class Vm:
 
     def plug(self, host: Host, alias: bool = True) -> None:
         """Starts the VM on a host: its interface appears there."""
-        mtu = self.lab.api.get(f"/v1/vm-subnets/{self.adapter['vm_subnet_id']}")["mtu"]
+        if self.mtu is None:
+            self.mtu = self.lab.api.get(f"/v1/vm-subnets/{self.adapter['vm_subnet_id']}")["mtu"]
         self.host = host
         host.namespace.run("ip", "link", "add", self.port, "type", "veth", "peer", "name", "eth0", "netns", self.namespace.name)
-        self.namespace.run("ip", "link", "set", "eth0", "address", self.mac, "mtu", str(mtu))
+        self.namespace.run("ip", "link", "set", "eth0", "address", self.mac, "mtu", str(self.mtu))
         self.namespace.sysctl("net.ipv6.conf.eth0.disable_ipv6", 1)
         if self.address:
             self.namespace.run("ip", "addr", "add", f"{self.address}/{self.prefix_length}", "dev", "eth0")

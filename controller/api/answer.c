@@ -1,0 +1,72 @@
+#include "controller/api/http.h"
+
+#include <inttypes.h>
+#include <skerry/log.h>
+#include <stdio.h>
+#include <string.h>
+
+void skr_http_add_header(struct skr_http_request *request, const char *name, const char *value)
+{
+    MHD_add_response_header(request->response, name, value);
+}
+
+void skr_http_add_revision(struct skr_http_request *request, int64_t revision)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%" PRId64, revision);
+    skr_http_add_header(request, "Skerry-Revision", text);
+}
+
+void skr_http_add_etag(struct skr_http_request *request, int64_t etag)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "\"%" PRId64 "\"", etag);
+    skr_http_add_header(request, "ETag", text);
+}
+
+void skr_http_answer_text(struct skr_http_request *request, unsigned status, const char *type, char *stolen)
+{
+    size_t size = stolen ? strlen(stolen) : 0;
+    request->response =
+            MHD_create_response_from_buffer(size, stolen, stolen ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!request->response)
+        abort();
+    request->status = status;
+    if (type)
+        skr_http_add_header(request, "Content-Type", type);
+    skr_http_add_header(request, "Cache-Control", "no-store");
+    skr_http_add_header(request, "X-Content-Type-Options", "nosniff");
+    skr_http_add_header(request, "X-Request-Id", request->id);
+}
+
+void skr_http_answer(struct skr_http_request *request, unsigned status, json_t *body)
+{
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    json_decref(body);
+    skr_http_answer_text(request, status, text ? "application/json" : NULL, text);
+}
+
+void skr_http_answer_error(struct skr_http_request *request, const struct skr_error *error)
+{
+    static struct skr_log_limit limit;
+    struct skr_error unknown = {.tag = SKR_ERROR_INTERNAL};
+    if (error->tag == SKR_ERROR_NONE || error->tag >= SKR_ERROR_TAG_COUNT)
+        error = &unknown;
+    const struct skr_error_tag_info *info = skr_error_tag_info(error->tag);
+    json_t *problem = skr_problem_to_json(error, request->id);
+    char *text = json_dumps(problem, JSON_COMPACT);
+    json_decref(problem);
+    skr_http_answer_text(request, (unsigned)info->http_status, "application/problem+json", text);
+    atomic_fetch_add_explicit(&request->api->counters.refusals[error->tag], 1, memory_order_relaxed);
+    if (error->tag == SKR_ERROR_UNAUTHENTICATED)
+        skr_http_add_header(request, "WWW-Authenticate", "Bearer realm=\"skerry\"");
+    if (error->tag == SKR_ERROR_TOO_MANY || error->tag == SKR_ERROR_UNAVAILABLE)
+        skr_http_add_header(request, "Retry-After", "1");
+    if (error->tag == SKR_ERROR_METHOD) {
+        char allowed[SKR_HTTP_METHODS_TEXT_MAX];
+        skr_http_add_header(request, "Allow", skr_http_methods_format(request->route.methods, allowed));
+    }
+    if (info->http_status >= 500 && skr_log_allowed(&limit, 20))
+        skr_log(SKR_LOG_ERROR, "request failed", "request_id=%s type=%s detail='%s'", request->id, info->name,
+                error->detail);
+}

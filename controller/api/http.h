@@ -1,0 +1,329 @@
+/* Inside the HTTP room: a connection (peer), a request, and how a request waits.
+ *
+ * A request lives on the HTTP worker that owns its connection. libmicrohttpd calls us with the headers, with pieces of
+ * the body, and once more when all is there; then the route's handler either answers (skr_http_answer_*) or suspends
+ * (skr_http_suspend) and hands the request to somebody: the writer, the policy, a commit, always with a deadline that
+ * the timer keeps. Whoever is first calls skr_http_complete(), which resumes exactly once and says so by returning
+ * true; the worker then goes on with the request's `next` step. So only workers parse, judge, render and answer, and an
+ * owner does no more than write its result into memory of its own and complete.
+ *
+ * References: libmicrohttpd holds one on the request until NOTIFY_COMPLETED, every owner one of its own, and the peer
+ * one while the request is suspended. Locks: a peer's lock is held for a few instructions and never while libmicrohttpd
+ * is called; `peers_lock` is taken before it. */
+#pragma once
+
+#include "controller/api/api.h"
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <skerry/clock.h>
+#include <skerry/macros.h>
+#include <stdatomic.h>
+
+#define SKR_HTTP_BODY_MAX       (1 << 20)
+#define SKR_HTTP_BODY_SMALL     (64 << 10)
+#define SKR_HTTP_BIG_BODIES_MAX 4
+/* A refused body up to this size is read and thrown away, so that the client gets to see the answer. */
+#define SKR_HTTP_DRAIN_MAX       (8 << 20)
+#define SKR_HTTP_HEADERS_MAX     (16 << 10)
+#define SKR_HTTP_MEMORY_MAX      (64 << 10)
+#define SKR_HTTP_QUERY_MAX       32
+#define SKR_HTTP_DEPTH_MAX       32
+#define SKR_HTTP_TOKENS_MAX      50000
+#define SKR_HTTP_WATCHES_MAX     256
+#define SKR_HTTP_WAIT_MAX_MS     (300 * 1000)
+#define SKR_HTTP_WAIT_DEFAULT_MS (30 * 1000)
+#define SKR_HTTP_REQUEST_ID_MAX  37
+
+struct skr_http_request;
+
+/* ---- routes (route.c) ---- */
+
+enum skr_http_method {
+    SKR_HTTP_GET = 1 << 0,
+    SKR_HTTP_POST = 1 << 1,
+    SKR_HTTP_PUT = 1 << 2,
+    SKR_HTTP_PATCH = 1 << 3,
+    SKR_HTTP_DELETE = 1 << 4,
+    SKR_HTTP_OTHER = 0
+};
+#define SKR_HTTP_METHOD_COUNT 5
+
+enum skr_route_kind { SKR_ROUTE_FIXED, SKR_ROUTE_COLLECTION, SKR_ROUTE_OBJECT, SKR_ROUTE_ACTION };
+
+typedef void skr_http_step_fn(struct skr_http_request *request);
+
+/* Addresses that no resource table makes. A path that ends in '/' takes one more word. */
+struct skr_fixed_route {
+    const char *path;
+    const char *word; /* name of that word */
+    const char *help;
+    bool open; /* needs no token */
+    const char *const *parameters;
+    skr_http_step_fn *handle; /* all are GET */
+};
+extern const struct skr_fixed_route skr_fixed_routes[];
+extern const unsigned skr_fixed_route_count;
+
+struct skr_route {
+    enum skr_route_kind kind;
+    unsigned methods; /* set of enum skr_http_method */
+    const struct skr_fixed_route *fixed;
+    const struct skr_resource *resource;
+    const struct skr_action *action;
+    struct skr_uuid id;
+    const char *word; /* into the path */
+};
+/* NOT_FOUND with a sentence that names the nearest address. */
+int skr_route_find(const char *path, struct skr_route *ret, struct skr_error *error);
+enum skr_http_method skr_http_method_parse(const char *text);
+/* "GET, POST": for the Allow header and messages. */
+#define SKR_HTTP_METHODS_TEXT_MAX 40
+char *skr_http_methods_format(unsigned methods, char out[static SKR_HTTP_METHODS_TEXT_MAX]);
+/* Methods of a resource's collection and of its objects. */
+unsigned skr_route_collection_methods(const struct skr_resource *resource);
+unsigned skr_route_object_methods(const struct skr_resource *resource);
+/* The query parameters that a route takes with a method, NULL-terminated; a list takes its FILTER fields besides. */
+const char *const *skr_route_parameters(const struct skr_route *route, enum skr_http_method method);
+
+/* ---- requests (request.c) ---- */
+
+/* One TCP connection. libmicrohttpd holds a reference until it closes the socket, each request one. */
+struct skr_http_peer {
+    unsigned references;                   /* atomic */
+    struct skr_http_peer *previous, *next; /* of api->peers, under peers_lock */
+    struct skr_api *api;
+    pthread_mutex_t lock;
+    int fd;                             /* -1 once libmicrohttpd is about to close it */
+    int64_t deadline_ns;                /* complete what is suspended, else shut the socket down */
+    struct skr_http_request *suspended; /* with a reference */
+};
+
+enum skr_http_outcome { SKR_HTTP_DONE, SKR_HTTP_TIMEOUT, SKR_HTTP_STOPPING };
+
+struct skr_http_parameter {
+    const char *name, *value; /* of libmicrohttpd's memory, live as long as the request */
+    bool used;
+};
+
+struct skr_http_request {
+    unsigned references; /* atomic */
+    struct skr_api *api;
+    struct skr_http_peer *peer;
+    struct MHD_Connection *connection;
+    struct skr_http_request *resume_next; /* chain of those the timer or the stop completes */
+    char id[SKR_HTTP_REQUEST_ID_MAX];
+    int64_t started_ns;
+
+    enum skr_http_method method;
+    struct skr_route route;
+    struct skr_principal principal;
+    struct skr_http_parameter parameters[SKR_HTTP_QUERY_MAX];
+    unsigned parameter_count;
+
+    char *body;
+    size_t body_size, body_capacity, drained;
+    bool big_body; /* holds one of SKR_HTTP_BIG_BODIES_MAX */
+    bool has_body; /* one is announced */
+    bool refused;  /* `error` answers it, whatever the body holds */
+    struct skr_error error;
+
+    bool interruptible; /* suspended for news, not for a write: a stop completes it at once */
+    enum skr_http_outcome outcome;
+    skr_http_step_fn *next;
+    void *wait; /* wait.c alone */
+    void *job;  /* of whoever handles it; freed by free_job */
+    void (*free_job)(void *job);
+
+    struct MHD_Response *response;
+    unsigned status;
+};
+
+struct skr_http_request *skr_http_request_new(struct skr_api *api, struct MHD_Connection *connection);
+struct skr_http_request *skr_http_request_ref(struct skr_http_request *request);
+void skr_http_request_unref(struct skr_http_request *request);
+/* Headers are here: route, method, token, limits, query. A refusal stands in request->error. */
+void skr_http_request_begin(struct skr_http_request *request, const char *path, const char *method);
+/* Takes a piece of the body or throws it away. */
+void skr_http_request_body(struct skr_http_request *request, const char *data, size_t size);
+/* The body as JSON; NULL with request->error filled. */
+json_t *skr_http_request_json(struct skr_http_request *request);
+/* Frees the body's bytes as soon as they are parsed. */
+void skr_http_request_drop_body(struct skr_http_request *request);
+
+/* NULL when not given. */
+const char *skr_http_parameter(struct skr_http_request *request, const char *name);
+const char *skr_http_header(struct skr_http_request *request, const char *name);
+/* ?name=true|false, absent = false. */
+int skr_http_boolean(struct skr_http_request *request, const char *name, bool *ret, struct skr_error *error);
+/* ?wait=realized[&timeout=30s]: ret_timeout_ms 0 when no wait is asked for. */
+int skr_http_wait_parameters(struct skr_http_request *request, unsigned *ret_timeout_ms, struct skr_error *error);
+/* "500ms", "30s", "2m"; -EINVAL. */
+int skr_http_duration_parse(const char *text, unsigned *ret_ms);
+/* If-Match / ETag: "123" in quotes, or *. ret_etag 0 = none given, -1 = any. */
+int skr_http_if_match(const char *text, int64_t *ret_etag, struct skr_error *error);
+
+/* Worker only. The request will be completed by its owner, or by the timer at the deadline; then `next` runs. */
+void skr_http_suspend(struct skr_http_request *request, int64_t deadline_ns, skr_http_step_fn *next);
+/* Any thread, with a reference of its own. False: somebody else was first. */
+bool skr_http_complete(struct skr_http_request *request, enum skr_http_outcome outcome);
+
+/* ---- answers (answer.c, problem.c) ---- */
+
+/* `body` is stolen, may be NULL for no body. Adds the headers all answers have. */
+void skr_http_answer(struct skr_http_request *request, unsigned status, json_t *body);
+void skr_http_answer_text(struct skr_http_request *request, unsigned status, const char *type, char *stolen);
+void skr_http_answer_error(struct skr_http_request *request, const struct skr_error *error);
+void skr_http_add_header(struct skr_http_request *request, const char *name, const char *value);
+void skr_http_add_revision(struct skr_http_request *request, int64_t revision);
+void skr_http_add_etag(struct skr_http_request *request, int64_t etag);
+/* application/problem+json of RFC 9457. */
+json_t *skr_problem_to_json(const struct skr_error *error, const char *request_id);
+/* A JSON string of text that may not be UTF-8. */
+json_t *skr_json_text(const char *text);
+
+/* ---- deadlines (timer.c) ---- */
+
+int skr_http_timer_start(struct skr_api *api);
+void skr_http_timer_stop(struct skr_api *api);
+void skr_http_peer_deadline(struct skr_http_peer *peer, int64_t deadline_ns);
+void skr_http_peer_started(struct skr_api *api, struct MHD_Connection *connection, void **socket_context);
+void skr_http_peer_closed(void **socket_context);
+void skr_http_peer_unref(struct skr_http_peer *peer);
+/* Completes what is suspended, all of it or what is interruptible. */
+void skr_http_complete_all(struct skr_api *api, bool interruptible_only);
+
+/* ---- limits (limits.c) ---- */
+
+struct skr_http_limits;
+struct skr_http_limits *skr_http_limits_new(unsigned requests_per_second);
+void skr_http_limits_free(struct skr_http_limits *limits);
+/* Takes one token of the principal's bucket; false: none left. */
+bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *token_id, int64_t now_ns);
+
+/* ---- who asks (auth.c) ---- */
+
+struct skr_http_auth;
+struct skr_http_auth *skr_http_auth_new(void);
+void skr_http_auth_free(struct skr_http_auth *auth);
+/* Forgets everything: a token changed. */
+void skr_http_auth_forget(struct skr_http_auth *auth);
+int skr_http_authenticate(struct skr_http_request *request, struct skr_error *error);
+
+/* ---- handlers ---- */
+
+void skr_http_list(struct skr_http_request *request);        /* list.c */
+void skr_http_get(struct skr_http_request *request);         /* list.c */
+void skr_http_write(struct skr_http_request *request);       /* write.c: POST, PUT, PATCH, DELETE and actions */
+void skr_http_realization(struct skr_http_request *request); /* wait.c */
+void skr_http_watch(struct skr_http_request *request);       /* watch.c */
+void skr_http_openapi(struct skr_http_request *request);     /* openapi.c */
+void skr_http_healthz(struct skr_http_request *request);     /* health.c */
+void skr_http_readyz(struct skr_http_request *request);
+void skr_http_metrics(struct skr_http_request *request);
+void skr_http_controller(struct skr_http_request *request);
+
+/* Filters of a list or watch: every parameter that is not one of the route's own must be a FILTER field. */
+int skr_http_filters(struct skr_http_request *request, struct skr_list_query *query, struct skr_error *error);
+void skr_http_filters_clear(struct skr_list_query *query);
+
+/* Waits until a write is realized or `timeout_ms` is over, then `next` runs with *ret filled. */
+void skr_http_wait_realized(struct skr_http_request *request, int64_t revision, unsigned timeout_ms,
+                            struct skr_realization *ret, skr_http_step_fn *next);
+
+/* ---- rendering (render.c) ---- */
+
+/* Member names of ?fields=, NULL-terminated pointers into `text`. */
+#define SKR_HTTP_FIELDS_MAX 64
+struct skr_http_fields {
+    char *text;
+    const char *names[SKR_HTTP_FIELDS_MAX];
+    unsigned count; /* 0 = all */
+};
+int skr_http_fields_parse(const struct skr_resource *resource, const char *text, struct skr_http_fields *ret,
+                          struct skr_error *error);
+void skr_http_fields_done(struct skr_http_fields *fields);
+/* The object with its `status`. `realization` NULL: looked up. `fields` NULL: all. */
+json_t *skr_render_object(struct skr_api *api, const struct skr_principal *principal, const struct skr_object *object,
+                          const struct skr_realization *realization, const struct skr_http_fields *fields);
+json_t *skr_render_realization(const struct skr_principal *principal, const struct skr_realization *realization);
+
+/* ---- watch (watch.c) ---- */
+
+struct skr_http_watches;
+struct skr_http_watches *skr_http_watches_new(void);
+void skr_http_watches_free(struct skr_http_watches *watches);
+void skr_http_watches_changes(struct skr_http_watches *watches, const struct skr_change *changes, size_t count);
+unsigned skr_http_watches_count(struct skr_http_watches *watches);
+
+/* ---- pieces that stand alone ---- */
+
+/* Before jansson sees a body: nesting and number of values are bounded. TOO_LARGE. (prescan.c) */
+int skr_json_prescan(const char *text, size_t size, struct skr_error *error);
+
+/* Page tokens: opaque, signed, bound to what was asked. (page_token.c) */
+#define SKR_PAGE_TOKEN_MAX 48
+struct skr_page_key {
+    uint8_t bytes[32];
+};
+struct skr_page_key skr_page_key_make(const struct skr_uuid *database_id, const struct skr_digest_key *key);
+char *skr_page_token_make(const struct skr_page_key *key, const char *binding, const struct skr_uuid *after,
+                          char out[static SKR_PAGE_TOKEN_MAX]);
+/* SYNTAX with a sentence. */
+int skr_page_token_parse(const struct skr_page_key *key, const char *binding, const char *token,
+                         struct skr_uuid *ret_after, struct skr_error *error);
+
+/* OpenAPI 3.1 of all routes; new text. (openapi.c) */
+char *skr_openapi_text(void);
+
+/* ---- counters (health.c) ---- */
+
+#define SKR_HTTP_LATENCY_BUCKETS 8
+struct skr_http_counters {
+    atomic_ullong answers[SKR_HTTP_METHOD_COUNT + 1][5]; /* method, status class */
+    atomic_ullong refusals[SKR_ERROR_TAG_COUNT];
+    atomic_ullong latency[SKR_HTTP_LATENCY_BUCKETS + 1];
+    atomic_ullong latency_sum_us, connections, deadline_shutdowns, watch_events;
+};
+void skr_http_count_answer(struct skr_http_request *request);
+
+/* ---- the whole ---- */
+
+enum skr_http_stopping {
+    SKR_HTTP_RUNNING,
+    SKR_HTTP_NOTHING_NEW, /* requests are refused, waits and watches end, writes are answered */
+    SKR_HTTP_NOTHING_WAITS
+};
+
+struct skr_api {
+    struct skr_store *store;
+    struct skr_realization_table *realizations;
+    char *south_address;
+    uint8_t authority_key_hash[32];
+    bool (*ready)(void *arg);
+    void *ready_arg;
+    void (*metrics)(void *arg, FILE *out);
+    void *metrics_arg;
+    struct skr_api_deadlines deadlines; /* in ms, filled in */
+
+    struct MHD_Daemon *daemon;
+    uint16_t port;
+    atomic_int stopping; /* enum skr_http_stopping */
+
+    pthread_mutex_t peers_lock;
+    pthread_cond_t timer_wake, drained;
+    struct skr_http_peer *peers;
+    unsigned peer_count, requests; /* requests between their headers and the end of their answer */
+    int64_t timer_next_ns;
+    pthread_t timer;
+    bool timer_running, timer_end;
+
+    atomic_int big_bodies;
+    struct skr_http_limits *limits;
+    struct skr_http_auth *auth;
+    struct skr_http_watches *watches;
+    struct skr_page_key page_key;
+    char *openapi;
+    struct skr_http_counters counters;
+};

@@ -1,0 +1,157 @@
+#include "controller/api/http.h"
+
+#include <string.h>
+
+static const char *const state_names[] = {[SKR_REALIZATION_PENDING] = "pending",
+                                          [SKR_REALIZATION_REALIZED] = "realized",
+                                          [SKR_REALIZATION_FAILED] = "failed"};
+static const char *const host_state_names[] = {[SKR_HOST_APPLIED] = "applied",
+                                               [SKR_HOST_PENDING] = "pending",
+                                               [SKR_HOST_OFFLINE] = "offline",
+                                               [SKR_HOST_FAILED] = "failed"};
+
+json_t *skr_render_realization(const struct skr_principal *principal, const struct skr_realization *realization)
+{
+    json_t *rendered = json_object(), *hosts = json_object(), *not_applied = json_array();
+    json_object_set_new(rendered, "state", json_string(state_names[realization->state]));
+    json_object_set_new(hosts, "applied", json_integer(realization->applied));
+    json_object_set_new(hosts, "pending", json_integer(realization->pending));
+    json_object_set_new(hosts, "offline", json_integer(realization->offline));
+    json_object_set_new(hosts, "failed", json_integer(realization->failed));
+    for (uint32_t i = 0; i < realization->named && i < SKR_REALIZATION_HOSTS_MAX; i++) {
+        const struct skr_realization_host *host = &realization->hosts[i];
+        json_t *entry = json_object();
+        /* Tenants learn how many and why, never which host. */
+        if (principal->role == SKR_ROLE_ADMIN) {
+            char id[SKR_UUID_TEXT_MAX];
+            json_object_set_new(entry, "id", json_string(skr_uuid_format(&host->id, id)));
+            json_object_set_new(entry, "name", skr_json_text(host->name));
+        }
+        json_object_set_new(entry, "state", json_string(host_state_names[host->state]));
+        if (host->reason[0])
+            json_object_set_new(entry, "reason", skr_json_text(host->reason));
+        json_array_append_new(not_applied, entry);
+    }
+    json_object_set_new(hosts, "not_applied", not_applied);
+    json_object_set_new(rendered, "hosts", hosts);
+    return rendered;
+}
+
+/* What the table knows of the object, unless the policy has not even reached the object's last change: then nobody
+ * knows yet who needs it, and "realized" would be a lie. */
+static void look_up(struct skr_api *api, const struct skr_object *object, struct skr_realization *ret)
+{
+    struct skr_uuid id = skr_object_uuid(object, SKR_FIELD_ID);
+    struct skr_realization write;
+    skr_realization_of_object(api->realizations, object->resource->id, &id, ret);
+    if (ret->state != SKR_REALIZATION_REALIZED ||
+        skr_realization_of_write(api->realizations, skr_object_integer(object, SKR_FIELD_ETAG), &write) < 0)
+        return;
+    if (write.state == SKR_REALIZATION_PENDING && !write.applied && !write.pending && !write.offline && !write.failed)
+        ret->state = SKR_REALIZATION_PENDING;
+}
+
+static json_t *render_status(struct skr_api *api, const struct skr_principal *principal,
+                             const struct skr_object *object, const struct skr_realization *realization)
+{
+    struct skr_realization found;
+    json_t *status = json_object();
+    if (!realization) {
+        look_up(api, object, &found);
+        realization = &found;
+    }
+    json_object_set_new(status, "realization", skr_render_realization(principal, realization));
+    if (object->resource->id == SKR_HOST) {
+        struct skr_uuid id = skr_object_uuid(object, SKR_FIELD_ID);
+        char since[SKR_TIME_TEXT_MAX];
+        int64_t since_ms = 0;
+        bool online = skr_realization_host_online(api->realizations, &id, &since_ms);
+        json_object_set_new(status, "online", json_boolean(online));
+        json_object_set_new(status, "online_since",
+                            online && since_ms ? json_string(skr_time_format(since_ms, since)) : json_null());
+    }
+    return status;
+}
+
+static bool wanted(const struct skr_http_fields *fields, const char *name)
+{
+    if (!fields || !fields->count)
+        return true;
+    for (unsigned i = 0; i < fields->count; i++)
+        if (strcmp(fields->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+json_t *skr_render_object(struct skr_api *api, const struct skr_principal *principal, const struct skr_object *object,
+                          const struct skr_realization *realization, const struct skr_http_fields *fields)
+{
+    json_t *rendered = skr_object_to_json(object, principal->role);
+    if (!(object->resource->flags & SKR_RESOURCE_VIEW) && wanted(fields, "status"))
+        json_object_set_new(rendered, "status", render_status(api, principal, object, realization));
+    if (!fields || !fields->count)
+        return rendered;
+    json_t *picked = json_object();
+    for (unsigned i = 0; i < fields->count; i++) {
+        json_t *value = json_object_get(rendered, fields->names[i]);
+        if (value)
+            json_object_set(picked, fields->names[i], value);
+    }
+    json_decref(rendered);
+    return picked;
+}
+
+static int judge_name(const struct skr_resource *resource, const char *name, struct skr_error *error)
+{
+    const char *candidates[SKR_HTTP_FIELDS_MAX + 1];
+    size_t count = 0;
+    if (strcmp(name, "status") == 0 && !(resource->flags & SKR_RESOURCE_VIEW))
+        return 0;
+    int field = skr_resource_field(resource, name);
+    if (field >= 0 && !(resource->fields[field].flags & SKR_FIELD_HIDDEN))
+        return 0;
+    for (unsigned i = 0; i < resource->field_count && count < SKR_HTTP_FIELDS_MAX; i++)
+        if (!(resource->fields[i].flags & SKR_FIELD_HIDDEN))
+            candidates[count++] = resource->fields[i].name;
+    candidates[count++] = "status";
+    const char *near = skr_nearest(name, candidates, count);
+    return near ? skr_error_set(error, SKR_ERROR_SYNTAX, "fields: a %s has no field '%.60s'; did you mean '%s'?",
+                                resource->name, name, near)
+                : skr_error_set(error, SKR_ERROR_SYNTAX,
+                                "fields: a %s has no field '%.60s'; give names separated by commas, as GET shows them",
+                                resource->name, name);
+}
+
+int skr_http_fields_parse(const struct skr_resource *resource, const char *text, struct skr_http_fields *ret,
+                          struct skr_error *error)
+{
+    struct skr_http_fields fields = {0};
+    if (!text) {
+        *ret = fields;
+        return 0;
+    }
+    fields.text = strdup(text);
+    if (!fields.text)
+        abort();
+    char *rest = fields.text, *name;
+    int r = 0;
+    while (r == 0 && (name = strsep(&rest, ","))) {
+        r = judge_name(resource, name, error);
+        if (r == 0 && fields.count == SKR_HTTP_FIELDS_MAX)
+            r = skr_error_set(error, SKR_ERROR_SYNTAX, "fields: at most %d names", SKR_HTTP_FIELDS_MAX);
+        if (r == 0)
+            fields.names[fields.count++] = name;
+    }
+    if (r < 0) {
+        skr_http_fields_done(&fields);
+        return r;
+    }
+    *ret = fields;
+    return 0;
+}
+
+void skr_http_fields_done(struct skr_http_fields *fields)
+{
+    free(SKR_TAKE(fields->text));
+    fields->count = 0;
+}

@@ -1,0 +1,120 @@
+#include "controller/api/http.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* A request that waits until a write is realized. The policy's thread copies what it found and completes; the deadline
+ * is the timer's, and then the truth of that moment is read. */
+
+struct wait {
+    unsigned references; /* atomic: the request's and the callback's */
+    struct skr_http_request *request;
+    struct skr_realization found;
+    /* of the worker alone */
+    struct skr_realization_wait *handle;
+    int64_t revision;
+    struct skr_realization *ret;
+    skr_http_step_fn *next;
+};
+
+static void wait_unref(struct wait *wait)
+{
+    if (__atomic_sub_fetch(&wait->references, 1, __ATOMIC_ACQ_REL))
+        return;
+    skr_http_request_unref(wait->request);
+    free(wait);
+}
+
+static void on_realized(void *arg, const struct skr_realization *realization)
+{
+    struct wait *wait = arg;
+    wait->found = *realization;
+    skr_http_complete(wait->request, SKR_HTTP_DONE);
+    wait_unref(wait);
+}
+
+static void on_resumed(struct skr_http_request *request)
+{
+    struct wait *wait = SKR_TAKE(request->wait);
+    skr_http_step_fn *next = wait->next;
+    bool never_called = skr_realization_wait_cancel(wait->handle);
+    if (never_called)
+        wait_unref(wait);
+    if (request->outcome == SKR_HTTP_DONE)
+        *wait->ret = wait->found;
+    else if (skr_realization_of_write(request->api->realizations, wait->revision, wait->ret) < 0)
+        *wait->ret = (struct skr_realization){.state = SKR_REALIZATION_PENDING};
+    wait_unref(wait);
+    next(request);
+}
+
+void skr_http_wait_realized(struct skr_http_request *request, int64_t revision, unsigned timeout_ms,
+                            struct skr_realization *ret, skr_http_step_fn *next)
+{
+    struct wait *wait = calloc(1, sizeof(*wait));
+    if (!wait)
+        abort();
+    *wait = (struct wait){
+            .references = 2, .request = skr_http_request_ref(request), .revision = revision, .ret = ret, .next = next};
+    request->wait = wait;
+    request->interruptible = true;
+    skr_http_suspend(request, skr_clock_monotonic_ns() + timeout_ms * SKR_NS_PER_MS, on_resumed);
+    wait->handle = skr_realization_wait_new(request->api->realizations, revision, on_realized, wait);
+}
+
+/* ---- GET /v1/realizations/N ---- */
+
+struct question {
+    int64_t revision;
+    struct skr_realization realization;
+};
+
+static void answer_question(struct skr_http_request *request)
+{
+    const struct question *question = request->job;
+    json_t *rendered = skr_render_realization(&request->principal, &question->realization);
+    json_object_set_new(rendered, "revision", json_integer(question->revision));
+    skr_http_answer(request, 200, rendered);
+    skr_http_add_revision(request, question->revision);
+}
+
+static int parse_revision(const char *text, int64_t *ret, struct skr_error *error)
+{
+    char *end;
+    errno = 0;
+    long long revision = strtoll(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || revision < 1)
+        return skr_error_set(error, SKR_ERROR_NOT_FOUND,
+                             "'%.40s' is no revision; every write answers its own in the header Skerry-Revision", text);
+    *ret = revision;
+    return 0;
+}
+
+void skr_http_realization(struct skr_http_request *request)
+{
+    unsigned timeout_ms = 0;
+    struct question *question = calloc(1, sizeof(*question));
+    if (!question)
+        abort();
+    request->job = question;
+    request->free_job = free;
+    int r = parse_revision(request->route.word, &question->revision, &request->error);
+    if (r == 0)
+        r = skr_http_wait_parameters(request, &timeout_ms, &request->error);
+    /* The store is asked, not the policy: a revision that has just been committed may not have reached the policy. */
+    if (r == 0 && question->revision > skr_store_revision(request->api->store))
+        r = skr_error_set(&request->error, SKR_ERROR_NOT_FOUND,
+                          "There is no write %" PRId64 " yet; the last is %" PRId64, question->revision,
+                          skr_store_revision(request->api->store));
+    if (r < 0) {
+        skr_http_answer_error(request, &request->error);
+        return;
+    }
+    if (skr_realization_of_write(request->api->realizations, question->revision, &question->realization) < 0)
+        question->realization = (struct skr_realization){.state = SKR_REALIZATION_PENDING};
+    if (timeout_ms && question->realization.state == SKR_REALIZATION_PENDING)
+        skr_http_wait_realized(request, question->revision, timeout_ms, &question->realization, answer_question);
+    else
+        answer_question(request);
+}

@@ -1,0 +1,210 @@
+#include "controller/api/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define ROWS_MAX 256
+/* Batches without a single event for this client before it hears a comment, so that a narrow filter over a long history
+ * neither holds the worker for long nor looks dead. */
+#define SILENT_BATCHES_MAX 16
+
+static void append(struct skr_watch *watch, const char *text, size_t size)
+{
+    if (watch->size + size > watch->capacity) {
+        size_t capacity = watch->capacity ? watch->capacity : 4096;
+        while (capacity < watch->size + size)
+            capacity *= 2;
+        watch->text = realloc(watch->text, capacity);
+        if (!watch->text)
+            abort();
+        watch->capacity = capacity;
+    }
+    memcpy(watch->text + watch->size, text, size);
+    watch->size += size;
+}
+
+/* One event; `id` 0 = none. Compact JSON holds no line break, so it fits one data line. */
+static void append_event(struct skr_watch *watch, const char *event, int64_t id, json_t *stolen)
+{
+    char head[96];
+    char *data SKR_CLEANUP(skr_free_cleanup) = json_dumps(stolen, JSON_COMPACT);
+    json_decref(stolen);
+    if (!data)
+        return;
+    int size = id ? snprintf(head, sizeof(head), "id: %" PRId64 "\nevent: %s\ndata: ", id, event)
+                  : snprintf(head, sizeof(head), "event: %s\ndata: ", event);
+    append(watch, head, (size_t)size);
+    append(watch, data, strlen(data));
+    append(watch, "\n\n", 2);
+    atomic_fetch_add_explicit(&watch->request->api->counters.watch_events, 1, memory_order_relaxed);
+}
+
+static json_t *describe(enum skr_resource_id resource, const struct skr_uuid *id, int64_t revision)
+{
+    char text[SKR_UUID_TEXT_MAX];
+    json_t *data = json_object();
+    json_object_set_new(data, "kind", json_string(skr_resource_get(resource)->name));
+    json_object_set_new(data, "id", json_string(skr_uuid_format(id, text)));
+    if (revision)
+        json_object_set_new(data, "revision", json_integer(revision));
+    return data;
+}
+
+enum match { MATCHES, NEVER_MATCHES, NOT_NOW };
+
+/* NOT_NOW: a field that can change differs, so the object may have been in this client's view before. */
+static enum match match(const struct skr_watch *watch, const struct skr_object *object)
+{
+    enum match result = MATCHES;
+    for (unsigned i = 0; i < watch->filter_count; i++) {
+        const struct skr_watch_filter *filter = &watch->filters[i];
+        int field = skr_resource_field(object->resource, filter->name);
+        if (field < 0)
+            return NEVER_MATCHES;
+        if (skr_value_equal(&object->values[field], &filter->value))
+            continue;
+        if (field == SKR_FIELD_ID || object->resource->fields[field].flags & SKR_FIELD_IMMUTABLE)
+            return NEVER_MATCHES;
+        result = NOT_NOW;
+    }
+    return result;
+}
+
+/* A deleted object can only be judged by what the log kept of it. */
+static bool deleted_matches(const struct skr_watch *watch, const struct skr_log_row *row)
+{
+    for (unsigned i = 0; i < watch->filter_count; i++) {
+        const struct skr_watch_filter *filter = &watch->filters[i];
+        if (strcmp(filter->name, "id") == 0 && skr_uuid_compare(&filter->value.uuid, &row->id) != 0)
+            return false;
+        if (strcmp(filter->name, "tenant_id") == 0 && skr_uuid_compare(&filter->value.uuid, &row->tenant_id) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool visible(const struct skr_watch *watch, const struct skr_log_row *row)
+{
+    const struct skr_principal *principal = &watch->request->principal;
+    if (!(watch->kinds >> row->resource & 1))
+        return false;
+    return skr_uuid_is_nil(&principal->tenant_id) || skr_uuid_compare(&principal->tenant_id, &row->tenant_id) == 0;
+}
+
+static void render_put(struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *row)
+{
+    struct skr_http_request *request = watch->request;
+    struct skr_object *object SKR_CLEANUP(skr_object_cleanup) = NULL;
+    struct skr_error ignored = {0};
+    /* Gone meanwhile: its delete stands further on in the log. */
+    if (skr_model_read(txn, &request->principal, row->resource, &row->id, &object, &ignored) < 0)
+        return;
+    enum match matched = match(watch, object);
+    if (matched == NEVER_MATCHES)
+        return;
+    json_t *data = describe(row->resource, &row->id, row->revision);
+    if (matched == MATCHES)
+        json_object_set_new(data, "object", skr_render_object(request->api, &request->principal, object, NULL, NULL));
+    append_event(watch, matched == MATCHES ? "put" : "delete", row->revision, data);
+}
+
+/* Does the object change again in this batch? Then that row delivers it. */
+static bool comes_again(const struct skr_log_row *rows, size_t count, size_t at)
+{
+    for (size_t i = at + 1; i < count; i++)
+        if (rows[i].resource == rows[at].resource && skr_uuid_compare(&rows[i].id, &rows[at].id) == 0)
+            return true;
+    return false;
+}
+
+static void feed_rows(struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count && watch->size < SKR_WATCH_TEXT_MAX; i++) {
+        const struct skr_log_row *row = &rows[i];
+        watch->cursor = row->revision;
+        if (!visible(watch, row) || comes_again(rows, count, i))
+            continue;
+        if (row->op == SKR_CHANGE_DELETE) {
+            if (deleted_matches(watch, row))
+                append_event(watch, "delete", row->revision, describe(row->resource, &row->id, row->revision));
+        } else {
+            render_put(watch, txn, row);
+        }
+    }
+}
+
+/* Tells the client why there will be no more, and ends. */
+static void end_with(struct skr_watch *watch, const struct skr_error *error)
+{
+    append_event(watch, error->tag == SKR_ERROR_GONE ? "gone" : "error", 0,
+                 skr_problem_to_json(error, watch->request->id));
+    watch->ended = true;
+}
+
+static void feed_statuses(struct skr_watch *watch, struct skr_txn *txn, const struct skr_watch_status *statuses,
+                          unsigned count)
+{
+    struct skr_http_request *request = watch->request;
+    for (unsigned i = 0; i < count; i++) {
+        struct skr_object *object SKR_CLEANUP(skr_object_cleanup) = NULL;
+        struct skr_error ignored = {0};
+        if (skr_model_read(txn, &request->principal, statuses[i].resource, &statuses[i].id, &object, &ignored) < 0 ||
+            match(watch, object) != MATCHES)
+            continue;
+        json_t *data = describe(statuses[i].resource, &statuses[i].id, 0);
+        json_object_set_new(data, "object", skr_render_object(request->api, &request->principal, object, NULL, NULL));
+        append_event(watch, "status", 0, data);
+    }
+}
+
+/* True when there is more in the log than was looked at. */
+static bool feed_log(struct skr_watch *watch, struct skr_txn *txn, struct skr_log_row *rows)
+{
+    struct skr_error error = {0};
+    for (unsigned batch = 0; batch < SILENT_BATCHES_MAX; batch++) {
+        size_t count = 0;
+        if (skr_store_log_read(txn, watch->cursor, ROWS_MAX, rows, &count, &error) < 0) {
+            end_with(watch, &error);
+            return false;
+        }
+        feed_rows(watch, txn, rows, count);
+        bool more = count == ROWS_MAX || (count && watch->cursor < rows[count - 1].revision);
+        if (!more) {
+            /* Nothing lies between the last row and the snapshot. */
+            if (watch->cursor < skr_txn_revision(txn))
+                watch->cursor = skr_txn_revision(txn);
+            return false;
+        }
+        if (watch->size)
+            return true;
+    }
+    append(watch, ": reading on\n\n", 14);
+    return true;
+}
+
+void skr_watch_feed(struct skr_watch *watch, const struct skr_watch_status *statuses, unsigned status_count,
+                    int64_t now_ns)
+{
+    struct skr_api *api = watch->request->api;
+    bool behind = skr_store_revision(api->store) > watch->cursor;
+    if (behind || status_count) {
+        struct skr_log_row rows[ROWS_MAX];
+        struct skr_error error = {0};
+        struct skr_txn *txn SKR_CLEANUP(skr_store_read_cleanup) = NULL;
+        if (skr_store_read_begin(api->store, &txn, &error) < 0) {
+            end_with(watch, &error);
+            return;
+        }
+        behind = feed_log(watch, txn, rows);
+        if (!watch->ended)
+            feed_statuses(watch, txn, statuses, status_count);
+    }
+    if (watch->ended || behind || now_ns < watch->bookmark_due_ns)
+        return;
+    json_t *data = json_object();
+    json_object_set_new(data, "revision", json_integer(watch->cursor));
+    append_event(watch, "bookmark", watch->cursor, data);
+    watch->bookmark_due_ns = now_ns + api->deadlines.bookmark * SKR_NS_PER_MS;
+}

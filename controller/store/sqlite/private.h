@@ -1,0 +1,228 @@
+/* What the files of the SQLite provider share. Nobody outside controller/store/sqlite looks in here.
+ *
+ * store.c      open and close, lock, facts            connection.c  one SQLite connection and its statements
+ * writer.c     queue, savepoints, group commit        statement.c   binding, stepping and reading columns
+ * checkpoint.c when the write-ahead log is emptied    rows.c        get, list, insert, update, delete of objects
+ * readers.c    the pool of snapshots                  row.c         one object <-> one row
+ * changes.c    change log and after-images            resource_sql.c the SQL of a resource table */
+#pragma once
+
+#include "controller/store/store.h"
+#include <pthread.h>
+#include <skerry/macros.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <uthash.h>
+
+#define SKR_STORE_BATCH_MAX      1000        /* writes one COMMIT carries */
+#define SKR_STORE_STATEMENTS_MAX 1024        /* kept prepared a connection */
+#define SKR_STORE_READ_WAIT_MS   2000        /* for a connection of the pool */
+#define SKR_STORE_SETTING_MAX    (64 * 1024) /* bytes */
+
+/* ---- connection.c ---- */
+
+struct skr_statement {
+    sqlite3_stmt *stmt;
+    char *sql;
+    int bind_result;                 /* first failed bind; skr_step reports it */
+    bool used;                       /* stands in the connection's list below */
+    struct skr_statement *next_used; /* to be reset when the transaction ends */
+    UT_hash_handle hh;
+};
+
+struct skr_connection {
+    sqlite3 *db;
+    struct skr_store *store;
+    struct skr_statement *statements; /* by text */
+    struct skr_statement *used;
+};
+
+int skr_connection_open(struct skr_store *store, bool writing, struct skr_connection *ret, struct skr_error *error);
+/* Zeroed is fine. */
+void skr_connection_close(struct skr_connection *connection);
+/* The cached statement of this text, reset and unbound. */
+int skr_connection_statement(struct skr_connection *connection, const char *sql, struct skr_statement **ret,
+                             struct skr_error *error);
+/* Resets what this transaction used: a statement left in the middle would keep its snapshot alive. */
+void skr_connection_reset(struct skr_connection *connection);
+/* Runs a cached statement without parameters or rows; SQLite's code. */
+int skr_connection_run(struct skr_connection *connection, const char *sql);
+/* SQLite's code as an error for people; sql tells a refused DELETE (IN_USE) from a refused INSERT (REFERENCE). */
+int skr_sqlite_error(sqlite3 *db, int code, const char *sql, struct skr_error *error);
+static inline const char *skr_sqlite_text(sqlite3 *db)
+{
+    return db ? sqlite3_errmsg(db) : "out of memory";
+}
+
+/* ---- resource_sql.c ---- */
+
+struct skr_column {
+    const struct skr_field *description;
+    int field;
+    int sub; /* field of the nested object, -1 when the column is the field itself */
+    bool unversioned;
+};
+
+/* A link table (sub NULL) or child table. */
+struct skr_list_sql {
+    int field;
+    const struct skr_resource *sub;
+    struct skr_column *columns;
+    unsigned column_count;
+    char *select, *insert, *remove;
+};
+
+struct skr_resource_sql {
+    const struct skr_resource *resource; /* NULL: it has no table */
+    struct skr_column *columns;          /* the first is the id */
+    unsigned column_count;
+    char *select;                                         /* SELECT <columns> FROM <table> */
+    char *get, *insert, *update, *update_status, *remove; /* update_status NULL: nothing is unversioned */
+    struct skr_list_sql *lists;
+    unsigned list_count;
+};
+
+/* -ENOTSUP when the table nests deeper than rows can. */
+int skr_resource_sql_make(const struct skr_resource *resource, struct skr_resource_sql *ret);
+void skr_resource_sql_done(struct skr_resource_sql *sql);
+/* The text of a list query; -EINVAL with error when a filter is none. Owned by the caller. */
+int skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_list_query *query, char **ret,
+                          struct skr_error *error);
+
+/* ---- row.c ---- */
+
+/* Gives every stored value that is absent its default, so that row and after-image say the same. */
+void skr_row_fill(struct skr_object *object);
+/* Binds the columns from index `first` on, in order. With `status`, the id and the unversioned ones alone. */
+void skr_row_bind(struct skr_statement *statement, int first, const struct skr_column *columns, unsigned count,
+                  const struct skr_object *object, bool status);
+/* Fills the object's values from the columns, the first of which is `first`. */
+void skr_row_read(struct skr_statement *statement, int first, const struct skr_column *columns, unsigned count,
+                  struct skr_object *object);
+void skr_row_bind_value(struct skr_statement *statement, int index, const struct skr_value *value);
+
+/* ---- changes.c ---- */
+
+struct skr_changes {
+    struct skr_change *rows;
+    size_t count, capacity;
+};
+
+/* Writes the log row under the next revision (STATUS: none) and keeps a copy of the object. */
+int skr_changes_add(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *object,
+                    struct skr_error *error);
+/* Forgets the changes from `size` on. */
+void skr_changes_truncate(struct skr_changes *changes, size_t size);
+
+/* ---- transactions ---- */
+
+struct skr_txn {
+    struct skr_store *store;
+    struct skr_connection *connection;
+    int64_t revision;
+    int64_t now_ms;
+    struct skr_changes *changes; /* NULL: a snapshot */
+    bool broken;                 /* an object was written in part: the write must be refused, whatever the rule says */
+};
+
+/* ---- readers.c ---- */
+
+struct skr_reader {
+    struct skr_txn txn; /* first: a transaction of the pool is its reader */
+    struct skr_connection connection;
+    struct skr_reader *next;
+};
+
+struct skr_readers {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct skr_reader *all, *idle;
+    unsigned count, active;
+    bool gate_closed;
+};
+
+int skr_readers_init(struct skr_store *store, unsigned count, struct skr_error *error);
+void skr_readers_done(struct skr_store *store);
+/* Keeps new readers out and waits, at most that long, until none is inside. Open the gate again in any case. */
+bool skr_readers_close_gate(struct skr_readers *readers, int64_t wait_ns);
+void skr_readers_open_gate(struct skr_readers *readers);
+
+/* ---- writer.c and checkpoint.c ---- */
+
+struct skr_write {
+    skr_write_fn *fn;
+    skr_write_done_fn *done;
+    void *arg;
+    int result;
+    int64_t revision;
+    struct skr_error *error; /* only of a refused one: it is large */
+    struct skr_write *next;
+};
+
+struct skr_wal {
+    unsigned pages;      /* frames in the log after the last COMMIT */
+    unsigned backfilled; /* of them already in the database file */
+    unsigned tried;      /* pages at the last attempt */
+};
+
+struct skr_writer {
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    /* under lock */
+    struct skr_write *head, **tail;
+    unsigned length, length_max;
+    unsigned wake_at; /* senders signal when the queue is this long */
+    bool closing;
+    /* writer's own */
+    struct skr_connection connection;
+    struct skr_txn txn;
+    struct skr_changes changes;
+    unsigned answered;   /* writes of the last batch */
+    int64_t answered_at; /* monotonic */
+    int64_t sync_ns;     /* what a COMMIT takes, smoothed */
+    struct skr_wal wal;
+};
+
+int skr_writer_start(struct skr_store *store, struct skr_error *error);
+void skr_writer_stop(struct skr_store *store);
+
+enum skr_checkpoint { SKR_CHECKPOINT_NONE, SKR_CHECKPOINT_PASSIVE, SKR_CHECKPOINT_RESTART };
+/* What the log needs now. */
+enum skr_checkpoint skr_checkpoint_due(const struct skr_wal *wal, bool idle);
+/* Writer's thread, between transactions. */
+void skr_checkpoint_run(struct skr_store *store, enum skr_checkpoint kind);
+/* Keeps wal->pages; sqlite3_wal_hook. */
+int skr_checkpoint_hook(void *wal, sqlite3 *db, const char *name, int pages);
+
+/* ---- store.c ---- */
+
+struct skr_text {
+    char *sql;
+    UT_hash_handle hh;
+};
+
+struct skr_listener {
+    skr_commit_fn *fn;
+    void *arg;
+};
+
+struct skr_store {
+    char *path;
+    char *vfs;
+    int lock_fd;
+    struct skr_uuid database_id;
+    struct skr_digest_key digest_key;
+    uint64_t incarnation;
+    _Atomic int64_t revision;
+    _Atomic int64_t counts[SKR_RESOURCE_COUNT]; /* rows, those of the running batch included */
+    struct skr_resource_sql sql[SKR_RESOURCE_COUNT];
+    struct skr_listener listeners[SKR_STORE_LISTENERS_MAX];
+    unsigned listener_count;
+    pthread_mutex_t texts_lock;
+    struct skr_text *texts; /* of every statement prepared so far */
+    struct skr_readers readers;
+    struct skr_writer writer;
+    _Atomic uint64_t writes, refused, commits, batch_max, checkpoints, wal_pages;
+};

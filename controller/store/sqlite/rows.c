@@ -1,0 +1,351 @@
+#include "controller/store/sqlite/private.h"
+#include <errno.h>
+#include <string.h>
+
+#define EACH_PAGE 256
+
+static int resource_sql(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_resource_sql **ret,
+                        struct skr_error *error)
+{
+    const struct skr_resource_sql *sql = &txn->store->sql[resource];
+    if (!sql->resource)
+        return skr_error_set(error, SKR_ERROR_INTERNAL, "%s is not kept in a table.", skr_resource_get(resource)->name);
+    *ret = sql;
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static void append(struct skr_value *value, const struct skr_resource *sub, struct skr_statement *statement,
+                   const struct skr_list_sql *list)
+{
+    bool full = !(value->count & (value->count - 1)); /* room doubles at each power of two, counting from 0 */
+    size_t room = value->count ? 2 * (size_t)value->count : 1;
+    if (full && sub)
+        value->objects = reallocarray(value->objects, room, sizeof value->objects[0]);
+    else if (full)
+        value->uuids = reallocarray(value->uuids, room, sizeof value->uuids[0]);
+    if (sub ? !value->objects : !value->uuids)
+        abort();
+    if (sub) {
+        struct skr_object *object = skr_object_new(sub);
+        skr_row_read(statement, 0, list->columns, list->column_count, object);
+        value->objects[value->count++] = object;
+    } else {
+        value->uuids[value->count++] = skr_column_uuid(statement, 0);
+    }
+}
+
+/* Link and child rows of an object whose own row is read. */
+static int read_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, struct skr_object *object,
+                      struct skr_error *error)
+{
+    for (unsigned i = 0; i < sql->list_count; i++) {
+        const struct skr_list_sql *list = &sql->lists[i];
+        struct skr_value *value = &object->values[list->field];
+        struct skr_statement *statement;
+        int r = skr_connection_statement(txn->connection, list->select, &statement, error);
+        if (r)
+            return r;
+        skr_value_clear(value);
+        value->type = list->sub ? SKR_VALUE_OBJECTS : SKR_VALUE_UUIDS;
+        skr_row_bind_value(statement, 1, &object->values[SKR_FIELD_ID]);
+        while ((r = skr_step(statement, error)) == 1)
+            append(value, list->sub, statement, list);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id,
+                const struct skr_uuid *tenant, struct skr_object **ret, struct skr_error *error)
+{
+    const struct skr_resource_sql *sql;
+    struct skr_statement *statement;
+    int r = resource_sql(txn, resource, &sql, error);
+    r = r ? r : skr_connection_statement(txn->connection, sql->get, &statement, error);
+    if (r)
+        return r;
+    skr_bind_uuid(statement, 1, id);
+    r = skr_step(statement, error);
+    if (r != 1)
+        return r ? r : -ENOENT;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = skr_object_new(sql->resource);
+    skr_row_read(statement, 0, sql->columns, sql->column_count, object);
+    skr_statement_reset(statement);
+    if (tenant) {
+        const struct skr_value *owner = &object->values[SKR_FIELD_TENANT_ID];
+        if (owner->type != SKR_VALUE_UUID || skr_uuid_compare(&owner->uuid, tenant))
+            return -ENOENT;
+    }
+    r = read_lists(txn, sql, object, error);
+    if (r)
+        return r;
+    *ret = SKR_TAKE(object);
+    return 0;
+}
+
+struct page {
+    struct skr_object **objects;
+    uint32_t count;
+};
+
+static void page_cleanup(struct page *page)
+{
+    for (uint32_t i = 0; i < page->count; i++)
+        skr_object_unref(page->objects[i]);
+    free(page->objects);
+}
+
+static int list_statement(struct skr_txn *txn, const struct skr_resource_sql *sql, const struct skr_list_query *query,
+                          struct skr_statement **ret, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_free_cleanup) char *text = NULL;
+    struct skr_statement *statement;
+    int r = skr_resource_sql_list(sql, query, &text, error);
+    r = r ? r : skr_connection_statement(txn->connection, text, &statement, error);
+    if (r)
+        return r;
+    int parameter = 2;
+    skr_bind_uuid(statement, 1, &query->after);
+    skr_bind_integer(statement, 2, (int64_t)query->limit + 1); /* one more tells whether another page follows */
+    if (query->tenant)
+        skr_bind_uuid(statement, ++parameter, query->tenant);
+    for (unsigned i = 0; i < query->filter_count; i++)
+        if (query->filters[i].value.type != SKR_VALUE_NULL)
+            skr_row_bind_value(statement, ++parameter, &query->filters[i].value);
+    *ret = statement;
+    return 0;
+}
+
+int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct skr_object **ret_objects,
+                 uint32_t *ret_count, bool *ret_more, struct skr_error *error)
+{
+    SKR_CLEANUP(page_cleanup) struct page page = {0};
+    const struct skr_resource_sql *sql;
+    struct skr_statement *statement;
+    if (query->limit < 1 || query->limit > SKR_PAGE_MAX)
+        return skr_error_set(error, SKR_ERROR_INVALID, "limit must be 1 to %d.", SKR_PAGE_MAX);
+    int r = resource_sql(txn, query->resource, &sql, error);
+    r = r ? r : list_statement(txn, sql, query, &statement, error);
+    if (r)
+        return r;
+    page.objects = calloc(query->limit, sizeof(struct skr_object *));
+    if (!page.objects)
+        abort();
+    while ((r = skr_step(statement, error)) == 1 && page.count < query->limit) {
+        page.objects[page.count] = skr_object_new(sql->resource);
+        skr_row_read(statement, 0, sql->columns, sql->column_count, page.objects[page.count++]);
+    }
+    skr_statement_reset(statement);
+    bool more = r == 1;
+    for (uint32_t i = 0; r >= 0 && i < page.count; i++)
+        r = read_lists(txn, sql, page.objects[i], error);
+    if (r < 0)
+        return r;
+    memcpy(ret_objects, page.objects, page.count * sizeof page.objects[0]);
+    *ret_count = page.count;
+    *ret_more = more;
+    page.count = 0;
+    return 0;
+}
+
+/* Page by page, so that fn may use the same transaction. */
+int skr_txn_each(struct skr_txn *txn, enum skr_resource_id resource, int (*fn)(void *arg, struct skr_object *object),
+                 void *arg, struct skr_error *error)
+{
+    struct skr_list_query query = {.resource = resource, .limit = EACH_PAGE};
+    struct skr_object *objects[EACH_PAGE];
+    uint32_t count;
+    bool more = true;
+    int result = 0;
+    while (more && !result) {
+        int r = skr_txn_list(txn, &query, objects, &count, &more, error);
+        if (r)
+            return r;
+        for (uint32_t i = 0; i < count; i++) {
+            query.after = skr_object_uuid(objects[i], SKR_FIELD_ID);
+            if (!result)
+                result = fn(arg, objects[i]);
+            skr_object_unref(objects[i]);
+        }
+    }
+    return result;
+}
+
+int64_t skr_txn_count(struct skr_txn *txn, enum skr_resource_id resource)
+{
+    return atomic_load(&txn->store->counts[resource]);
+}
+
+/* ---- writing ---- */
+
+static int refuse_snapshot(struct skr_txn *txn, struct skr_error *error)
+{
+    return txn->changes ? 0 : skr_error_set(error, SKR_ERROR_INTERNAL, "A snapshot cannot be written.");
+}
+
+static int run_for_owner(struct skr_txn *txn, const char *text, const struct skr_object *object,
+                         struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_connection_statement(txn->connection, text, &statement, error);
+    if (r)
+        return r;
+    skr_row_bind_value(statement, 1, &object->values[SKR_FIELD_ID]);
+    return skr_step(statement, error);
+}
+
+static int insert_list(struct skr_txn *txn, const struct skr_list_sql *list, const struct skr_object *object,
+                       struct skr_error *error)
+{
+    const struct skr_value *value = &object->values[list->field];
+    for (uint32_t i = 0; i < value->count; i++) {
+        struct skr_statement *statement;
+        int r = skr_connection_statement(txn->connection, list->insert, &statement, error);
+        if (r)
+            return r;
+        skr_row_bind_value(statement, 1, &object->values[SKR_FIELD_ID]);
+        skr_bind_integer(statement, 2, i);
+        if (list->sub)
+            skr_row_bind(statement, 3, list->columns, list->column_count, value->objects[i], false);
+        else
+            skr_bind_uuid(statement, 3, &value->uuids[i]);
+        r = skr_step(statement, error);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+/* Runs a statement that must hit exactly the object's row. */
+static int write_row(struct skr_txn *txn, const struct skr_resource_sql *sql, const char *text,
+                     const struct skr_object *object, bool status, struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_connection_statement(txn->connection, text, &statement, error);
+    if (r)
+        return r;
+    if (text == sql->remove)
+        skr_row_bind_value(statement, 1, &object->values[SKR_FIELD_ID]);
+    else
+        skr_row_bind(statement, 1, sql->columns, sql->column_count, object, status);
+    r = skr_step(statement, error);
+    if (r)
+        return r;
+    if (sqlite3_changes(txn->connection->db) != 1)
+        return skr_error_set(error, SKR_ERROR_NOT_FOUND, "The %s is no longer there.", sql->resource->name);
+    return 0;
+}
+
+/* From the first changed row on, a failure leaves the object half written. */
+static int broken(struct skr_txn *txn, int r)
+{
+    txn->broken |= r != 0;
+    return r;
+}
+
+int skr_txn_insert(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
+{
+    const struct skr_resource_sql *sql;
+    int r = refuse_snapshot(txn, error);
+    r = r ? r : resource_sql(txn, object->resource->id, &sql, error);
+    if (r)
+        return r;
+    if (!skr_object_has(object, SKR_FIELD_ID)) {
+        struct skr_uuid id = skr_uuid_new();
+        skr_object_set_uuid(object, SKR_FIELD_ID, &id);
+    }
+    skr_object_set_integer(object, SKR_FIELD_CREATED_AT, txn->now_ms);
+    skr_object_set_integer(object, SKR_FIELD_UPDATED_AT, txn->now_ms);
+    skr_object_set_integer(object, SKR_FIELD_ETAG, txn->revision + 1);
+    skr_row_fill(object);
+    r = write_row(txn, sql, sql->insert, object, false, error);
+    if (r)
+        return r;
+    for (unsigned i = 0; !r && i < sql->list_count; i++)
+        r = insert_list(txn, &sql->lists[i], object, error);
+    r = r ? r : skr_changes_add(txn, SKR_CHANGE_PUT, object, error);
+    if (!r)
+        atomic_fetch_add(&txn->store->counts[object->resource->id], 1);
+    return broken(txn, r);
+}
+
+enum difference { SAME, STATUS_DIFFERS, VERSIONED_DIFFERS };
+
+static enum difference compare(const struct skr_object *before, const struct skr_object *after)
+{
+    enum difference difference = SAME;
+    for (unsigned i = SKR_FIELD_ID + 1; i < after->resource->field_count; i++) {
+        const struct skr_field *field = &after->resource->fields[i];
+        bool derived = i == SKR_FIELD_CREATED_AT || i == SKR_FIELD_UPDATED_AT || i == SKR_FIELD_ETAG ||
+                       field->kind == SKR_KIND_COMPUTED || field->kind == SKR_KIND_SECRET;
+        if (derived || skr_value_equal(&before->values[i], &after->values[i]))
+            continue;
+        if (!(field->flags & SKR_FIELD_UNVERSIONED))
+            return VERSIONED_DIFFERS;
+        difference = STATUS_DIFFERS;
+    }
+    return difference;
+}
+
+static int update_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, const struct skr_object *before,
+                        const struct skr_object *after, struct skr_error *error)
+{
+    int r = 0;
+    for (unsigned i = 0; !r && i < sql->list_count; i++) {
+        const struct skr_list_sql *list = &sql->lists[i];
+        if (skr_value_equal(&before->values[list->field], &after->values[list->field]))
+            continue;
+        r = run_for_owner(txn, list->remove, after, error);
+        r = r ? r : insert_list(txn, list, after, error);
+    }
+    return r;
+}
+
+int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct skr_object *after,
+                   struct skr_error *error)
+{
+    const struct skr_resource_sql *sql;
+    int r = refuse_snapshot(txn, error);
+    r = r ? r : resource_sql(txn, after->resource->id, &sql, error);
+    if (r)
+        return r;
+    skr_row_fill(after);
+    enum difference difference = compare(before, after);
+    bool status = difference == STATUS_DIFFERS;
+    struct skr_uuid id = skr_object_uuid(before, SKR_FIELD_ID);
+    skr_object_set_uuid(after, SKR_FIELD_ID, &id);
+    skr_object_set_integer(after, SKR_FIELD_CREATED_AT, skr_object_integer(before, SKR_FIELD_CREATED_AT));
+    bool versioned = difference == VERSIONED_DIFFERS;
+    skr_object_set_integer(after, SKR_FIELD_UPDATED_AT,
+                           versioned ? txn->now_ms : skr_object_integer(before, SKR_FIELD_UPDATED_AT));
+    skr_object_set_integer(after, SKR_FIELD_ETAG,
+                           versioned ? txn->revision + 1 : skr_object_integer(before, SKR_FIELD_ETAG));
+    if (difference == SAME)
+        return 0;
+    const char *text = status ? sql->update_status : sql->update;
+    r = text ? write_row(txn, sql, text, after, status, error) : 0;
+    if (r)
+        return r;
+    r = update_lists(txn, sql, before, after, error);
+    r = r ? r : skr_changes_add(txn, status ? SKR_CHANGE_STATUS : SKR_CHANGE_PUT, after, error);
+    return broken(txn, r);
+}
+
+int skr_txn_delete(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
+{
+    const struct skr_resource_sql *sql;
+    int r = refuse_snapshot(txn, error);
+    r = r ? r : resource_sql(txn, object->resource->id, &sql, error);
+    if (r)
+        return r;
+    for (unsigned i = 0; !r && i < sql->list_count; i++)
+        r = run_for_owner(txn, sql->lists[i].remove, object, error);
+    r = r ? r : write_row(txn, sql, sql->remove, object, false, error);
+    r = r ? r : skr_changes_add(txn, SKR_CHANGE_DELETE, object, error);
+    if (!r)
+        atomic_fetch_sub(&txn->store->counts[object->resource->id], 1);
+    return broken(txn, r);
+}

@@ -1,0 +1,368 @@
+/* One thread writes. Writes wait in a queue; the writer takes all of them, runs each in a savepoint of one transaction
+ * and answers them together after its COMMIT, because a COMMIT costs a sync of the disk however much it carries.
+ *
+ * Gathering: clients that were just answered usually come back at once. So the writer lets as many writes gather as it
+ * just answered, but waits for them no longer than a quarter of what a COMMIT takes.
+ *
+ * Losing the transaction: after some errors (a full disk) SQLite has rolled back everything, not only the statement.
+ * Then no write of the batch has happened, and each runs again in a transaction of its own: one write that cannot be
+ * stored must not refuse the others. */
+#include "controller/store/sqlite/private.h"
+#include <errno.h>
+#include <skerry/clock.h>
+#include <time.h>
+
+#define GATHER_SHARE   4 /* of a COMMIT's time */
+#define SYNC_SMOOTHING 8
+
+/* ---- one batch ---- */
+
+static void refuse(struct skr_write *write, int result, const struct skr_error *error)
+{
+    write->result = result;
+    write->revision = 0;
+    if (!write->error && !(write->error = malloc(sizeof *write->error)))
+        abort();
+    *write->error = *error;
+}
+
+/* Deferred foreign keys would only fail the COMMIT of everybody. */
+static bool dangling_references(sqlite3 *db)
+{
+    int dangling = 0, unused;
+    sqlite3_db_status(db, SQLITE_DBSTATUS_DEFERRED_FKS, &dangling, &unused, 0);
+    return dangling;
+}
+
+static int call(struct skr_writer *writer, struct skr_write *write, struct skr_error *error)
+{
+    struct skr_txn *txn = &writer->txn;
+    txn->broken = false;
+    txn->now_ms = skr_clock_wall_ms();
+    int r = write->fn(txn, write->arg, error);
+    skr_connection_reset(&writer->connection);
+    if (!r && txn->broken)
+        r = skr_error_set(error, SKR_ERROR_INTERNAL, "An object was written in part.");
+    if (!r && dangling_references(writer->connection.db))
+        r = skr_error_set(error, SKR_ERROR_REFERENCE, "The object refers to something that does not exist.");
+    return r;
+}
+
+static void load_counts(struct skr_store *store, int64_t counts[static SKR_RESOURCE_COUNT])
+{
+    for (unsigned i = 0; i < SKR_RESOURCE_COUNT; i++)
+        counts[i] = atomic_load(&store->counts[i]);
+}
+
+static void restore_counts(struct skr_store *store, const int64_t counts[static SKR_RESOURCE_COUNT])
+{
+    for (unsigned i = 0; i < SKR_RESOURCE_COUNT; i++)
+        atomic_store(&store->counts[i], counts[i]);
+}
+
+/* Says in every change of the write which revision the write ends with. */
+static void seal(struct skr_writer *writer, struct skr_write *write, size_t first, int64_t revision_before)
+{
+    write->revision = writer->txn.revision > revision_before ? writer->txn.revision : 0;
+    for (size_t i = first; i < writer->changes.count; i++)
+        writer->changes.rows[i].write_revision = write->revision;
+}
+
+/* Runs one write in its savepoint. False: the whole transaction is gone. */
+static bool run_write(struct skr_store *store, struct skr_write *write)
+{
+    struct skr_writer *writer = &store->writer;
+    sqlite3 *db = writer->connection.db;
+    size_t first = writer->changes.count;
+    int64_t revision = writer->txn.revision;
+    int64_t counts[SKR_RESOURCE_COUNT];
+    struct skr_error error = {0};
+    load_counts(store, counts);
+    write->result = 0;
+    int code = skr_connection_run(&writer->connection, "SAVEPOINT w");
+    int r = code ? skr_sqlite_error(db, code, NULL, &error) : call(writer, write, &error);
+    if (r)
+        refuse(write, r, &error);
+    if (code || sqlite3_get_autocommit(db))
+        return false;
+    if (r) {
+        skr_changes_truncate(&writer->changes, first);
+        writer->txn.revision = revision;
+        restore_counts(store, counts);
+        if (skr_connection_run(&writer->connection, "ROLLBACK TO w"))
+            return false;
+    }
+    if (skr_connection_run(&writer->connection, "RELEASE w"))
+        return false;
+    if (!r)
+        seal(writer, write, first, revision);
+    return true;
+}
+
+static int commit(struct skr_writer *writer)
+{
+    int64_t begun_ns = skr_clock_monotonic_ns();
+    int code = skr_connection_run(&writer->connection, "COMMIT");
+    int64_t took_ns = skr_clock_monotonic_ns() - begun_ns;
+    if (!code)
+        writer->sync_ns += (took_ns - writer->sync_ns) / (writer->sync_ns ? SYNC_SMOOTHING : 1);
+    return code;
+}
+
+/* Back to what is committed. */
+static void abandon(struct skr_store *store, const int64_t counts[static SKR_RESOURCE_COUNT])
+{
+    struct skr_writer *writer = &store->writer;
+    skr_connection_reset(&writer->connection);
+    if (!sqlite3_get_autocommit(writer->connection.db))
+        skr_connection_run(&writer->connection, "ROLLBACK");
+    skr_changes_truncate(&writer->changes, 0);
+    writer->txn.revision = atomic_load(&store->revision);
+    restore_counts(store, counts);
+}
+
+static void refuse_all(struct skr_write *writes, int result, const struct skr_error *error)
+{
+    for (struct skr_write *write = writes; write; write = write->next)
+        refuse(write, result, error);
+}
+
+/* Runs the writes in one transaction. True: each has its answer. False: none has happened, run them one by one. */
+static bool run_transaction(struct skr_store *store, struct skr_write *writes)
+{
+    struct skr_writer *writer = &store->writer;
+    sqlite3 *db = writer->connection.db;
+    int64_t counts[SKR_RESOURCE_COUNT];
+    struct skr_error error = {0};
+    load_counts(store, counts);
+    int code = skr_connection_run(&writer->connection, "BEGIN IMMEDIATE");
+    if (code) {
+        refuse_all(writes, skr_sqlite_error(db, code, NULL, &error), &error);
+        abandon(store, counts);
+        return true;
+    }
+    bool alive = true;
+    for (struct skr_write *write = writes; write && alive; write = write->next)
+        alive = run_write(store, write);
+    code = alive ? commit(writer) : SQLITE_OK;
+    if (alive && !code)
+        return true;
+    bool alone = !writes->next;
+    if (alone && !writes->result) { /* the COMMIT failed, or SQLite gave up although the rule did not mind */
+        int r = skr_error_set(&error, SKR_ERROR_STORAGE, "The database did not take the write: %s (SQLite %d).",
+                              sqlite3_errmsg(db), code);
+        refuse(writes, r, &error);
+    }
+    abandon(store, counts);
+    return alone;
+}
+
+/* ---- after COMMIT ---- */
+
+static void publish(struct skr_store *store)
+{
+    struct skr_writer *writer = &store->writer;
+    atomic_store(&store->revision, writer->txn.revision);
+    atomic_store(&store->wal_pages, writer->wal.pages);
+    atomic_fetch_add(&store->commits, 1);
+    for (unsigned i = 0; writer->changes.count && i < store->listener_count; i++)
+        store->listeners[i].fn(store->listeners[i].arg, writer->changes.rows, writer->changes.count);
+    skr_changes_truncate(&writer->changes, 0);
+}
+
+static void answer(struct skr_store *store, struct skr_write *write)
+{
+    atomic_fetch_add(write->result ? &store->refused : &store->writes, 1);
+    if (write->done)
+        write->done(write->arg, write->result, write->revision, write->result ? write->error : NULL);
+    free(write->error);
+    free(write);
+}
+
+static void run_batch(struct skr_store *store, struct skr_write *writes)
+{
+    bool together = run_transaction(store, writes);
+    if (together)
+        publish(store);
+    for (struct skr_write *write = writes, *next; write; write = next) {
+        next = write->next;
+        write->next = NULL;
+        if (!together) {
+            run_transaction(store, write);
+            publish(store);
+        }
+        answer(store, write);
+    }
+}
+
+/* ---- the queue ---- */
+
+static void wait_until(struct skr_writer *writer, int64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = deadline_ns / SKR_NS_PER_S, .tv_nsec = deadline_ns % SKR_NS_PER_S};
+    while (writer->length < writer->wake_at && !writer->closing)
+        if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until))
+            return;
+}
+
+/* Lock held. Waits for the clients that were just answered, then for anybody. */
+static void gather(struct skr_store *store)
+{
+    struct skr_writer *writer = &store->writer;
+    writer->wake_at = writer->answered;
+    wait_until(writer, writer->answered_at + writer->sync_ns / GATHER_SHARE);
+    writer->wake_at = 1;
+    while (!writer->length && !writer->closing) {
+        enum skr_checkpoint due = skr_checkpoint_due(&writer->wal, true);
+        if (due != SKR_CHECKPOINT_NONE) {
+            pthread_mutex_unlock(&writer->lock);
+            skr_checkpoint_run(store, due);
+            pthread_mutex_lock(&writer->lock);
+        } else {
+            pthread_cond_wait(&writer->wake, &writer->lock);
+        }
+    }
+}
+
+/* The next batch; NULL when the store closes and everything is answered. */
+static struct skr_write *take(struct skr_store *store, unsigned *ret_count)
+{
+    struct skr_writer *writer = &store->writer;
+    pthread_mutex_lock(&writer->lock);
+    gather(store);
+    struct skr_write *first = writer->head, **end = &writer->head;
+    unsigned count = 0;
+    while (*end && count < SKR_STORE_BATCH_MAX) {
+        end = &(*end)->next;
+        count++;
+    }
+    writer->head = *end;
+    *end = NULL;
+    if (!writer->head)
+        writer->tail = &writer->head;
+    writer->length -= count;
+    pthread_mutex_unlock(&writer->lock);
+    *ret_count = count;
+    return count ? first : NULL;
+}
+
+static void *writer_main(void *arg)
+{
+    struct skr_store *store = arg;
+    struct skr_writer *writer = &store->writer;
+    struct skr_write *writes;
+    unsigned count;
+    while ((writes = take(store, &count))) {
+        if (count > atomic_load(&store->batch_max))
+            atomic_store(&store->batch_max, count);
+        run_batch(store, writes);
+        writer->answered = count;
+        writer->answered_at = skr_clock_monotonic_ns();
+        skr_checkpoint_run(store, skr_checkpoint_due(&writer->wal, false));
+    }
+    return NULL;
+}
+
+int skr_writer_start(struct skr_store *store, struct skr_error *error)
+{
+    struct skr_writer *writer = &store->writer;
+    sqlite3_wal_hook(writer->connection.db, skr_checkpoint_hook, &writer->wal);
+    writer->tail = &writer->head;
+    writer->wake_at = 1;
+    writer->txn = (struct skr_txn){.store = store,
+                                   .connection = &writer->connection,
+                                   .revision = atomic_load(&store->revision),
+                                   .changes = &writer->changes};
+    int r = pthread_create(&writer->thread, NULL, writer_main, store);
+    if (r)
+        return skr_error_set(error, SKR_ERROR_INTERNAL, "The writer could not be started (errno %d).", r);
+    writer->started = true;
+    pthread_setname_np(writer->thread, "writer");
+    return 0;
+}
+
+void skr_writer_stop(struct skr_store *store)
+{
+    struct skr_writer *writer = &store->writer;
+    if (!writer->started)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    writer->closing = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_join(writer->thread, NULL);
+    free(writer->changes.rows);
+}
+
+int skr_store_write(struct skr_store *store, skr_write_fn *fn, skr_write_done_fn *done, void *arg)
+{
+    struct skr_writer *writer = &store->writer;
+    struct skr_write *write = calloc(1, sizeof *write);
+    if (!write)
+        abort();
+    *write = (struct skr_write){.fn = fn, .done = done, .arg = arg};
+    pthread_mutex_lock(&writer->lock);
+    int r = writer->closing ? -ESHUTDOWN : writer->length >= writer->length_max ? -EAGAIN : 0;
+    if (!r) {
+        *writer->tail = write;
+        writer->tail = &write->next;
+        if (++writer->length >= writer->wake_at)
+            pthread_cond_signal(&writer->wake);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    if (r)
+        free(write);
+    return r;
+}
+
+struct waiter {
+    skr_write_fn *fn;
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    bool done;
+    int result;
+    int64_t revision;
+    struct skr_error *error;
+};
+
+static int waiter_run(struct skr_txn *txn, void *arg, struct skr_error *error)
+{
+    struct waiter *waiter = arg;
+    return waiter->fn(txn, waiter->arg, error);
+}
+
+static void waiter_done(void *arg, int result, int64_t revision, const struct skr_error *error)
+{
+    struct waiter *waiter = arg;
+    pthread_mutex_lock(&waiter->lock);
+    waiter->done = true;
+    waiter->result = result;
+    waiter->revision = revision;
+    if (error && waiter->error)
+        *waiter->error = *error;
+    pthread_cond_signal(&waiter->answered); /* under the lock: the waiter's memory ends when it has it */
+    pthread_mutex_unlock(&waiter->lock);
+}
+
+int skr_store_write_wait(struct skr_store *store, skr_write_fn *fn, void *arg, int64_t *ret_revision,
+                         struct skr_error *error)
+{
+    struct waiter waiter = {.fn = fn,
+                            .arg = arg,
+                            .lock = PTHREAD_MUTEX_INITIALIZER,
+                            .answered = PTHREAD_COND_INITIALIZER,
+                            .error = error};
+    int r = skr_store_write(store, waiter_run, waiter_done, &waiter);
+    if (r) {
+        skr_error_set(error, SKR_ERROR_UNAVAILABLE, "The database takes no more writes now; try again.");
+        return r;
+    }
+    pthread_mutex_lock(&waiter.lock);
+    while (!waiter.done)
+        pthread_cond_wait(&waiter.answered, &waiter.lock);
+    pthread_mutex_unlock(&waiter.lock);
+    if (!waiter.result && ret_revision)
+        *ret_revision = waiter.revision;
+    return waiter.result;
+}
