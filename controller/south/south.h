@@ -1,15 +1,16 @@
 /* Agents: enrolment, sessions over TLS, renewal, revocation, reports in. An acceptor and one worker a core on libevent;
- * each session lives on one worker. Judges identity by the database (host id, key hash, not revoked), hands messages to the
- * policy and reports to the model through ordinary writes. */
+ * each session lives on one worker. Judges identity by the database (host id, key hash, not revoked), hands messages to
+ * the policy and reports to the model through ordinary writes. */
 #pragma once
 
 #include "controller/model/model.h"
 #include "controller/policy/policy.h"
 #include "controller/store/store.h"
+#include <stdio.h>
 
 struct skr_south;
 struct skr_south_options {
-    const char *listen;              /* "0.0.0.0:6653" */
+    const char *listen; /* "0.0.0.0:6653" */
     struct skr_store *store;
     const char *const *server_names; /* SANs of the server certificate */
     size_t server_name_count;
@@ -24,6 +25,8 @@ struct skr_south_options {
 int skr_south_new(const struct skr_south_options *options, struct skr_south **ret, struct skr_error *error);
 /* 32 bytes: SHA-256 of the authority's public key, what join strings pin. */
 const uint8_t *skr_south_authority_key_hash(const struct skr_south *south);
+/* The authority's certificate in PEM, for clients to trust. Valid until skr_south_free. */
+const char *skr_south_authority_pem(const struct skr_south *south);
 /* A server certificate of the authority for the API; PEM owned by the caller. */
 int skr_south_server_certificate(struct skr_south *south, const char *const *names, size_t count, char **ret_key_pem,
                                  char **ret_certificate_pem, struct skr_error *error);
@@ -31,11 +34,18 @@ int skr_south_server_certificate(struct skr_south *south, const char *const *nam
 struct skr_policy_output skr_south_policy_output(struct skr_south *south);
 int skr_south_start(struct skr_south *south, struct skr_policy *policy, struct skr_error *error);
 uint16_t skr_south_port(const struct skr_south *south);
-/* Goodbye to every session, then ends. */
+/* Goodbye to every session, ends the threads and waits for its writes: before skr_policy_stop and skr_store_close. What
+ * the policy and the store still call afterwards (output, skr_south_changes) is dropped. */
+void skr_south_stop(struct skr_south *south);
+/* Stopped or never started; last, when neither the policy nor the store can call any more. NULL is fine. */
 void skr_south_free(struct skr_south *south);
-/* An skr_commit_fn: ends the sessions of hosts that were revoked or removed; Command remediate. */
+/* An skr_commit_fn: ends the sessions of hosts that were revoked or removed; Command remediate for an event with reason
+ * SKR_SOUTH_REMEDIATE, which the model writes for host:remediate. */
+#define SKR_SOUTH_REMEDIATE "RemediationRequested"
 void skr_south_changes(void *south, const struct skr_change *changes, size_t count);
 struct skr_south_stats {
     uint64_t sessions, handshakes, enrolments, refused, frames_in, frames_out, bytes_in, bytes_out, reports;
 };
 void skr_south_stats(struct skr_south *south, struct skr_south_stats *ret);
+/* Lines for /metrics; `south` is a struct skr_south. */
+void skr_south_metrics(void *south, FILE *out);

@@ -1,0 +1,84 @@
+/* One connection of an agent, from accept to its end, on its worker's thread.
+ *
+ *   HANDSHAKE -> JOINING -> ENROLLING -> CLOSING -> ENDED     (ALPN skerry-join/1)
+ *             -> GREETING -> OPEN -> CLOSING -> ENDED         (ALPN skerry/1)
+ *
+ * A peer that is ENDED is only memory: its worker frees it when no callback of it can run any more. */
+#pragma once
+
+#include "controller/south/private.h"
+
+enum skr_peer_state {
+    SKR_PEER_HANDSHAKE,
+    SKR_PEER_JOINING,   /* waits for Enroll */
+    SKR_PEER_ENROLLING, /* waits for the database */
+    SKR_PEER_GREETING,  /* waits for Hello, or Renew when the certificate is outside its time */
+    SKR_PEER_OPEN,
+    SKR_PEER_CLOSING, /* the last bytes leave, what comes in is ignored */
+    SKR_PEER_ENDED
+};
+
+struct skr_peer {
+    UT_hash_handle hh;
+    uint64_t session;
+    struct skr_worker *worker;
+    struct bufferevent *bev;
+    SSL *ssl; /* owned by bev */
+    struct event *timer;
+    enum skr_peer_state state;
+    bool counted;        /* as a handshake in progress */
+    int64_t deadline_ns; /* of every state but OPEN */
+    int64_t heard_ns;
+    uint64_t pings;
+
+    /* Sessions: what the certificate says. */
+    struct skr_uuid host_id;
+    uint8_t key_hash[SKR_TLS_HASH_SIZE];
+    int64_t not_before_ms, not_after_ms;
+
+    bool entered;                  /* in the registry */
+    bool policy_open;              /* the policy knows this session */
+    unsigned reports;              /* in the writer's hands */
+    Skerry__V1__Envelope *waiting; /* a report that the writer's queue had no room for */
+    struct skr_peer *next_ended;
+};
+
+/* Takes a connected socket; on failure it is closed. */
+void skr_peer_adopt(struct skr_worker *worker, uint64_t session, int fd);
+void skr_peer_free(struct skr_peer *peer);
+struct skr_peer *skr_peer_find(struct skr_worker *worker, uint64_t session);
+
+/* Each of these may end the peer; the caller looks at peer->state before it goes on. */
+void skr_peer_send(struct skr_peer *peer, const Skerry__V1__Envelope *envelope);
+void skr_peer_send_shared(struct skr_peer *peer, struct skr_shared_bytes *frame);
+/* Goodbye with a reason, then closes. */
+void skr_peer_goodbye(struct skr_peer *peer, const char *reason, uint32_t reconnect_after_ms);
+/* Closes when everything has left. */
+void skr_peer_finish(struct skr_peer *peer);
+/* Closes now. */
+void skr_peer_end(struct skr_peer *peer);
+/* Frames that have arrived and may be handled now. */
+void skr_peer_pump(struct skr_peer *peer);
+/* Reads again or not; the timer follows the state. */
+void skr_peer_set_reading(struct skr_peer *peer, bool reading);
+void skr_peer_set_state(struct skr_peer *peer, enum skr_peer_state state, unsigned deadline_ms);
+void skr_peer_arm(struct skr_peer *peer);
+/* It has shown who it is, or will not any more. */
+void skr_peer_uncount(struct skr_peer *peer);
+
+/* ---- enrol.c: own the envelope ---- */
+void skr_enrol_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope);
+void skr_enrol_written(struct skr_worker *worker, uint64_t session, void *request);
+void skr_enrol_forget(void *request);
+
+/* ---- session.c: own the envelope ---- */
+void skr_session_greet(struct skr_peer *peer, Skerry__V1__Envelope *envelope);
+void skr_session_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope);
+/* Out of the registry and the policy, when it was in. */
+void skr_session_leave(struct skr_peer *peer);
+
+/* ---- report.c ---- */
+void skr_report_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope);
+void skr_report_retry(struct skr_peer *peer);
+void skr_report_written(struct skr_worker *worker, uint64_t session, void *request);
+void skr_report_forget(void *request);
