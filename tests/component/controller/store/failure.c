@@ -1,0 +1,154 @@
+/* A disk that is full or broken: the write is answered STORAGE, what was acknowledged stays, and it goes on afterwards.
+ */
+#include "tests/support/slow_vfs.h"
+#include "tests/support/test_store.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <skerry/macros.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+struct failing {
+    const char *what;
+    void (*fail)(unsigned after, unsigned count, int code);
+    int code;
+};
+
+static void setup(struct skr_test_store *test)
+{
+    skr_slow_vfs_configure(&(struct skr_slow_vfs_options){0});
+    skr_test_store_open(test, SKR_SLOW_VFS);
+    cr_assert(eq(int, skr_test_add_tenant(test->store, "before"), 0));
+}
+
+static void refuse_one(const struct failing *failing)
+{
+    struct skr_test_store test;
+    struct skr_error error = {0};
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *tenant = skr_test_object(SKR_TENANT, "during");
+    setup(&test);
+    int64_t revision = skr_store_revision(test.store);
+    failing->fail(0, 1, failing->code);
+    int r = skr_store_write_wait(test.store, skr_test_insert, tenant, NULL, &error);
+    cr_assert(eq(int, r, -ENOSPC), "%s", failing->what);
+    cr_assert(eq(int, error.tag, SKR_ERROR_STORAGE), "%s: %s", failing->what, error.detail);
+    cr_assert(eq(i64, skr_store_revision(test.store), revision));
+    cr_assert(eq(int, skr_test_has_tenant(test.store, "during"), 0));
+    cr_assert(eq(int, skr_test_add_tenant(test.store, "after"), 0), "it must go on");
+    skr_test_store_close(&test);
+    skr_test_store_reopen(&test, NULL);
+    cr_assert(eq(int, skr_test_has_tenant(test.store, "before"), 1));
+    cr_assert(eq(int, skr_test_has_tenant(test.store, "during"), 0));
+    cr_assert(eq(int, skr_test_has_tenant(test.store, "after"), 1));
+    skr_test_store_remove(&test);
+}
+
+Test(failure, one_write_is_refused_and_the_next_is_taken)
+{
+    static const struct failing cases[] = {
+            {"full at a write", skr_slow_vfs_fail_writes, SQLITE_FULL},
+            {"broken at a write", skr_slow_vfs_fail_writes, SQLITE_IOERR_WRITE},
+            {"broken at a sync", skr_slow_vfs_fail_syncs, SQLITE_IOERR_FSYNC},
+    };
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(cases); i++)
+        refuse_one(&cases[i]);
+}
+
+struct answer {
+    char name[32];
+    bool big;
+    int calls, runs, result;
+};
+
+/* A write too big for the page cache goes to the disk before its COMMIT, so it meets the full disk in the middle. */
+static int insert_some(struct skr_txn *txn, void *arg, struct skr_error *error)
+{
+    struct answer *answer = arg;
+    answer->runs++;
+    int r = 0;
+    for (int i = 0; !r && i < (answer->big ? 30000 : 1); i++) {
+        char name[64], text[4000];
+        memset(text, 'x', sizeof text);
+        text[sizeof text - 1] = 0;
+        snprintf(name, sizeof name, i ? "%s %d" : "%s", answer->name, i);
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *tenant = skr_test_object(SKR_TENANT, name);
+        skr_object_set_text(tenant, SKR_FIELD_DESCRIPTION, answer->big ? text : "");
+        r = skr_txn_insert(txn, tenant, error);
+    }
+    return r;
+}
+
+static void answered(void *arg, int result, int64_t revision, const struct skr_error *error)
+{
+    struct answer *answer = arg;
+    (void)revision;
+    (void)error;
+    answer->result = result;
+    answer->calls++;
+}
+
+static int nothing(struct skr_txn *txn, void *arg, struct skr_error *error)
+{
+    (void)txn;
+    (void)arg;
+    (void)error;
+    return 0;
+}
+
+static int fill_the_disk(struct skr_txn *txn, void *arg, struct skr_error *error)
+{
+    (void)txn;
+    (void)error;
+    skr_slow_vfs_fail_writes(0, 1, *(int *)arg);
+    return 0;
+}
+
+/* The big one loses the transaction of the whole batch; run again one by one, the others go through. */
+Test(failure, a_lost_transaction_runs_again_one_by_one)
+{
+    struct skr_test_store test;
+    struct answer answers[5] = {0};
+    int full = SQLITE_FULL;
+    setup(&test);
+    cr_assert(eq(int, skr_store_write(test.store, fill_the_disk, NULL, &full), 0));
+    for (int i = 0; i < 5; i++) {
+        snprintf(answers[i].name, sizeof answers[i].name, "tenant %d", i);
+        answers[i].big = i == 2;
+        cr_assert(eq(int, skr_store_write(test.store, insert_some, answered, &answers[i]), 0));
+    }
+    cr_assert(eq(int, skr_store_write_wait(test.store, nothing, NULL, NULL, NULL), 0));
+    int refused = 0, again = 0;
+    for (int i = 0; i < 5; i++) {
+        cr_assert(eq(int, answers[i].calls, 1), "answered exactly once");
+        cr_assert(eq(int, skr_test_has_tenant(test.store, answers[i].name), answers[i].result == 0));
+        cr_assert(answers[i].result == 0 || answers[i].result == -ENOSPC);
+        refused += answers[i].result != 0;
+        again += answers[i].runs > 1;
+    }
+    cr_assert(le(int, refused, 1), "one failing write of the disk refuses one at most");
+    cr_assert(gt(int, refused + again, 0), "the disk never failed");
+    cr_assert(eq(int, skr_test_has_tenant(test.store, "before"), 1));
+    skr_test_store_remove(&test);
+}
+
+/* A checkpoint that fails is no failed write: the log still has everything. */
+Test(failure, a_failing_checkpoint_loses_nothing)
+{
+    struct skr_test_store test;
+    struct answer big = {.name = "big", .big = true};
+    setup(&test);
+    cr_assert(eq(int, skr_store_write_wait(test.store, insert_some, &big, NULL, NULL), 0));
+    /* The log is now long enough for a checkpoint as soon as nobody waits; whenever it comes, its writes fail. */
+    skr_slow_vfs_fail_writes(0, 1000, SQLITE_IOERR_WRITE);
+    skr_test_add_tenant(test.store, "refused or not");
+    skr_slow_vfs_fail_writes(0, 0, SQLITE_OK);
+    cr_assert(eq(int, skr_test_add_tenant(test.store, "after"), 0));
+    skr_test_store_close(&test);
+    skr_test_store_reopen(&test, NULL);
+    cr_assert(eq(int, skr_test_has_tenant(test.store, "big"), 1));
+    cr_assert(eq(int, skr_test_has_tenant(test.store, "big 29999"), 1));
+    cr_assert(eq(int, skr_test_has_tenant(test.store, "after"), 1));
+    skr_test_store_remove(&test);
+}
