@@ -108,7 +108,7 @@ int skr_mac_parse(const char *text, struct skr_mac *ret)
     if (separator != ':' && separator != '-')
         return -EINVAL;
     struct skr_mac mac;
-    for (int i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 6; i++) {
         int high = hex_digit(text[3 * i]), low = hex_digit(text[3 * i + 1]);
         if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != separator))
             return -EINVAL;
@@ -124,7 +124,8 @@ static void format_v6(const struct skr_address *address, char *out)
     unsigned groups[8];
     int run = 0, best_start = -1, best_length = 1;
     for (int i = 0; i < 8; i++) {
-        groups[i] = (unsigned)address->bytes[2 * i] << 8 | address->bytes[2 * i + 1];
+        const uint8_t *pair = address->bytes + 2 * (size_t)i;
+        groups[i] = (unsigned)pair[0] << 8 | pair[1];
         run = groups[i] ? 0 : run + 1;
         if (run > best_length) {
             best_length = run;

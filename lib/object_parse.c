@@ -58,20 +58,31 @@ static void complain_type(struct reader *reader, const struct place *place, cons
     complain(reader, place->pointer, "%s must be %s, not %s", place->label, wanted, type_name(json));
 }
 
+/* Bytes of the longest beginning of `text` that ends at a character and fits. */
+static size_t fitting(const char *text, size_t room)
+{
+    size_t length = strnlen(text, room + 1);
+    if (length <= room)
+        return length;
+    length = room;
+    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+        length--;
+    return length;
+}
+
 /* Appends "/<member>" escaped as RFC 6901 says; cut when it is longer than a pointer may be. */
 static void append_member(char out[SKR_ERROR_POINTER_MAX], const char *base, const char *member)
 {
-    size_t n = (size_t)snprintf(out, SKR_ERROR_POINTER_MAX, "%s/", base);
-    for (const char *p = member; *p && n + 3 < SKR_ERROR_POINTER_MAX; p++) {
-        if (*p == '~' || *p == '/') {
-            out[n++] = '~';
-            out[n++] = *p == '~' ? '0' : '1';
-        } else {
-            out[n++] = *p;
-        }
+    char escaped[SKR_ERROR_POINTER_MAX * 2] = "";
+    size_t n = 0;
+    for (const char *p = member; *p && n + 3 < sizeof(escaped); p++) {
+        if (*p == '~' || *p == '/')
+            escaped[n++] = '~';
+        escaped[n++] = *p == '~' ? '0' : *p == '/' ? '1' : *p;
     }
-    if (n < SKR_ERROR_POINTER_MAX)
-        out[n] = '\0';
+    size_t before = strlen(base);
+    size_t room = before + 1 < SKR_ERROR_POINTER_MAX ? SKR_ERROR_POINTER_MAX - 2 - before : 0;
+    snprintf(out, SKR_ERROR_POINTER_MAX, "%s/%.*s", base, (int)fitting(escaped, room), escaped);
 }
 
 /* The text of a JSON string without NUL inside, else NULL after a complaint. */
@@ -303,6 +314,7 @@ static bool may_write(const struct reader *reader, const struct skr_field *field
 }
 
 #define CANDIDATES_MAX 64
+#define SHOWN_MAX      64 /* bytes of an unknown name in a sentence */
 
 static void complain_unknown(struct reader *reader, const struct skr_resource *resource, const char *pointer,
                              const char *member)
@@ -313,10 +325,12 @@ static void complain_unknown(struct reader *reader, const struct skr_resource *r
         if (may_write(reader, &resource->fields[i]))
             candidates[count++] = resource->fields[i].name;
     const char *nearest = skr_nearest(member, candidates, count);
+    int shown = (int)fitting(member, SHOWN_MAX);
     if (nearest)
-        complain(reader, pointer, "%s has no field \"%.64s\"; did you mean \"%s\"?", resource->name, member, nearest);
+        complain(reader, pointer, "%s has no field \"%.*s\"; did you mean \"%s\"?", resource->name, shown, member,
+                 nearest);
     else
-        complain(reader, pointer, "%s has no field \"%.64s\"", resource->name, member);
+        complain(reader, pointer, "%s has no field \"%.*s\"", resource->name, shown, member);
 }
 
 static void read_member(struct reader *reader, struct skr_object *object, const char *base, const char *member,
@@ -326,15 +340,16 @@ static void read_member(struct reader *reader, struct skr_object *object, const 
     char pointer[SKR_ERROR_POINTER_MAX];
     append_member(pointer, base, member);
     int index = skr_resource_field(resource, member);
-    const struct skr_field *field = index >= 0 ? &resource->fields[index] : NULL;
-    if (field && may_write(reader, field)) {
+    bool known = index >= 0;
+    const struct skr_field *field = &resource->fields[known ? index : 0];
+    if (known && may_write(reader, field)) {
         struct place place = {.field = field, .pointer = pointer, .label = field->name};
         read_value(reader, &place, json, object->partial, &object->values[index]);
         return;
     }
-    bool shown = field && !(field->flags & SKR_FIELD_HIDDEN) && (field->flags & SKR_FIELD_READ_ONLY) &&
+    bool shown = known && !(field->flags & SKR_FIELD_HIDDEN) && (field->flags & SKR_FIELD_READ_ONLY) &&
                  skr_role_allows(field->reader, reader->role);
-    if (shown || (!field && resource->table && strcmp(member, "status") == 0))
+    if (shown || (!known && resource->table && strcmp(member, "status") == 0))
         complain(reader, pointer, "%s is read-only: leave it out", member);
     else
         complain_unknown(reader, resource, pointer, member);

@@ -1,6 +1,6 @@
-/* What this host should be: the scopes as the controller sent them, byte for byte, with versions and digests; the diff of
- * each delta as typed changes; and the cache file that survives a reboot. Knows no kernel and no network. One thread (the
- * agent's loop) owns it; several instances may live in one process (the swarm). */
+/* What this host should be: the scopes as the controller sent them, byte for byte, with versions and digests; the diff
+ * of each delta as typed changes; and the cache file that survives a reboot. Knows no kernel and no network. One thread
+ * (the agent's loop) owns it; several instances may live in one process (the swarm). */
 #pragma once
 
 #include <skerry/digest.h>
@@ -13,8 +13,8 @@
 
 struct skr_desired;
 
-/* One object that differs. before NULL: new; after NULL: gone. Bodies are unpacked messages of `type` (Host, Port, ...),
- * valid during the call alone. */
+/* One object that differs. before NULL: new; after NULL: gone. Bodies are unpacked messages of `type` (Host, Port,
+ * ...), valid during the call alone. */
 struct skr_desired_change {
     Skerry__V1__ScopeKind scope;
     struct skr_uuid scope_id;
@@ -22,8 +22,8 @@ struct skr_desired_change {
     struct skr_uuid id;
     const ProtobufCMessage *before, *after;
 };
-/* All changes of one applied delta (all frames of it), upserts first, then deletes. The listener returns nothing: what it
- * could not apply it keeps as a failure and retries (skr_desired_failure_set). */
+/* All changes of one applied delta (all frames of it), upserts first, then deletes. The listener returns nothing: what
+ * it could not apply it keeps as a failure and retries (skr_desired_failure_set). */
 typedef void skr_desired_fn(void *arg, const struct skr_desired_change *changes, size_t count);
 
 int skr_desired_new(struct skr_desired **ret);
@@ -38,10 +38,14 @@ uint64_t skr_desired_incarnation(const struct skr_desired *desired);
 uint64_t skr_desired_revision(const struct skr_desired *desired);
 uint64_t skr_desired_root_digest(const struct skr_desired *desired);
 
-/* One frame of a delta. 0: taken, and when it was the last one the listeners have run; *ret_complete says so.
+/* One frame of a delta. 0: taken, and when it was the last one the listeners have run; *ret_complete says so. A scope
+ * whose version is not known (0: another incarnation's) takes a delta from any version: the digest alone decides.
  * -EBADMSG: malformed (nothing changed). -ESTALE: from_version is not ours, or the digest differs afterwards: ask for a
  * resync (in the digest's case the objects have been applied: they are the controller's). */
-int skr_desired_delta(struct skr_desired *desired, const Skerry__V1__Delta *delta, bool *ret_complete, struct skr_error *error);
+int skr_desired_delta(struct skr_desired *desired, const Skerry__V1__Delta *delta, bool *ret_complete,
+                      struct skr_error *error);
+/* Forgets frames of deltas whose last frame has not come: the session that sent them is gone. */
+void skr_desired_drop_partial(struct skr_desired *desired);
 int skr_desired_remove_scope(struct skr_desired *desired, const Skerry__V1__ScopeRemoved *removed);
 void skr_desired_synced(struct skr_desired *desired, uint64_t revision);
 
@@ -49,8 +53,9 @@ void skr_desired_synced(struct skr_desired *desired, uint64_t revision);
 Skerry__V1__Envelope *skr_desired_scope_digests(const struct skr_desired *desired);
 Skerry__V1__Envelope *skr_desired_bucket_digests(const struct skr_desired *desired, Skerry__V1__ScopeKind kind,
                                                  const struct skr_uuid *id);
-/* Applied with the scope's version, digest and full list of current failures. NULL: no such scope. */
-Skerry__V1__Envelope *skr_desired_applied(const struct skr_desired *desired, Skerry__V1__ScopeKind kind,
+/* Applied with the scope's version, digest and full list of current failures (at most 4,096 are listed, so that it fits
+ * a frame); takes the scope off skr_desired_next_changed. NULL: no such scope. */
+Skerry__V1__Envelope *skr_desired_applied(struct skr_desired *desired, Skerry__V1__ScopeKind kind,
                                           const struct skr_uuid *id);
 
 /* Failures, kept a scope until cleared; set and clear mark the scope for a fresh Applied, which the session sends. */
@@ -58,7 +63,8 @@ void skr_desired_failure_set(struct skr_desired *desired, Skerry__V1__ScopeKind 
                              Skerry__V1__ObjectType type, const struct skr_uuid *id, const char *reason);
 void skr_desired_failure_clear(struct skr_desired *desired, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
                                Skerry__V1__ObjectType type, const struct skr_uuid *id);
-/* The next scope whose failures changed since it was last asked; false: none. */
+/* The next scope that has something new to acknowledge: a delta was applied or its failures changed since
+ * skr_desired_applied() was last asked for it. false: none. */
 bool skr_desired_next_changed(struct skr_desired *desired, Skerry__V1__ScopeKind *ret_kind, struct skr_uuid *ret_id);
 
 /* Walks current objects of a type (over all scopes), unpacked; fn returning non-zero ends it. */

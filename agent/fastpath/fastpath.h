@@ -60,27 +60,31 @@ struct skr_fastpath_ops {
                    struct skr_fastpath_attachment *ret);
     /* Readable when events wait; -1: none ever. poll calls fn for each waiting event and returns their number. */
     int (*events_fd)(struct skr_fastpath *fastpath);
-    int (*events_poll)(struct skr_fastpath *fastpath, void (*fn)(void *arg, const struct skr_abi_event *event), void *arg);
+    int (*events_poll)(struct skr_fastpath *fastpath, void (*fn)(void *arg, const struct skr_abi_event *event),
+                       void *arg);
     int (*meter)(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret); /* summed over CPUs */
     /* fn for each (reason, ifindex, count) with count > 0. */
-    int (*drops)(struct skr_fastpath *fastpath, void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count),
-                 void *arg);
+    int (*drops)(struct skr_fastpath *fastpath,
+                 void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg);
 };
 struct skr_fastpath {
     const struct skr_fastpath_ops *ops;
 };
 
 struct skr_fastpath_options {
-    const char *pin_directory; /* bpf: where maps and programs are pinned; the provider mounts a bpffs if none is there */
-    const char *object_path;   /* bpf: another build of the programs (upgrade); NULL = the embedded one */
-    uint32_t records_max;      /* capacity of the two record tables, 0 = default */
-    uint16_t filter_priority;  /* tc priority, 0 = 49152 */
-    uint32_t filter_handle;    /* tc handle, 0 = 1 */
+    const char
+            *pin_directory;  /* bpf: where maps and programs are pinned; the provider mounts a bpffs if none is there */
+    const char *object_path; /* bpf: another build of the programs (upgrade); NULL = the embedded one */
+    uint32_t records_max;    /* capacity of the two record tables, 0 = default */
+    uint16_t filter_priority; /* tc priority, 0 = 49152 */
+    uint32_t filter_handle;   /* tc handle, 0 = 1 */
 };
 
-int skr_fastpath_memory_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret, struct skr_error *error);
+int skr_fastpath_memory_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret,
+                            struct skr_error *error);
 /* Loads or adopts: maps that are pinned with the same version and shape are used as they are, programs are replaced in
  * place where they differ. Nothing is cleared. free() leaves everything pinned and attached. */
-int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret, struct skr_error *error);
+int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret,
+                         struct skr_error *error);
 /* Takes everything away: pins, filters (ours alone). For leaving a machine. */
 int skr_fastpath_bpf_uninstall(const struct skr_fastpath_options *options, struct skr_error *error);

@@ -2,8 +2,8 @@
  * content of every table: what the drift audit compares the kernel with. Diffs by table key: an address that moves from
  * one adapter to another is one replaced entry, never a gap. Order: entries that others rely on first (own_pas,
  * neighbors, subnets, records, peers, flood, ports), removals in reverse. What cannot be programmed is a failure on its
- * object in struct skr_desired ("waiting: ..." when something it refers to has not arrived yet) and is retried when that
- * arrives. One thread. */
+ * object in struct skr_desired ("waiting: ..." when something it refers to has not arrived yet) and is retried when
+ * that arrives. One thread. */
 #pragma once
 
 #include "agent/desired/desired.h"
@@ -17,29 +17,37 @@ void skr_program_free(struct skr_program *program); /* leaves the fast path as i
 /* An skr_desired_fn; main registers it. */
 void skr_program_changes(void *program, const struct skr_desired_change *changes, size_t count);
 
+/* While held, everything is compiled and nothing written: at start, until the host has told which interfaces and
+ * addresses stand, so that adopted entries are never replaced by poorer ones. Letting go writes. */
+void skr_program_hold(struct skr_program *program, bool hold);
+
 /* An adapter's interface was found, changed (other ifindex or peer flag) or lost (ifindex 0). */
 void skr_program_bind(struct skr_program *program, const struct skr_uuid *adapter_id, uint32_t ifindex, bool peer);
 /* An own PA stands on this uplink now (ifindex 0: not). */
 void skr_program_own_pa(struct skr_program *program, const struct skr_address *pa, uint32_t ifindex, uint32_t mtu);
 /* Next hop of a remote PA (ifindex 0: unresolved). */
-void skr_program_neighbor(struct skr_program *program, const struct skr_address *pa, const struct skr_abi_neighbor *neighbor);
+void skr_program_neighbor(struct skr_program *program, const struct skr_address *pa,
+                          const struct skr_abi_neighbor *neighbor);
 /* Remote PAs that some record, peer or flood entry names: fn(pa, true) when one appears, fn(pa, false) when the last
  * reference goes. host/ resolves them. */
-void skr_program_on_remote_pa(struct skr_program *program, void (*fn)(void *arg, const struct skr_address *pa, bool needed),
-                              void *arg);
+void skr_program_on_remote_pa(struct skr_program *program,
+                              void (*fn)(void *arg, const struct skr_address *pa, bool needed), void *arg);
 /* First start with adopted tables: removes entries that nothing intends. Called once desired state is known (from the
  * cache or from Synced), never before. */
 void skr_program_remove_unintended(struct skr_program *program);
 
 /* ---- audit ---- */
 
-/* Compares up to `budget` entries of intended and actual content from where the last call ended; fn for each difference:
- * expected or found NULL = missing there. Returns true when a whole round is done. */
+/* Compares intended and actual content table by table from where the last call ended, at least one table, and goes on
+ * while fewer than `budget` entries were compared; fn for each difference: expected or found NULL = missing there; it
+ * may repair. Entries that nothing intends are told only after skr_program_remove_unintended(). Returns true when a
+ * whole round is done. */
 typedef void skr_program_difference_fn(void *arg, enum skr_fastpath_table table, const void *key, const void *expected,
                                        const void *found);
 bool skr_program_audit(struct skr_program *program, size_t budget, skr_program_difference_fn *fn, void *arg);
 /* Puts one entry back to what is intended. */
 int skr_program_repair(struct skr_program *program, enum skr_fastpath_table table, const void *key);
-/* Human text of an entry ("record vsid=5001 ca=10.0.0.5 mac=.. pa=.."); object it stems from when known. */
-void skr_program_describe(struct skr_program *program, enum skr_fastpath_table table, const void *key, const void *value,
-                          char *out, size_t size, struct skr_uuid *ret_object);
+/* Human text of an entry ("record vsid=5001 ca=10.0.0.5 mac=.. pa=.."); object it stems from when known (nil if not;
+ * may be NULL). */
+void skr_program_describe(struct skr_program *program, enum skr_fastpath_table table, const void *key,
+                          const void *value, char *out, size_t size, struct skr_uuid *ret_object);

@@ -273,6 +273,27 @@ Test(object_json, text_must_be_utf8)
     cr_assert_str_eq(skr_object_text(object, SKR_FIELD_DESCRIPTION), "a\n\tb");
 }
 
+Test(object_json, what_is_quoted_stays_utf8)
+{
+    char member[400], body[512];
+    for (size_t cut = 0; cut < 3; cut++) { /* wherever the cut falls in a character of three bytes */
+        size_t n = 0;
+        for (; n < cut; n++)
+            member[n] = 'x';
+        for (int i = 0; i < 100; i++, n += 3)
+            memcpy(member + n, "\xe2\x82\xac", 4);
+        snprintf(body, sizeof(body), "{\"%s\": 1}", member);
+        struct skr_object *object = NULL;
+        struct skr_error error = {0};
+        cr_assert_eq(read_text(SKR_TENANT, body, true, SKR_ROLE_ADMIN, &object, &error), -EINVAL);
+        json_t *detail = json_string(error.detail), *pointer = json_string(error.fields[0].pointer);
+        cr_assert(detail && pointer, "jansson takes valid UTF-8 alone");
+        cr_assert_gt(strlen(error.fields[0].pointer), SKR_ERROR_POINTER_MAX - 5);
+        json_decref(detail);
+        json_decref(pointer);
+    }
+}
+
 Test(object_json, a_name_is_counted_in_characters)
 {
     char body[2048];

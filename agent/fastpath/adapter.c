@@ -1,0 +1,203 @@
+/* Adapters placed on this host: ports, bindings, local flooding, and the records that name their interfaces. */
+#include "agent/fastpath/program_private.h"
+#include <string.h>
+
+static struct skr_program_adapter *adapter_find(const struct skr_program *program, const struct skr_uuid *id)
+{
+    struct skr_program_adapter *adapter;
+    HASH_FIND(hh, program->adapters, id, sizeof(*id), adapter);
+    return adapter;
+}
+
+static struct skr_program_adapter *adapter_make(struct skr_program *program, const struct skr_uuid *id)
+{
+    struct skr_program_adapter *adapter = adapter_find(program, id);
+    if (adapter)
+        return adapter;
+    adapter = skr_must(calloc(1, sizeof(*adapter)));
+    adapter->id = *id;
+    HASH_ADD(hh, program->adapters, id, sizeof(adapter->id), adapter);
+    return adapter;
+}
+
+static void adapter_release(struct skr_program *program, struct skr_program_adapter *adapter)
+{
+    if (adapter->placed || adapter->ifindex != 0 || adapter->records)
+        return;
+    HASH_DELETE(hh, program->adapters, adapter);
+    free(adapter);
+}
+
+static struct skr_program_owner port_owner(const struct skr_program_adapter *adapter)
+{
+    return (struct skr_program_owner){.id = adapter->id, .type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT};
+}
+
+/* ---- records ---- */
+
+static void assert_local(struct skr_program *program, const struct skr_program_local_record *record)
+{
+    struct skr_program_owner owner = {
+            .id = record->id, .domain = record->domain, .type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD};
+    struct skr_abi_mac_record value = {.pa = skr_program_abi(&record->pa)};
+    if (record->adapter->placed)
+        value.ifindex = record->adapter->ifindex;
+    skr_program_ask(program, SKR_TABLE_RECORDS_MAC, &record->key, &owner, &value);
+}
+
+void skr_program_record_not_local(struct skr_program *program, const struct skr_uuid *id)
+{
+    struct skr_program_local_record *record;
+    HASH_FIND(hh, program->local_records, id, sizeof(*id), record);
+    if (!record)
+        return;
+    DL_DELETE(record->adapter->records, record);
+    record->domain->references--;
+    adapter_release(program, record->adapter);
+    HASH_DELETE(hh, program->local_records, record);
+    free(record);
+}
+
+void skr_program_record_local(struct skr_program *program, const struct skr_uuid *id, struct skr_program_domain *domain,
+                              const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key,
+                              const struct skr_address *pa)
+{
+    skr_program_record_not_local(program, id);
+    struct skr_program_local_record *record = skr_must(calloc(1, sizeof(*record)));
+    record->id = *id;
+    record->domain = domain;
+    domain->references++;
+    record->key = *key;
+    record->pa = *pa;
+    record->adapter = adapter_make(program, adapter_id);
+    DL_APPEND(record->adapter->records, record);
+    HASH_ADD(hh, program->local_records, id, sizeof(record->id), record);
+    assert_local(program, record);
+}
+
+/* ---- ports ---- */
+
+static struct skr_abi_address local_receiver(uint32_t ifindex)
+{
+    struct skr_abi_address receiver = {.bytes = {[0] = SKR_FLOOD_LOCAL}};
+    for (int i = 0; i < 4; i++)
+        receiver.bytes[12 + i] = (uint8_t)(ifindex >> (8 * (3 - i)));
+    return receiver;
+}
+
+static void withdraw_port(struct skr_program *program, struct skr_program_adapter *adapter)
+{
+    if (adapter->asserted_ifindex == 0)
+        return;
+    struct skr_program_owner owner = port_owner(adapter);
+    struct skr_abi_address receiver = local_receiver(adapter->asserted_ifindex);
+    skr_program_take_back(program, SKR_TABLE_PORTS, &adapter->asserted_ifindex, &owner);
+    skr_program_flood_remove(program, adapter->asserted_vsid, true, &receiver);
+    adapter->asserted_ifindex = 0;
+}
+
+static const char *port_waits(const struct skr_program_adapter *adapter, const struct skr_program_domain *domain)
+{
+    if (!adapter->placed)
+        return NULL;
+    if (!domain || !domain->known)
+        return "waiting: the adapter's VM network has not arrived";
+    if (!skr_program_domain_has_vsid(domain, adapter->vsid))
+        return "waiting: the adapter's VM subnet has not arrived";
+    return NULL;
+}
+
+/* A port whose VM network is not here yet is programmed without one: its frames drop, which is safer than an interface
+ * that the fast path does not know. */
+static void assert_port(struct skr_program *program, struct skr_program_adapter *adapter)
+{
+    const struct skr_program_domain *domain =
+            adapter->placed ? skr_program_domain_find(program, &adapter->vm_network_id) : NULL;
+    struct skr_program_owner owner = port_owner(adapter);
+    const char *failure = port_waits(adapter, domain);
+    withdraw_port(program, adapter);
+    if (adapter->placed && adapter->ifindex != 0) {
+        struct skr_abi_port port = {.domain = domain && domain->known ? domain->number : 0,
+                                    .vsid = adapter->vsid,
+                                    .flags = adapter->flags | (adapter->peer ? SKR_PORT_PEER : 0)};
+        struct skr_abi_address receiver = local_receiver(adapter->ifindex);
+        memcpy(port.adapter_id, adapter->id.bytes, sizeof(port.adapter_id));
+        memcpy(port.mac, adapter->mac.bytes, sizeof(port.mac));
+        skr_program_ask(program, SKR_TABLE_PORTS, &adapter->ifindex, &owner, &port);
+        adapter->asserted_ifindex = adapter->ifindex;
+        adapter->asserted_vsid = adapter->vsid;
+        if (!skr_program_flood_add(program, adapter->vsid, true, &receiver, &owner))
+            failure = "table_full: the VM subnet has too many ports on this host for broadcasts to reach";
+    }
+    if (adapter->placed)
+        skr_program_fail(program, &owner, failure);
+}
+
+static void assert_adapter(struct skr_program *program, struct skr_program_adapter *adapter)
+{
+    struct skr_program_local_record *record;
+    assert_port(program, adapter);
+    DL_FOREACH (adapter->records, record)
+        assert_local(program, record);
+}
+
+void skr_program_port_change(struct skr_program *program, const struct skr_desired_change *change)
+{
+    const Skerry__V1__Port *port = (const void *)change->after;
+    struct skr_program_adapter *adapter = adapter_make(program, &change->id);
+    adapter->placed = port != NULL;
+    if (port) {
+        skr_body_uuid(&port->vm_network_id, &adapter->vm_network_id);
+        skr_body_mac(&port->mac, &adapter->mac);
+        adapter->vsid = port->vsid;
+        adapter->flags = (port->mac_spoofing ? SKR_PORT_MAC_SPOOFING : 0) |
+                         (port->guest_specified_ips ? SKR_PORT_GUEST_SPECIFIED_IPS : 0) |
+                         (port->arp_nd_inspection ? SKR_PORT_ARP_ND_INSPECTION : 0) |
+                         (port->dhcp_guard ? SKR_PORT_DHCP_GUARD : 0) |
+                         (port->router_guard ? SKR_PORT_ROUTER_GUARD : 0);
+    }
+    assert_adapter(program, adapter);
+    adapter_release(program, adapter);
+}
+
+/* Ports of VM networks that came, went or changed in this batch. */
+void skr_program_ports_settle(struct skr_program *program)
+{
+    bool any = false;
+    for (struct skr_program_domain *domain = program->domains; domain; domain = domain->hh.next)
+        any |= domain->touched;
+    if (!any)
+        return;
+    for (struct skr_program_adapter *adapter = program->adapters; adapter; adapter = adapter->hh.next) {
+        const struct skr_program_domain *domain =
+                adapter->placed ? skr_program_domain_find(program, &adapter->vm_network_id) : NULL;
+        if (domain && domain->touched)
+            assert_port(program, adapter);
+    }
+    for (struct skr_program_domain *domain = program->domains; domain; domain = domain->hh.next)
+        domain->touched = false;
+}
+
+void skr_program_bind(struct skr_program *program, const struct skr_uuid *adapter_id, uint32_t ifindex, bool peer)
+{
+    struct skr_program_adapter *adapter = adapter_make(program, adapter_id);
+    adapter->ifindex = ifindex;
+    adapter->peer = peer;
+    assert_adapter(program, adapter);
+    adapter_release(program, adapter);
+    skr_program_commit(program);
+}
+
+void skr_program_adapters_free(struct skr_program *program)
+{
+    struct skr_program_local_record *record, *next_record;
+    HASH_ITER (hh, program->local_records, record, next_record) {
+        HASH_DELETE(hh, program->local_records, record);
+        free(record);
+    }
+    struct skr_program_adapter *adapter, *next;
+    HASH_ITER (hh, program->adapters, adapter, next) {
+        HASH_DELETE(hh, program->adapters, adapter);
+        free(adapter);
+    }
+}

@@ -1,0 +1,187 @@
+/* Provider addresses: the host's own (own_pas, source of each domain) and remote ones (neighbors). */
+#include "agent/fastpath/program_private.h"
+#include <string.h>
+
+static struct skr_program_pa *pa_find(const struct skr_program *program, const struct skr_address *address)
+{
+    struct skr_program_pa *pa;
+    HASH_FIND(hh, program->pas, address, sizeof(*address), pa);
+    return pa;
+}
+
+static void mark_dirty(struct skr_program *program, struct skr_program_pa *pa)
+{
+    if (pa->dirty)
+        return;
+    pa->dirty = true;
+    LL_PREPEND2(program->dirty_pas, pa, next_dirty);
+}
+
+static struct skr_program_pa *pa_make(struct skr_program *program, const struct skr_address *address)
+{
+    struct skr_program_pa *pa = pa_find(program, address);
+    if (!pa) {
+        pa = skr_must(calloc(1, sizeof(*pa)));
+        pa->address = *address;
+        HASH_ADD(hh, program->pas, address, sizeof(pa->address), pa);
+    }
+    mark_dirty(program, pa);
+    return pa;
+}
+
+static bool is_needed(const struct skr_program_pa *pa)
+{
+    return pa->references > 0 && pa->own == 0;
+}
+
+void skr_program_pa_reference(struct skr_program *program, const struct skr_address *address, int delta)
+{
+    struct skr_program_pa *pa = pa_make(program, address);
+    pa->references += (uint32_t)delta;
+}
+
+/* ---- own addresses ---- */
+
+static struct skr_program_owner provider_address_owner(const struct skr_program_provider_address *object)
+{
+    return (struct skr_program_owner){.id = object->id, .type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS};
+}
+
+static uint32_t smaller_mtu(uint32_t a, uint32_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static void assert_own(struct skr_program *program, const struct skr_program_provider_address *object)
+{
+    const struct skr_program_pa *pa = pa_find(program, &object->address);
+    struct skr_program_owner owner = provider_address_owner(object);
+    struct skr_abi_address key = skr_program_abi(&object->address);
+    if (!pa || !pa->standing_known || pa->standing_ifindex == 0) {
+        skr_program_take_back(program, SKR_TABLE_OWN_PAS, &key, &owner);
+        return;
+    }
+    struct skr_abi_own_pa value = {.ifindex = pa->standing_ifindex,
+                                   .vlan_id = object->vlan_id,
+                                   .mtu = smaller_mtu(object->mtu, pa->standing_mtu)};
+    skr_program_ask(program, SKR_TABLE_OWN_PAS, &key, &owner, &value);
+}
+
+static void object_drop(struct skr_program *program, struct skr_program_provider_address *object)
+{
+    struct skr_program_owner owner = provider_address_owner(object);
+    struct skr_abi_address key = skr_program_abi(&object->address);
+    skr_program_take_back(program, SKR_TABLE_OWN_PAS, &key, &owner);
+    pa_make(program, &object->address)->own--;
+    HASH_DELETE(hh, program->provider_addresses, object);
+    free(object);
+}
+
+void skr_program_provider_address_change(struct skr_program *program, const struct skr_desired_change *change)
+{
+    const Skerry__V1__ProviderAddress *message = (const void *)change->after;
+    struct skr_program_provider_address *object;
+    HASH_FIND(hh, program->provider_addresses, &change->id, sizeof(change->id), object);
+    if (object)
+        object_drop(program, object);
+    if (message) {
+        object = skr_must(calloc(1, sizeof(*object)));
+        object->id = change->id;
+        skr_body_address(&message->address, &object->address);
+        object->vlan_id = message->vlan_id;
+        object->mtu = message->mtu;
+        skr_body_uuid(&message->logical_network_id, &object->logical_network_id);
+        HASH_ADD(hh, program->provider_addresses, id, sizeof(object->id), object);
+        pa_make(program, &object->address)->own++;
+        assert_own(program, object);
+    }
+    skr_program_domains_source(program);
+}
+
+void skr_program_own_pa(struct skr_program *program, const struct skr_address *address, uint32_t ifindex, uint32_t mtu)
+{
+    struct skr_program_pa *pa = pa_make(program, address);
+    pa->standing_known = true;
+    pa->standing_ifindex = ifindex;
+    pa->standing_mtu = mtu;
+    for (struct skr_program_provider_address *o = program->provider_addresses; o; o = o->hh.next)
+        if (skr_address_compare(&o->address, address) == 0)
+            assert_own(program, o);
+    skr_program_commit(program);
+}
+
+/* ---- neighbours ---- */
+
+void skr_program_neighbor(struct skr_program *program, const struct skr_address *address,
+                          const struct skr_abi_neighbor *neighbor)
+{
+    struct skr_program_pa *pa = pa_make(program, address);
+    pa->neighbor_known = true;
+    pa->neighbor = *neighbor;
+    skr_program_commit(program);
+}
+
+void skr_program_on_remote_pa(struct skr_program *program,
+                              void (*fn)(void *arg, const struct skr_address *pa, bool needed), void *arg)
+{
+    program->remote_pa = fn;
+    program->remote_pa_arg = arg;
+}
+
+static void settle(struct skr_program *program, struct skr_program_pa *pa)
+{
+    static const struct skr_program_owner nobody;
+    struct skr_abi_address key = skr_program_abi(&pa->address);
+    bool needed = is_needed(pa);
+    if (!needed)
+        pa->neighbor_known = false;
+    if (needed && pa->neighbor_known && pa->neighbor.ifindex != 0)
+        skr_program_ask(program, SKR_TABLE_NEIGHBORS, &key, &nobody, &pa->neighbor);
+    else
+        skr_program_take_back(program, SKR_TABLE_NEIGHBORS, &key, &nobody);
+    if (needed != pa->told && program->remote_pa) {
+        pa->told = needed;
+        program->remote_pa(program->remote_pa_arg, &pa->address, needed);
+    }
+    /* Own addresses are remembered: their object may come after the word of the host. */
+    if (!pa->dirty && pa->references == 0 && pa->own == 0 && !pa->told && pa->standing_ifindex == 0) {
+        HASH_DELETE(hh, program->pas, pa);
+        free(pa);
+    }
+}
+
+void skr_program_pas_settle(struct skr_program *program)
+{
+    while (program->dirty_pas) {
+        struct skr_program_pa *pa = program->dirty_pas;
+        program->dirty_pas = pa->next_dirty;
+        pa->dirty = false;
+        settle(program, pa);
+    }
+}
+
+/* Adopted entries of addresses about which the host has not spoken yet stay as they are. */
+bool skr_program_pa_excused(const struct skr_program *program, enum skr_fastpath_table table, const void *key)
+{
+    if (table != SKR_TABLE_OWN_PAS && table != SKR_TABLE_NEIGHBORS)
+        return false;
+    struct skr_address address = skr_program_address(key);
+    const struct skr_program_pa *pa = pa_find(program, &address);
+    if (!pa)
+        return false;
+    return table == SKR_TABLE_OWN_PAS ? pa->own > 0 && !pa->standing_known : is_needed(pa) && !pa->neighbor_known;
+}
+
+void skr_program_pas_free(struct skr_program *program)
+{
+    struct skr_program_pa *pa, *next_pa;
+    HASH_ITER (hh, program->pas, pa, next_pa) {
+        HASH_DELETE(hh, program->pas, pa);
+        free(pa);
+    }
+    struct skr_program_provider_address *object, *next;
+    HASH_ITER (hh, program->provider_addresses, object, next) {
+        HASH_DELETE(hh, program->provider_addresses, object);
+        free(object);
+    }
+}

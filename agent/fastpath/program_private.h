@@ -1,0 +1,234 @@
+/* The inside of struct skr_program. Three layers:
+ *   entry.c   what every table shall hold: one entry a key, with the objects that ask for it; a commit brings the fast
+ *             path there in the right order;
+ *   domain.c, adapter.c, address.c, flood.c   what each object asks for, kept so that it can be taken back;
+ *   program.c  dispatches changes and ends each with one commit; audit.c and describe.c read. */
+#pragma once
+
+#include "agent/desired/body.h"
+#include "agent/fastpath/program.h"
+
+#define uthash_fatal(msg) abort()
+#include <uthash.h>
+#include <utlist.h>
+
+#define SKR_AUDIT_DIFFERENCES_MAX 4096 /* of a table in one round; the next round finds the rest */
+#define SKR_KEY_SIZE_MAX          64
+#define SKR_VALUE_SIZE_MAX        64
+
+struct skr_program_domain;
+
+/* The object an entry stems from. A nil type: none (parts of chains, neighbours). */
+struct skr_program_owner {
+    struct skr_uuid id;
+    struct skr_program_domain *domain; /* NULL: the host's scope */
+    uint32_t type;
+};
+
+struct skr_program_cause {
+    struct skr_program_cause *next;
+    struct skr_program_owner owner;
+    _Alignas(8) uint8_t value[];
+};
+
+/* The cause with the lowest object id wins and stands in the entry itself; there seldom are others. */
+struct skr_program_entry {
+    UT_hash_handle hh;
+    struct skr_program_owner owner;
+    struct skr_program_cause *others;
+    uint8_t table;
+    bool intended; /* someone asks for it; if not, it goes with the next commit */
+    bool present;  /* the fast path holds an entry with this key that we put */
+    bool current;  /* and with this value */
+    bool dirty, failed, seen;
+    _Alignas(8) uint8_t bytes[]; /* key, then value */
+};
+
+struct skr_program_entries {
+    struct skr_program_entry **items;
+    size_t count, room;
+};
+
+struct skr_program_subnet {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    uint32_t vsid, mtu;
+    struct skr_prefix prefix;
+    struct skr_address gateway;
+    bool learns, asserted;
+    uint32_t asserted_number;
+};
+
+struct skr_program_member {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    struct skr_address *addresses;
+    uint32_t *vsids;
+    size_t address_count, vsid_count;
+    bool asserted;
+    uint32_t asserted_number;
+};
+
+struct skr_program_domain {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    bool known; /* the Domain object is here */
+    bool vxlan;
+    uint32_t number, mtu;
+    struct skr_uuid logical_network_id;
+    struct skr_address source_pa; /* zero: none */
+    struct skr_program_subnet *subnets;
+    struct skr_program_member *members;
+    bool touched;      /* its ports are looked at again before the commit */
+    size_t references; /* of owners and local records */
+};
+
+/* A record of an adapter that is placed here: its entry names the adapter's interface. */
+struct skr_program_local_record {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    struct skr_program_domain *domain;
+    struct skr_abi_mac_key key;
+    struct skr_address pa;
+    struct skr_program_adapter *adapter;
+    struct skr_program_local_record *prev, *next;
+};
+
+struct skr_program_adapter {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    bool placed; /* the Port object is here */
+    struct skr_uuid vm_network_id;
+    uint32_t vsid, flags;
+    struct skr_mac mac;
+    uint32_t ifindex; /* bound */
+    bool peer;
+    uint32_t asserted_ifindex, asserted_vsid;
+    struct skr_program_local_record *records;
+};
+
+/* A provider address: own, remote, or both while a host changes. */
+struct skr_program_pa {
+    UT_hash_handle hh;
+    struct skr_address address;
+    uint32_t references; /* of entries */
+    uint32_t own;        /* ProviderAddress objects */
+    bool told;           /* on_remote_pa(true) has been said */
+    bool standing_known;
+    uint32_t standing_ifindex, standing_mtu;
+    bool neighbor_known;
+    struct skr_abi_neighbor neighbor;
+    bool dirty;
+    struct skr_program_pa *next_dirty;
+};
+
+struct skr_program_provider_address {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    struct skr_address address;
+    uint32_t vlan_id, mtu;
+    struct skr_uuid logical_network_id;
+};
+
+struct skr_program_receiver {
+    struct skr_abi_address address;
+    uint32_t references;
+    struct skr_program_owner owner;
+};
+struct skr_program_chain {
+    UT_hash_handle hh;
+    struct {
+        uint32_t vsid, local;
+    } key;
+    struct skr_program_receiver *receivers; /* ascending */
+    size_t count, room;
+};
+
+struct skr_program {
+    struct skr_fastpath *fastpath;
+    struct skr_desired *desired;
+    struct skr_program_entry *tables[SKR_TABLE_COUNT];
+    struct skr_program_entries dirty[SKR_TABLE_COUNT];
+    size_t failed_count;
+    bool failure_cleared;
+    bool held, settled, domains_gone;
+    bool self_known;
+    struct skr_uuid self; /* this host's id */
+    struct skr_program_domain *domains;
+    struct skr_program_adapter *adapters;
+    struct skr_program_local_record *local_records;
+    struct skr_program_pa *pas, *dirty_pas;
+    struct skr_program_provider_address *provider_addresses;
+    struct skr_program_chain *chains;
+    void (*remote_pa)(void *arg, const struct skr_address *pa, bool needed);
+    void *remote_pa_arg;
+    enum skr_fastpath_table audit_next;
+};
+
+/* ---- entry.c ---- */
+struct skr_program_entry *skr_program_entry_find(const struct skr_program *program, enum skr_fastpath_table table,
+                                                 const void *key);
+uint8_t *skr_program_entry_value(struct skr_program_entry *entry);
+void skr_program_ask(struct skr_program *program, enum skr_fastpath_table table, const void *key,
+                     const struct skr_program_owner *owner, const void *value);
+void skr_program_take_back(struct skr_program *program, enum skr_fastpath_table table, const void *key,
+                           const struct skr_program_owner *owner);
+void skr_program_fail(struct skr_program *program, const struct skr_program_owner *owner, const char *reason);
+int skr_program_put(struct skr_program *program, struct skr_program_entry *entry);
+void skr_program_commit_entries(struct skr_program *program);
+void skr_program_entries_free(struct skr_program *program);
+
+/* ---- domain.c ---- */
+struct skr_program_domain *skr_program_domain_find(const struct skr_program *program, const struct skr_uuid *id);
+bool skr_program_domain_has_vsid(const struct skr_program_domain *domain, uint32_t vsid);
+void skr_program_domain_change(struct skr_program *program, const struct skr_desired_change *change);
+void skr_program_self(struct skr_program *program, const struct skr_uuid *host_id);
+void skr_program_domains_source(struct skr_program *program);
+void skr_program_domains_sweep(struct skr_program *program, bool all);
+
+/* ---- adapter.c ---- */
+void skr_program_port_change(struct skr_program *program, const struct skr_desired_change *change);
+void skr_program_ports_settle(struct skr_program *program);
+void skr_program_record_local(struct skr_program *program, const struct skr_uuid *id, struct skr_program_domain *domain,
+                              const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key,
+                              const struct skr_address *pa);
+void skr_program_record_not_local(struct skr_program *program, const struct skr_uuid *id);
+void skr_program_adapters_free(struct skr_program *program);
+
+/* ---- address.c ---- */
+void skr_program_provider_address_change(struct skr_program *program, const struct skr_desired_change *change);
+/* An entry names this PA, or no longer does. */
+void skr_program_pa_reference(struct skr_program *program, const struct skr_address *pa, int delta);
+void skr_program_pas_settle(struct skr_program *program);
+bool skr_program_pa_excused(const struct skr_program *program, enum skr_fastpath_table table, const void *key);
+void skr_program_pas_free(struct skr_program *program);
+
+/* ---- flood.c ---- */
+bool skr_program_flood_add(struct skr_program *program, uint32_t vsid, bool local,
+                           const struct skr_abi_address *receiver, const struct skr_program_owner *owner);
+void skr_program_flood_remove(struct skr_program *program, uint32_t vsid, bool local,
+                              const struct skr_abi_address *receiver);
+void skr_program_flood_free(struct skr_program *program);
+
+/* ---- program.c ---- */
+void skr_program_commit(struct skr_program *program);
+
+static inline struct skr_abi_address skr_program_abi(const struct skr_address *address)
+{
+    struct skr_abi_address out;
+    memcpy(out.bytes, address->bytes, sizeof(out.bytes));
+    return out;
+}
+
+static inline struct skr_address skr_program_address(const struct skr_abi_address *address)
+{
+    struct skr_address out;
+    memcpy(out.bytes, address->bytes, sizeof(out.bytes));
+    return out;
+}
+
+static inline bool skr_program_is_zero(const void *address)
+{
+    static const uint8_t zero[16];
+    return memcmp(address, zero, sizeof(zero)) == 0;
+}

@@ -1,0 +1,486 @@
+#include "agent/desired/desired.h"
+#include "tests/unit/agent/build.h"
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <skerry/frame.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct skr_desired *desired;
+static unsigned calls, upserts, deletes, replaced;
+static struct skr_error error;
+static bool complete;
+
+static void count(void *arg, const struct skr_desired_change *changes, size_t n)
+{
+    (void)arg;
+    calls++;
+    bool deleting = false;
+    for (size_t i = 0; i < n; i++) {
+        if (changes[i].after) {
+            cr_assert(!deleting, "upserts come first");
+            upserts++;
+            replaced += changes[i].before != NULL;
+        } else {
+            deleting = true;
+            deletes++;
+            cr_assert(changes[i].before);
+        }
+    }
+}
+
+static void setup(void)
+{
+    struct skr_uuid database = test_id(0xdb, 1);
+    calls = upserts = deletes = replaced = 0;
+    complete = false;
+    skr_error_clear(&error);
+    skr_desired_new(&desired);
+    skr_desired_set_controller(desired, &database, 7, &test_key);
+    skr_desired_listen(desired, count, NULL);
+}
+
+static void teardown(void)
+{
+    skr_desired_free(desired);
+}
+
+TestSuite(desired, .init = setup, .fini = teardown);
+
+static const struct skr_uuid network = {{0xaa}};
+#define VSID 5001
+
+static int deliver(Skerry__V1__Delta *delta)
+{
+    int r = skr_desired_delta(desired, delta, &complete, &error);
+    delta_free(delta);
+    return r;
+}
+
+static uint64_t add_record(Skerry__V1__Delta *delta, uint32_t number, uint32_t pa)
+{
+    return delta_upsert(
+            delta, RECORD, test_id(0xec, number),
+            body_record(VSID, 0x0a000000 + number, number + 1, pa, test_id(0x05, 2), test_id(0xad, number)));
+}
+
+static uint64_t send_records(uint64_t version, uint32_t from, uint32_t to)
+{
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, version);
+    uint64_t digest = 0;
+    for (uint32_t i = from; i < to; i++)
+        digest += add_record(delta, i, 0xc0000201);
+    delta->digest = digest;
+    delta->revision = version * 10;
+    cr_assert_eq(deliver(delta), 0);
+    return digest;
+}
+
+static Skerry__V1__Applied *applied(Skerry__V1__Envelope **ret)
+{
+    *ret = skr_desired_applied(desired, DOMAIN_SCOPE, &network);
+    cr_assert(*ret);
+    return (*ret)->applied;
+}
+
+Test(desired, takes_a_delta)
+{
+    send_records(3, 0, 10);
+    cr_assert(complete);
+    cr_assert_eq(calls, 1);
+    cr_assert_eq(upserts, 10);
+    cr_assert_eq(skr_desired_revision(desired), 30);
+    Skerry__V1__ScopeKind kind;
+    struct skr_uuid id;
+    cr_assert(skr_desired_next_changed(desired, &kind, &id));
+    Skerry__V1__Envelope *envelope;
+    cr_assert_eq(applied(&envelope)->version, 3);
+    skr_envelope_free(envelope);
+    cr_assert(!skr_desired_next_changed(desired, &kind, &id));
+}
+
+Test(desired, same_bytes_are_no_change)
+{
+    send_records(3, 0, 10);
+    send_records(4, 0, 10);
+    cr_assert_eq(calls, 1);
+    cr_assert_eq(upserts, 10);
+}
+
+Test(desired, replaces_and_deletes)
+{
+    uint64_t digest = send_records(3, 0, 10);
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 3, 4);
+    struct skr_uuid gone = test_id(0xec, 4);
+    Skerry__V1__Delta *old = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    digest -= add_record(old, 3, 0xc0000201) + add_record(old, 4, 0xc0000201);
+    delta_free(old);
+    digest += add_record(delta, 3, 0xc0000209);
+    delta_delete(delta, RECORD, gone);
+    delta->digest = digest;
+    cr_assert_eq(deliver(delta), 0);
+    cr_assert_eq(replaced, 1);
+    cr_assert_eq(deletes, 1);
+    cr_assert_null(skr_desired_get(desired, DOMAIN_SCOPE, &network, RECORD, &gone));
+    struct skr_uuid there = test_id(0xec, 3);
+    const Skerry__V1__Record *record = (const void *)skr_desired_get(desired, DOMAIN_SCOPE, &network, RECORD, &there);
+    cr_assert(record);
+    cr_assert_eq(record->provider_address.data[3], 9);
+}
+
+Test(desired, frames_apply_together)
+{
+    Skerry__V1__Delta *first = delta_new(DOMAIN_SCOPE, network, 0, 5), *last = delta_new(DOMAIN_SCOPE, network, 0, 5);
+    uint64_t digest = add_record(first, 1, 1) + add_record(last, 2, 1);
+    first->more = true;
+    last->digest = digest;
+    cr_assert_eq(deliver(first), 0);
+    cr_assert(!complete);
+    cr_assert_eq(calls, 0);
+    cr_assert_eq(deliver(last), 0);
+    cr_assert(complete);
+    cr_assert_eq(upserts, 2);
+}
+
+Test(desired, a_lost_session_forgets_partial_deltas)
+{
+    Skerry__V1__Delta *first = delta_new(DOMAIN_SCOPE, network, 0, 5);
+    add_record(first, 1, 1);
+    first->more = true;
+    cr_assert_eq(deliver(first), 0);
+    skr_desired_drop_partial(desired);
+    Skerry__V1__Delta *last = delta_new(DOMAIN_SCOPE, network, 0, 5);
+    last->digest = add_record(last, 2, 1);
+    cr_assert_eq(deliver(last), 0);
+    cr_assert_eq(upserts, 1);
+}
+
+Test(desired, replaced_all_drops_what_was_not_sent)
+{
+    send_records(3, 0, 10);
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, 9);
+    delta->digest = add_record(delta, 2, 0xc0000201) + add_record(delta, 30, 1);
+    delta->replaced_all = true;
+    cr_assert_eq(deliver(delta), 0);
+    cr_assert_eq(deletes, 9);
+    cr_assert_eq(upserts, 11);
+}
+
+Test(desired, replaced_buckets_drop_only_theirs)
+{
+    uint64_t digest = send_records(3, 0, 10);
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, 9), *old = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    digest -= add_record(old, 5, 0xc0000201);
+    delta_free(old);
+    delta->replaced_buckets = malloc(2 * sizeof(uint32_t));
+    delta->replaced_buckets[0] = 5;
+    delta->replaced_buckets[1] = 6;
+    delta->n_replaced_buckets = 2;
+    add_record(delta, 6, 0xc0000201);
+    delta->digest = digest;
+    cr_assert_eq(deliver(delta), 0);
+    cr_assert_eq(deletes, 1);
+}
+
+Test(desired, wrong_version_asks_for_resync)
+{
+    send_records(3, 0, 3);
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 2, 4);
+    add_record(delta, 9, 1);
+    complete = false;
+    cr_assert_eq(deliver(delta), -ESTALE);
+    cr_assert(!complete);
+    cr_assert_eq(upserts, 3);
+}
+
+Test(desired, an_unknown_scope_needs_a_beginning)
+{
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 2, 4);
+    add_record(delta, 9, 1);
+    cr_assert_eq(deliver(delta), -ESTALE);
+    cr_assert_eq(calls, 0);
+}
+
+Test(desired, after_another_incarnation_the_digest_decides)
+{
+    uint64_t digest = send_records(3, 0, 3);
+    struct skr_uuid database = test_id(0xdb, 1);
+    skr_desired_set_controller(desired, &database, 8, &test_key);
+    cr_assert_eq(skr_desired_revision(desired), 30);
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 77, 78);
+    delta->digest = digest + add_record(delta, 9, 1);
+    cr_assert_eq(deliver(delta), 0);
+    cr_assert_eq(upserts, 4);
+}
+
+Test(desired, a_wrong_digest_is_applied_and_told)
+{
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, 4);
+    delta->digest = 1 + add_record(delta, 9, 1);
+    cr_assert_eq(deliver(delta), -ESTALE);
+    cr_assert_eq(upserts, 1);
+}
+
+Test(desired, a_new_key_recomputes)
+{
+    send_records(3, 0, 3);
+    uint64_t root = skr_desired_root_digest(desired);
+    struct skr_uuid database = test_id(0xdb, 1);
+    struct skr_digest_key other = {1, 2};
+    skr_desired_set_controller(desired, &database, 7, &other);
+    cr_assert_neq(skr_desired_root_digest(desired), root);
+    skr_desired_set_controller(desired, &database, 7, &test_key);
+    cr_assert_eq(skr_desired_root_digest(desired), root);
+}
+
+Test(desired, root_digest_is_the_contracts)
+{
+    uint64_t digest = send_records(3, 0, 3);
+    uint8_t bytes[25] = {DOMAIN_SCOPE};
+    memcpy(bytes + 1, network.bytes, 16);
+    for (int i = 0; i < 8; i++)
+        bytes[17 + i] = (uint8_t)(digest >> (8 * i));
+    cr_assert_eq(skr_desired_root_digest(desired), skr_siphash(&test_key, bytes, sizeof(bytes)));
+}
+
+Test(desired, removes_a_scope)
+{
+    send_records(3, 0, 3);
+    Skerry__V1__ScopeRemoved removed = SKERRY__V1__SCOPE_REMOVED__INIT;
+    removed.kind = DOMAIN_SCOPE;
+    removed.id = test_uuid(network);
+    removed.revision = 99;
+    cr_assert_eq(skr_desired_remove_scope(desired, &removed), 0);
+    cr_assert_eq(deletes, 3);
+    cr_assert_eq(skr_desired_root_digest(desired), 0);
+    cr_assert_eq(skr_desired_revision(desired), 99);
+    cr_assert_null(skr_desired_applied(desired, DOMAIN_SCOPE, &network));
+    cr_assert_eq(skr_desired_remove_scope(desired, &removed), 0);
+    free(removed.id.data);
+    removed.id.len = 0;
+    cr_assert_eq(skr_desired_remove_scope(desired, &removed), -EBADMSG);
+}
+
+Test(desired, failures_are_kept_until_cleared)
+{
+    send_records(3, 0, 3);
+    struct skr_uuid id = test_id(0xec, 1), nobody = test_id(0xec, 77);
+    Skerry__V1__Envelope *envelope;
+    applied(&envelope);
+    skr_envelope_free(envelope);
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &nobody, "waiting: no such object");
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, "table_full: no room");
+    Skerry__V1__ScopeKind kind;
+    struct skr_uuid scope;
+    cr_assert(skr_desired_next_changed(desired, &kind, &scope));
+    cr_assert_eq(applied(&envelope)->n_failures, 1);
+    cr_assert_str_eq(envelope->applied->failures[0]->reason, "table_full: no room");
+    skr_envelope_free(envelope);
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, "table_full: no room");
+    cr_assert(!skr_desired_next_changed(desired, &kind, &scope), "nothing new");
+    skr_desired_failure_clear(desired, DOMAIN_SCOPE, &network, RECORD, &id);
+    cr_assert(skr_desired_next_changed(desired, &kind, &scope));
+    cr_assert_eq(applied(&envelope)->n_failures, 0);
+    skr_envelope_free(envelope);
+}
+
+Test(desired, a_deleted_object_takes_its_failure_along)
+{
+    uint64_t digest = send_records(3, 0, 1);
+    struct skr_uuid id = test_id(0xec, 0);
+    (void)digest;
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, "table_full: no room");
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 3, 4);
+    delta_delete(delta, RECORD, id);
+    cr_assert_eq(deliver(delta), 0);
+    Skerry__V1__Envelope *envelope;
+    cr_assert_eq(applied(&envelope)->n_failures, 0);
+    skr_envelope_free(envelope);
+}
+
+Test(desired, digests_for_the_controller)
+{
+    uint64_t digest = send_records(3, 0, 3);
+    Skerry__V1__Envelope *scopes = skr_desired_scope_digests(desired);
+    cr_assert_eq(scopes->scope_digests->n_scopes, 1);
+    cr_assert_eq(scopes->scope_digests->scopes[0]->digest, digest);
+    skr_envelope_free(scopes);
+    Skerry__V1__Envelope *buckets = skr_desired_bucket_digests(desired, DOMAIN_SCOPE, &network);
+    cr_assert_eq(buckets->bucket_digests->n_digests, 256);
+    uint64_t sum = 0;
+    for (int i = 0; i < 256; i++) {
+        sum += buckets->bucket_digests->digests[i];
+        cr_assert_eq(buckets->bucket_digests->digests[i] != 0, i < 3);
+    }
+    cr_assert_eq(sum, digest);
+    skr_envelope_free(buckets);
+}
+
+/* ---- malformed ---- */
+
+static void refused(Skerry__V1__Delta *delta, const char *what)
+{
+    complete = false;
+    skr_error_clear(&error);
+    cr_assert_eq(deliver(delta), -EBADMSG, "%s", what);
+    cr_assert_eq(error.tag, SKR_ERROR_SYNTAX);
+    cr_assert(!complete && calls == 0 && skr_desired_root_digest(desired) == 0, "%s changed something", what);
+}
+
+static void refused_body(Skerry__V1__ScopeKind kind, struct skr_uuid scope, Skerry__V1__ObjectType type,
+                         struct skr_uuid id, ProtobufCMessage *body, const char *what)
+{
+    Skerry__V1__Delta *delta = delta_new(kind, scope, 0, 1);
+    delta->digest = delta_upsert(delta, type, id, body);
+    refused(delta, what);
+}
+
+Test(desired, refuses_malformed_deltas)
+{
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    delta->kind = 9;
+    refused(delta, "kind");
+    delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    delta->id.len = 15;
+    refused(delta, "scope id");
+    refused(delta_new(DOMAIN_SCOPE, network, 0, 0), "version");
+    delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    delta->replaced_buckets = calloc(1, sizeof(uint32_t));
+    delta->replaced_buckets[0] = 256;
+    delta->n_replaced_buckets = 1;
+    refused(delta, "bucket");
+    delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    delta_delete(delta, PORT, test_id(1, 1));
+    refused(delta, "deletes what does not belong here");
+    delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    delta_delete(delta, RECORD, test_id(1, 1));
+    delta->deletes[0]->id.len = 3;
+    refused(delta, "deleted id");
+    delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    delta_upsert_bytes(delta, RECORD, test_id(1, 1), "\x0a\xff", 2);
+    refused(delta, "body that does not unpack");
+    delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    add_record(delta, 1, 1);
+    delta->upserts[0]->id.len = 0;
+    refused(delta, "object without id");
+    refused_body(HOST_SCOPE, network, RECORD, test_id(1, 1), body_record(VSID, 1, 1, 1, test_id(5, 1), test_id(6, 1)),
+                 "record in a host's scope");
+    refused_body(DOMAIN_SCOPE, network, 99, test_id(1, 1), body_record(VSID, 1, 1, 1, test_id(5, 1), test_id(6, 1)),
+                 "unknown type");
+}
+
+Test(desired, refuses_fields_out_of_range)
+{
+    struct skr_uuid host = test_id(5, 1), id = test_id(1, 1), nil = {0};
+    refused_body(DOMAIN_SCOPE, network, RECORD, id, body_record(4095, 1, 1, 1, host, nil), "VSID low");
+    refused_body(DOMAIN_SCOPE, network, RECORD, id, body_record(16777215, 1, 1, 1, host, nil), "VSID high");
+    Skerry__V1__Record *record = (void *)body_record(VSID, 1, 1, 1, host, nil);
+    record->mac.len = 5;
+    refused_body(DOMAIN_SCOPE, network, RECORD, id, &record->base, "MAC size");
+    record = (void *)body_record(VSID, 1, 1, 1, host, nil);
+    record->mac.data[0] = 0x01;
+    refused_body(DOMAIN_SCOPE, network, RECORD, id, &record->base, "group MAC");
+    record = (void *)body_record(VSID, 1, 1, 1, host, nil);
+    record->customer_address.len = 3;
+    refused_body(DOMAIN_SCOPE, network, RECORD, id, &record->base, "address size");
+    record = (void *)body_record(VSID, 1, 1, 1, host, nil);
+    record->type = 17;
+    refused_body(DOMAIN_SCOPE, network, RECORD, id, &record->base, "record type");
+    Skerry__V1__Subnet *subnet = (void *)body_subnet(VSID, 0x0a000001, 24);
+    refused_body(DOMAIN_SCOPE, network, SUBNET, id, &subnet->base, "host bits");
+    refused_body(DOMAIN_SCOPE, network, SUBNET, id, body_subnet(VSID, 0x0a000000, 33), "prefix length");
+    refused_body(DOMAIN_SCOPE, network, DOMAIN_OBJECT, id, body_domain(1, id), "domain of another scope");
+    refused_body(DOMAIN_SCOPE, network, DOMAIN_OBJECT, network, body_domain(0, id), "domain number");
+    Skerry__V1__Domain *domain = (void *)body_domain(1, id);
+    domain->encapsulation = 5;
+    refused_body(DOMAIN_SCOPE, network, DOMAIN_OBJECT, network, &domain->base, "encapsulation");
+    uint32_t vsid = 12;
+    refused_body(DOMAIN_SCOPE, network, MEMBER, id, body_member(NULL, 0, &vsid, 1), "member's VSID");
+    Skerry__V1__ProviderAddress *pa = (void *)body_pa(0xc0000201, id);
+    pa->vlan_id = 4095;
+    refused_body(HOST_SCOPE, host, PA, id, &pa->base, "VLAN");
+    pa = (void *)body_pa(0xc0000201, id);
+    free(pa->uplink);
+    pa->uplink = strdup("../../etc");
+    refused_body(HOST_SCOPE, host, PA, id, &pa->base, "uplink");
+    Skerry__V1__Port *port = (void *)body_port(network, VSID, 1);
+    free(port->interface);
+    port->interface = strdup("a name that is too long");
+    refused_body(HOST_SCOPE, host, PORT, id, &port->base, "interface");
+    Skerry__V1__Host *h = (void *)body_host("h");
+    h->uplinks = malloc(sizeof(char *));
+    h->uplinks[0] = strdup("");
+    h->n_uplinks = 1;
+    refused_body(HOST_SCOPE, host, HOST, host, &h->base, "host's uplink");
+    refused_body(HOST_SCOPE, host, HOST, id, body_host("h"), "another host");
+}
+
+/* ---- cache ---- */
+
+static char path[] = "/tmp/skerry-desired-XXXXXX";
+
+Test(desired, survives_in_its_cache)
+{
+    close(mkstemp(path));
+    send_records(3, 0, 3000);
+    Skerry__V1__Delta *delta = delta_new(HOST_SCOPE, test_id(5, 1), 0, 1);
+    delta->digest = delta_upsert(delta, HOST, test_id(5, 1), body_host("h1"));
+    cr_assert_eq(deliver(delta), 0);
+    cr_assert_eq(skr_desired_save(desired, path), 0);
+    uint64_t root = skr_desired_root_digest(desired);
+    calls = upserts = 0;
+
+    struct skr_desired *again;
+    skr_desired_new(&again);
+    skr_desired_listen(again, count, NULL);
+    cr_assert_eq(skr_desired_load(again, path, &error), 0);
+    cr_assert_eq(upserts, 3001);
+    cr_assert_eq(skr_desired_root_digest(again), root);
+    cr_assert_eq(skr_desired_revision(again), 30);
+    cr_assert_eq(skr_desired_incarnation(again), 7);
+    struct skr_uuid database = skr_desired_database_id(again), wanted = test_id(0xdb, 1);
+    cr_assert_eq(skr_uuid_compare(&database, &wanted), 0);
+    skr_desired_free(again);
+    unlink(path);
+}
+
+static void damaged(long offset, bool cut)
+{
+    FILE *file = fopen(path, "r+");
+    if (cut) {
+        cr_assert_eq(ftruncate(fileno(file), offset), 0);
+    } else {
+        fseek(file, offset, SEEK_SET);
+        int c = fgetc(file);
+        fseek(file, offset, SEEK_SET);
+        fputc(c ^ 1, file);
+    }
+    fclose(file);
+    struct skr_desired *again;
+    skr_desired_new(&again);
+    skr_desired_listen(again, count, NULL);
+    calls = 0;
+    cr_assert_eq(skr_desired_load(again, path, &error), -EBADMSG, "offset %ld", offset);
+    cr_assert_eq(calls, 0);
+    cr_assert_eq(skr_desired_root_digest(again), 0);
+    skr_desired_free(again);
+}
+
+Test(desired, refuses_a_damaged_cache)
+{
+    close(mkstemp(path));
+    long offsets[] = {0, 8, 16, 30, 57, 200, 400};
+    for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        calls = 0;
+        send_records(3, 0, 30);
+        cr_assert_eq(skr_desired_save(desired, path), 0);
+        damaged(offsets[i], false);
+        cr_assert_eq(skr_desired_save(desired, path), 0);
+        damaged(offsets[i], true);
+    }
+    unlink(path);
+    struct skr_desired *again;
+    skr_desired_new(&again);
+    cr_assert_eq(skr_desired_load(again, path, &error), -ENOENT);
+    skr_desired_free(again);
+}
