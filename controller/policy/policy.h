@@ -1,10 +1,19 @@
 /* The policy engine: compiles the model into what each host must be, incrementally, and owns realization.
  *
  * One thread owns the graph (hosts, domains, subnets, records, members, versions, digests). It gets typed after-images
- * from the writer and messages of agents from the sessions, and emits encoded frames. Work per change is proportional to
- * the change and the hosts that need it. It never blocks and does not read the database after load.
+ * from the writer and messages of agents from the sessions, and emits encoded frames. Work per change is proportional
+ * to the change and the hosts that need it. It never blocks and does not read the database after load.
  *
- * Scopes, versions, digests, rings, buckets and deltas are southbound.md's. */
+ * Scopes, versions, digests, rings, buckets and deltas are southbound.md's:
+ * - digest of a scope: the sum of skr_digest_object() over its objects, 0 when empty;
+ * - root digest of a host: the sum over its scopes of SipHash(digest key, 25 bytes: kind in 1 byte, id in 16, the
+ * scope's digest in 8, little-endian);
+ * - the content decides, not the number: a delta with from_version 0 applies to whatever the agent has, and the digest
+ *   after it says whether that was right. After a root digest was equal the agent may count differently (it forgets
+ *   versions with a new incarnation), so the first delta of a scope then says from_version 0;
+ * - `replaced_all` and `replaced_buckets` stand in every frame of a delta that takes several;
+ * - after Synced the agent sends Applied again for every scope that has failures, so a restarted controller knows them.
+ */
 #pragma once
 
 #include "controller/store/store.h"
@@ -30,9 +39,10 @@ struct skr_policy_options {
     struct skr_uuid database_id;
     struct skr_digest_key digest_key;
     uint64_t incarnation;
-    uint32_t window_bytes;    /* unacknowledged bytes a session, 0 = 4 MiB; beyond, changes of a scope coalesce */
-    uint32_t linger_ms;       /* a removed member stays this long after the last acknowledgement, 0 = 5,000 */
-    uint32_t linger_max_ms;   /* and at most, 0 = 60,000 */
+    uint32_t window_bytes;  /* unacknowledged bytes a session, 0 = 4 MiB; beyond, changes of a scope coalesce */
+    uint32_t linger_ms;     /* a removed member stays this long after the last acknowledgement, 0 = 5,000 */
+    uint32_t linger_max_ms; /* and at most, 0 = 60,000 */
+    uint32_t keepalive_ms;  /* told to agents in Welcome, 0 = 5,000 */
     struct skr_policy_output output;
 };
 
@@ -42,15 +52,17 @@ int skr_policy_load(struct skr_policy *policy, struct skr_txn *txn, struct skr_e
 int skr_policy_start(struct skr_policy *policy); /* its thread */
 void skr_policy_stop(struct skr_policy *policy);
 void skr_policy_free(struct skr_policy *policy); /* stopped or never started */
-/* Processes what is in the mailbox and what is due at `now_ns`; for tests, instead of start. Returns messages processed. */
+/* Processes what is in the mailbox and what is due at `now_ns`; for tests, instead of start. Returns messages
+ * processed. */
 size_t skr_policy_run(struct skr_policy *policy, int64_t now_ns);
 
 /* ---- any thread ---- */
 
 /* An skr_commit_fn: refs the objects, copies the rest, sends to the policy's mailbox. */
 void skr_policy_changes(void *policy, const struct skr_change *changes, size_t count);
-/* Start of a session: a new number for this connection, grown by the caller. A newer session of the same host ends the
- * older one. The policy answers Hello with Welcome and whatever the digests call for. */
+/* Start of a session (takes ownership of the Hello; authority_pems ends with NULL and is copied): a new number for this
+ * connection, grown by the caller. A newer session of the same host ends the older one. The policy answers Hello with
+ * Welcome and whatever the digests call for. */
 void skr_policy_session_open(struct skr_policy *policy, uint64_t session, const struct skr_uuid *host_id,
                              Skerry__V1__Envelope *hello, const char *const *authority_pems);
 /* ScopeDigests, BucketDigests, Applied, Resync. Takes ownership of the envelope. */

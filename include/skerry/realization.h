@@ -1,9 +1,9 @@
-/* Has what the API promised been applied on every host that needs it? The policy publishes, the API reads and waits; the
- * table between them is locked in shards, so neither waits for the other.
+/* Has what the API promised been applied on every host that needs it? The policy publishes, the API reads and waits;
+ * the table between them is locked in shards, so neither waits for the other.
  *
- * What is published is small: a host's acknowledged version a scope, a scope's members, the (scope, version) pairs that a
- * write revision and an object's last change need. A summary is computed when it is asked for. A host that has not been
- * heard from since the controller started, or is not connected, counts as offline. Nobody needed = realized. */
+ * What is published is small: a host's acknowledged version a scope, a scope's members, the (scope, version) pairs that
+ * a write revision and an object's last change need. A summary is computed when it is asked for. A host that has not
+ * been heard from since the controller started, or is not connected, counts as offline. Nobody needed = realized. */
 #pragma once
 
 #include <skerry/resource.h>
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SKR_REALIZATION_HOSTS_MAX 20
+#define SKR_REALIZATION_HOSTS_MAX  20
 #define SKR_REALIZATION_REASON_MAX 160
 
 enum skr_realization_state { SKR_REALIZATION_PENDING, SKR_REALIZATION_REALIZED, SKR_REALIZATION_FAILED };
@@ -44,10 +44,12 @@ int skr_realization_of_write(struct skr_realization_table *table, int64_t revisi
 void skr_realization_of_object(struct skr_realization_table *table, enum skr_resource_id resource,
                                const struct skr_uuid *id, struct skr_realization *ret);
 /* Is this host connected now, and since when (wall ms, 0 = not)? */
-bool skr_realization_host_online(struct skr_realization_table *table, const struct skr_uuid *host_id, int64_t *ret_since_ms);
+bool skr_realization_host_online(struct skr_realization_table *table, const struct skr_uuid *host_id,
+                                 int64_t *ret_since_ms);
 
-/* Calls fn once, from the policy's thread or from this call, when the write is realized or has failed. cancel: false when
- * fn was or is being called (it then has been called on return). Deadlines are the caller's. */
+/* Calls fn once, from the policy's thread or from this call, when the write is realized or has failed. cancel: false
+ * when fn was or is being called (it then has been called on return; from within fn it returns at once). Deadlines are
+ * the caller's. Every wait is ended by exactly one cancel, also after fn was called: it frees the wait. */
 struct skr_realization_wait;
 typedef void skr_realization_fn(void *arg, const struct skr_realization *realization);
 struct skr_realization_wait *skr_realization_wait_new(struct skr_realization_table *table, int64_t revision,

@@ -1,0 +1,117 @@
+/* The domain scope of a VM network: itself, its subnets, its member hosts, its lookup records. */
+#include "controller/policy/graph.h"
+#include <stdlib.h>
+
+/* Outer headers: NVGRE over IPv4 20 + 8 + 14, VXLAN over IPv4 20 + 8 + 8 + 14. */
+#define NVGRE_OVERHEAD 42
+#define VXLAN_OVERHEAD 50
+#define PROVIDER_MTU   1500
+
+static uint32_t domain_mtu(const struct domain *domain)
+{
+    uint32_t provider = domain->network && domain->network->mtu ? domain->network->mtu : PROVIDER_MTU;
+
+    if (domain->mtu)
+        return domain->mtu;
+    return provider - (domain->network && domain->network->vxlan ? VXLAN_OVERHEAD : NVGRE_OVERHEAD);
+}
+
+void skr_policy_compile_domain(struct skr_policy *policy, struct domain *domain)
+{
+    Skerry__V1__Domain message = SKERRY__V1__DOMAIN__INIT;
+
+    if (!domain->scope)
+        return;
+    message.routing_domain_id = skr_policy_wire_uuid(&domain->routing_domain_id);
+    message.number = domain->number;
+    message.encapsulation = domain->network && domain->network->vxlan ? SKERRY__V1__ENCAPSULATION__ENCAPSULATION_VXLAN
+                                                                      : SKERRY__V1__ENCAPSULATION__ENCAPSULATION_NVGRE;
+    message.mtu = domain_mtu(domain);
+    if (domain->network)
+        message.logical_network_id = skr_policy_wire_uuid(&domain->network->node.key.id);
+    skr_policy_compile_put(policy, domain->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN, &domain->node.key.id,
+                           &message.base);
+}
+
+void skr_policy_compile_subnet(struct skr_policy *policy, struct subnet *subnet)
+{
+    const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET;
+    struct scope *scope = subnet->domain ? subnet->domain->scope : NULL;
+    Skerry__V1__Subnet message = SKERRY__V1__SUBNET__INIT;
+
+    if (subnet->scope && subnet->scope != scope)
+        skr_policy_scope_remove(policy, subnet->scope, type, &subnet->node.key.id);
+    subnet->scope = scope;
+    if (!scope)
+        return;
+    message.vsid = subnet->vsid;
+    message.prefix = skr_policy_wire_address(&subnet->prefix.address);
+    message.prefix_length = subnet->prefix.length;
+    if (subnet->has_gateway)
+        message.gateway = skr_policy_wire_address(&subnet->gateway);
+    message.mtu = domain_mtu(subnet->domain);
+    message.learns = subnet->learners > 0;
+    skr_policy_compile_put(policy, scope, type, &subnet->node.key.id, &message.base);
+}
+
+void skr_policy_compile_record(struct skr_policy *policy, struct record *record)
+{
+    const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD;
+    struct scope *scope = record->domain ? record->domain->scope : NULL;
+    Skerry__V1__Record message = SKERRY__V1__RECORD__INIT;
+
+    if (record->scope && record->scope != scope)
+        skr_policy_scope_remove(policy, record->scope, type, &record->node.key.id);
+    record->scope = scope;
+    if (!scope)
+        return;
+    message.vsid = record->vsid;
+    if (record->has_address)
+        message.customer_address = skr_policy_wire_address(&record->address);
+    message.mac = (ProtobufCBinaryData){.len = 6, .data = record->mac.bytes};
+    message.type = (Skerry__V1__RecordType)record->type;
+    const struct adapter *adapter = record->adapter;
+    if (adapter)
+        message.adapter_id = skr_policy_wire_uuid(&adapter->node.key.id);
+    if (adapter && adapter->host && adapter->host->active) {
+        const struct provider_address *address =
+                skr_policy_host_provider_address(adapter->host, record->domain->network);
+        message.host_id = skr_policy_wire_uuid(&adapter->host->node.key.id);
+        if (address)
+            message.provider_address = skr_policy_wire_address(&address->address);
+    }
+    skr_policy_compile_put(policy, scope, type, &record->node.key.id, &message.base);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+void skr_policy_compile_member(struct skr_policy *policy, struct member *member)
+{
+    const struct logical_network *network = member->scope->domain->network;
+    const struct provider_address *address;
+    Skerry__V1__Member message = SKERRY__V1__MEMBER__INIT;
+    size_t count = 0;
+
+    LIST_FOREACH (address, &member->host->addresses, host_link)
+        count += address->network == network && address->has_address;
+    ProtobufCBinaryData *addresses = skr_policy_must(calloc(count + 1, sizeof(*addresses)));
+    LIST_FOREACH (address, &member->host->addresses, host_link)
+        if (address->network == network && address->has_address)
+            addresses[message.n_provider_addresses++] = skr_policy_wire_address(&address->address);
+    uint32_t *vsids = skr_policy_must(calloc(member->subnet_count + 1, sizeof(*vsids)));
+    for (uint32_t i = 0; i < member->subnet_count; i++)
+        vsids[i] = member->subnets[i].subnet->vsid;
+    qsort(vsids, member->subnet_count, sizeof(*vsids), by_number);
+
+    message.provider_addresses = addresses;
+    message.vsids = vsids;
+    message.n_vsids = member->subnet_count;
+    skr_policy_compile_put(policy, member->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER,
+                           &member->host->node.key.id, &message.base);
+    free(addresses);
+    free(vsids);
+}

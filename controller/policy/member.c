@@ -1,0 +1,161 @@
+/* Members: made with the first port of a VM network on a host, kept a while after the last one went, because packets of
+ * others are still on their way to it until every member knows. */
+#include "controller/policy/graph.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct member *skr_policy_member_find(const struct host *host, const struct skr_map_key *scope)
+{
+    return skr_id_map_get(&host->members, scope->type, &scope->id);
+}
+
+void skr_policy_member_mark(struct skr_policy *policy, struct member *member)
+{
+    if (member->dirty || !member->scope->domain)
+        return;
+    member->dirty = true;
+    LIST_INSERT_HEAD(&policy->dirty_members, member, dirty_link);
+}
+
+struct member *skr_policy_member_of(struct skr_policy *policy, struct host *host, struct scope *scope)
+{
+    struct member *member = skr_policy_member_find(host, &scope->key);
+
+    if (member)
+        return member;
+    member = skr_policy_must(calloc(1, sizeof(*member)));
+    member->key = scope->key;
+    member->host = host;
+    member->scope = scope;
+    if (host->session && host->session->state == SESSION_LIVE)
+        member->sync = MEMBER_WHOLE;
+    LIST_INSERT_HEAD(&scope->members, member, scope_link);
+    scope->member_count++;
+    LIST_INSERT_HEAD(&host->member_list, member, host_link);
+    skr_id_map_put(&host->members, member);
+    skr_policy_member_behind(member, true);
+    skr_policy_member_mark(policy, member);
+    /* Whatever makes it a member also changes the scope: the version of that is the first that concerns it. */
+    skr_realization_join(policy->options.realizations, &scope->key, &host->node.key.id, scope->version + 1);
+    return member;
+}
+
+static struct member_subnet *member_subnet(struct member *member, const struct subnet *subnet)
+{
+    for (uint32_t i = 0; i < member->subnet_count; i++)
+        if (member->subnets[i].subnet == subnet)
+            return &member->subnets[i];
+    return NULL;
+}
+
+static void linger_stop(struct member *member)
+{
+    if (!member->lingering)
+        return;
+    member->lingering = false;
+    member->scope->lingering--;
+    LIST_REMOVE(member, linger_link);
+}
+
+static int64_t linger_step_ns(const struct skr_policy *policy)
+{
+    uint32_t step_ms = policy->options.linger_ms / 8;
+    return (step_ms < 1 ? 1 : step_ms > 500 ? 500 : step_ms) * INT64_C(1000000);
+}
+
+static void linger_start(struct skr_policy *policy, struct member *member)
+{
+    member->lingering = true;
+    member->scope->lingering++;
+    member->linger_version = member->scope->version + 1;
+    member->linger_since = policy->now_ns;
+    member->linger_acked = 0;
+    LIST_INSERT_HEAD(&policy->lingering, member, linger_link);
+    if (policy->linger_due == INT64_MAX)
+        policy->linger_due = policy->now_ns + linger_step_ns(policy);
+}
+
+void skr_policy_member_port_added(struct skr_policy *policy, struct member *member, struct subnet *subnet)
+{
+    struct member_subnet *entry = member_subnet(member, subnet);
+
+    linger_stop(member);
+    member->ports++;
+    if (!entry) {
+        size_t size = (member->subnet_count + 1) * sizeof(*member->subnets);
+        member->subnets = skr_policy_must(realloc(member->subnets, size));
+        entry = &member->subnets[member->subnet_count++];
+        *entry = (struct member_subnet){.subnet = subnet};
+        skr_policy_member_mark(policy, member);
+    }
+    entry->ports++;
+}
+
+void skr_policy_member_port_removed(struct skr_policy *policy, struct member *member, struct subnet *subnet)
+{
+    struct member_subnet *entry = member_subnet(member, subnet);
+
+    if (--entry->ports == 0) {
+        *entry = member->subnets[--member->subnet_count];
+        skr_policy_member_mark(policy, member);
+    }
+    if (--member->ports == 0)
+        linger_start(policy, member);
+}
+
+void skr_policy_member_end(struct skr_policy *policy, struct member *member)
+{
+    struct host *host = member->host;
+    struct scope *scope = member->scope;
+    struct session *session = host->session;
+
+    if (session && (member->sync == MEMBER_LIVE || member->sync == MEMBER_WAIT_BUCKETS))
+        skr_policy_session_send_removed(policy, session, &scope->key, scope->version);
+    skr_policy_member_offline(member);
+    skr_policy_member_behind(member, false);
+    linger_stop(member);
+    if (member->dirty)
+        LIST_REMOVE(member, dirty_link);
+    LIST_REMOVE(member, scope_link);
+    scope->member_count--;
+    LIST_REMOVE(member, host_link);
+    skr_id_map_remove(&host->members, scope->key.type, &scope->key.id);
+    skr_realization_leave(policy->options.realizations, &scope->key, &host->node.key.id);
+    if (scope->domain)
+        skr_policy_scope_remove(policy, scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER, &host->node.key.id);
+    free(member->subnets);
+    free(member);
+}
+
+/* Has every connected member acknowledged that this one has no port any more? */
+static bool linger_acknowledged(const struct member *leaving)
+{
+    const struct member *member;
+
+    LIST_FOREACH (member, &leaving->scope->members, scope_link) {
+        const struct session *session = member->host->session;
+        if (session && session->state != SESSION_HELD && member->acked < leaving->linger_version)
+            return false;
+    }
+    return true;
+}
+
+void skr_policy_linger_run(struct skr_policy *policy)
+{
+    int64_t now = policy->now_ns;
+    struct member *member, *next;
+
+    if (now < policy->linger_due)
+        return;
+    for (member = LIST_FIRST(&policy->lingering); member; member = next) {
+        next = LIST_NEXT(member, linger_link);
+        if (member->linger_acked == 0 && linger_acknowledged(member))
+            member->linger_acked = now;
+        bool quiet = member->linger_acked && now - member->linger_acked >= policy->options.linger_ms * INT64_C(1000000);
+        if (quiet || now - member->linger_since >= policy->options.linger_max_ms * INT64_C(1000000))
+            skr_policy_member_end(policy, member);
+    }
+    policy->linger_due = LIST_EMPTY(&policy->lingering) ? INT64_MAX : now + linger_step_ns(policy);
+    if (policy->touched_count)
+        skr_policy_write_end(policy, 0);
+}
