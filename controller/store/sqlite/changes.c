@@ -7,7 +7,7 @@
 static int write_log_row(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *object,
                          struct skr_error *error)
 {
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_connection_statement(txn->connection,
                                      "INSERT INTO change_log (revision, op, resource, id, tenant_id, at) "
                                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -68,7 +68,7 @@ void skr_changes_truncate(struct skr_changes *changes, size_t size)
 /* Revisions kept: (oldest, newest), 0 and 0 before the first change. */
 static int read_bounds(struct skr_txn *txn, int64_t *ret_oldest, int64_t *ret_newest, struct skr_error *error)
 {
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_connection_statement(txn->connection,
                                      "SELECT (SELECT min(revision) FROM change_log), "
                                      "(SELECT max(revision) FROM change_log)",
@@ -85,8 +85,8 @@ static int read_bounds(struct skr_txn *txn, int64_t *ret_oldest, int64_t *ret_ne
 int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct skr_log_row *ret_rows, size_t *ret_count,
                        struct skr_error *error)
 {
-    int64_t oldest, newest;
-    struct skr_statement *statement;
+    int64_t oldest = 0, newest = 0;
+    struct skr_statement *statement = NULL;
     int r = read_bounds(txn, &oldest, &newest, error);
     if (r)
         return r;
@@ -123,8 +123,8 @@ int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct sk
 /* The first revision to keep: the oldest is looked at first, `max_rows` of them, and the newest always stays. */
 static int read_cut(struct skr_txn *txn, int64_t now_ms, size_t max_rows, int64_t *ret)
 {
-    int64_t oldest, newest;
-    struct skr_statement *statement;
+    int64_t oldest = 0, newest = 0;
+    struct skr_statement *statement = NULL;
     int r = read_bounds(txn, &oldest, &newest, NULL);
     r = r ? r
           : skr_connection_statement(
@@ -151,8 +151,8 @@ static int read_cut(struct skr_txn *txn, int64_t now_ms, size_t max_rows, int64_
 
 int skr_store_log_prune(struct skr_txn *txn, int64_t now_ms, size_t max_rows)
 {
-    int64_t cut;
-    struct skr_statement *statement;
+    int64_t cut = 0;
+    struct skr_statement *statement = NULL;
     int r = read_cut(txn, now_ms, max_rows, &cut);
     r = r ? r
           : skr_connection_statement(txn->connection, "DELETE FROM change_log WHERE revision < ?1", &statement, NULL);

@@ -62,7 +62,7 @@ static int apply(sqlite3 *db, const struct skr_migration *migration, struct skr_
 /* How far the database is; refuses what is not ours. */
 static int read_version(sqlite3 *db, unsigned last, int64_t *ret, struct skr_error *error)
 {
-    int64_t version, application, tables;
+    int64_t version = 0, application = 0, tables = 0;
     int r = read_integer(db, "PRAGMA user_version", &version, error);
     r = r ? r : read_integer(db, "PRAGMA application_id", &application, error);
     r = r ? r : read_integer(db, "SELECT count(*) FROM sqlite_schema", &tables, error);
@@ -82,7 +82,7 @@ static int read_version(sqlite3 *db, unsigned last, int64_t *ret, struct skr_err
 
 static int run(sqlite3 *db, const struct skr_migration *migrations, unsigned count, struct skr_error *error)
 {
-    int64_t version;
+    int64_t version = 0;
     int r = read_version(db, count, &version, error);
     for (unsigned i = 0; !r && i < count; i++) {
         if (migrations[i].version != i + 1)

@@ -64,7 +64,7 @@ static void give_back(struct skr_readers *readers, struct skr_reader *reader)
 static int begin(struct skr_reader *reader, struct skr_error *error)
 {
     struct skr_connection *connection = &reader->connection;
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int code = skr_connection_run(connection, "BEGIN");
     if (code)
         return skr_sqlite_error(connection->db, code, NULL, error);

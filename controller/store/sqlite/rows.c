@@ -43,7 +43,7 @@ static int read_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, s
     for (unsigned i = 0; i < sql->list_count; i++) {
         const struct skr_list_sql *list = &sql->lists[i];
         struct skr_value *value = &object->values[list->field];
-        struct skr_statement *statement;
+        struct skr_statement *statement = NULL;
         int r = skr_connection_statement(txn->connection, list->select, &statement, error);
         if (r)
             return r;
@@ -61,8 +61,8 @@ static int read_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, s
 int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id,
                 const struct skr_uuid *tenant, struct skr_object **ret, struct skr_error *error)
 {
-    const struct skr_resource_sql *sql;
-    struct skr_statement *statement;
+    const struct skr_resource_sql *sql = NULL;
+    struct skr_statement *statement = NULL;
     int r = resource_sql(txn, resource, &sql, error);
     r = r ? r : skr_connection_statement(txn->connection, sql->get, &statement, error);
     if (r)
@@ -102,7 +102,7 @@ static int list_statement(struct skr_txn *txn, const struct skr_resource_sql *sq
                           struct skr_statement **ret, struct skr_error *error)
 {
     SKR_CLEANUP(skr_free_cleanup) char *text = NULL;
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_resource_sql_list(sql, query, &text, error);
     r = r ? r : skr_connection_statement(txn->connection, text, &statement, error);
     if (r)
@@ -123,8 +123,8 @@ int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct
                  uint32_t *ret_count, bool *ret_more, struct skr_error *error)
 {
     SKR_CLEANUP(page_cleanup) struct page page = {0};
-    const struct skr_resource_sql *sql;
-    struct skr_statement *statement;
+    const struct skr_resource_sql *sql = NULL;
+    struct skr_statement *statement = NULL;
     if (query->limit < 1 || query->limit > SKR_PAGE_MAX)
         return skr_error_set(error, SKR_ERROR_INVALID, "limit must be 1 to %d.", SKR_PAGE_MAX);
     int r = resource_sql(txn, query->resource, &sql, error);
@@ -189,7 +189,7 @@ static int refuse_snapshot(struct skr_txn *txn, struct skr_error *error)
 static int run_for_owner(struct skr_txn *txn, const char *text, const struct skr_object *object,
                          struct skr_error *error)
 {
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_connection_statement(txn->connection, text, &statement, error);
     if (r)
         return r;
@@ -202,7 +202,7 @@ static int insert_list(struct skr_txn *txn, const struct skr_list_sql *list, con
 {
     const struct skr_value *value = &object->values[list->field];
     for (uint32_t i = 0; i < value->count; i++) {
-        struct skr_statement *statement;
+        struct skr_statement *statement = NULL;
         int r = skr_connection_statement(txn->connection, list->insert, &statement, error);
         if (r)
             return r;
@@ -223,7 +223,7 @@ static int insert_list(struct skr_txn *txn, const struct skr_list_sql *list, con
 static int write_row(struct skr_txn *txn, const struct skr_resource_sql *sql, const char *text,
                      const struct skr_object *object, bool status, struct skr_error *error)
 {
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_connection_statement(txn->connection, text, &statement, error);
     if (r)
         return r;
@@ -248,7 +248,7 @@ static int broken(struct skr_txn *txn, int r)
 
 int skr_txn_insert(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
 {
-    const struct skr_resource_sql *sql;
+    const struct skr_resource_sql *sql = NULL;
     int r = refuse_snapshot(txn, error);
     r = r ? r : resource_sql(txn, object->resource->id, &sql, error);
     if (r)
@@ -307,7 +307,7 @@ static int update_lists(struct skr_txn *txn, const struct skr_resource_sql *sql,
 int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct skr_object *after,
                    struct skr_error *error)
 {
-    const struct skr_resource_sql *sql;
+    const struct skr_resource_sql *sql = NULL;
     int r = refuse_snapshot(txn, error);
     r = r ? r : resource_sql(txn, after->resource->id, &sql, error);
     if (r)
@@ -336,7 +336,7 @@ int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct 
 
 int skr_txn_delete(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
 {
-    const struct skr_resource_sql *sql;
+    const struct skr_resource_sql *sql = NULL;
     int r = refuse_snapshot(txn, error);
     r = r ? r : resource_sql(txn, object->resource->id, &sql, error);
     if (r)

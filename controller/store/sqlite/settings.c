@@ -4,7 +4,7 @@
 
 int skr_txn_setting_get(struct skr_txn *txn, const char *name, char **ret_value, struct skr_error *error)
 {
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_connection_statement(txn->connection, "SELECT value FROM settings WHERE name = ?1", &statement, error);
     if (r)
         return r;
@@ -22,7 +22,7 @@ int skr_txn_setting_get(struct skr_txn *txn, const char *name, char **ret_value,
 
 int skr_txn_setting_set(struct skr_txn *txn, const char *name, const char *value, struct skr_error *error)
 {
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     if (strlen(value) > SKR_STORE_SETTING_MAX)
         return skr_error_set(error, SKR_ERROR_LIMIT, "Setting %s is longer than %d bytes.", name,
                              SKR_STORE_SETTING_MAX);
