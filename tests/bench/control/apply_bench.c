@@ -11,6 +11,7 @@
 #include <skerry/file.h>
 #include <skerry/macros.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
