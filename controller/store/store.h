@@ -78,14 +78,14 @@ struct skr_change {
     struct skr_object *object; /* after-image; DELETE: the last one. Immutable; ref it to keep it */
 };
 
-/* Called on the writer's thread after each COMMIT with the changes of the batch in commit order; must not wait. Set
- * before the first write; at most SKR_STORE_LISTENERS_MAX. */
+/* Called on the writer's thread after each COMMIT with the changes of the batch in commit order, before the writes' done
+ * functions; must not wait. Set before the first write; at most SKR_STORE_LISTENERS_MAX. */
 #define SKR_STORE_LISTENERS_MAX 4
 typedef void skr_commit_fn(void *arg, const struct skr_change *changes, size_t count);
 void skr_store_listen(struct skr_store *store, skr_commit_fn *fn, void *arg);
 
 /* History for watch: rows with revision > since, oldest first, as (revision, op, resource, id, tenant). Objects are read
- * in their current state. GONE when `since` is older than the history. */
+ * in their current state. GONE when `since` is older than the history, or newer than the database: it was restored. */
 struct skr_log_row {
     int64_t revision;
     enum skr_change_op op;
@@ -95,7 +95,8 @@ struct skr_log_row {
 };
 int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct skr_log_row *ret_rows, size_t *ret_count,
                        struct skr_error *error);
-/* History kept: rows of the last 10 minutes, at most 2,000,000. Run now and then as a write. */
+/* History kept: rows of the last 10 minutes, at most 2,000,000, and always the newest. Looks at `max_rows` rows at most;
+ * run now and then as a write. */
 int skr_store_log_prune(struct skr_txn *txn, int64_t now_ms, size_t max_rows);
 
 /* ---- reading ---- */
@@ -136,9 +137,10 @@ struct skr_list_query {
 /* Fills ret_objects (room for query->limit) and *ret_count; *ret_more when another page follows. */
 int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct skr_object **ret_objects,
                  uint32_t *ret_count, bool *ret_more, struct skr_error *error);
-/* All rows in order of id, for start-up; fn returning non-zero ends it with that value. */
+/* All rows in order of id, for start-up; fn returning non-zero ends it with that value, and may use txn. */
 int skr_txn_each(struct skr_txn *txn, enum skr_resource_id resource, int (*fn)(void *arg, struct skr_object *object),
                  void *arg, struct skr_error *error);
+/* Rows of a table, from memory: those of writes still under way included. 0 for what is derived (effective-route). */
 int64_t skr_txn_count(struct skr_txn *txn, enum skr_resource_id resource);
 
 /* Inside a write: row, link and child rows, and the change. insert fills id (when absent), created_at, updated_at, etag in

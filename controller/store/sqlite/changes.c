@@ -1,7 +1,7 @@
 #include "controller/store/sqlite/private.h"
 #include <errno.h>
 
-#define HISTORY_MS       (10 * 60 * 1000)
+#define HISTORY_MS       600000LL /* 10 minutes */
 #define HISTORY_ROWS_MAX 2000000
 
 static int write_log_row(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *object,

@@ -128,33 +128,36 @@ static void remember_text(struct skr_store *store, const char *sql)
     pthread_mutex_unlock(&store->texts_lock);
 }
 
-static int statement_new(struct skr_connection *connection, const char *sql, struct skr_statement **ret,
-                         struct skr_error *error)
+/* Prepares and keeps it; NULL when SQLite refuses, its code in *ret_code. */
+static struct skr_statement *statement_new(struct skr_connection *connection, const char *sql, int *ret_code)
 {
     sqlite3_stmt *stmt = NULL;
-    int code = sqlite3_prepare_v3(connection->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
-    if (code)
-        return skr_sqlite_error(connection->db, code, sql, error);
+    *ret_code = sqlite3_prepare_v3(connection->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
+    if (*ret_code)
+        return NULL;
     struct skr_statement *statement = calloc(1, sizeof *statement);
     if (!statement || !(statement->sql = strdup(sql)))
         abort();
     statement->stmt = stmt;
     HASH_ADD_KEYPTR(hh, connection->statements, statement->sql, strlen(statement->sql), statement);
     remember_text(connection->store, sql);
-    *ret = statement;
-    return 0;
+    return statement;
+}
+
+static struct skr_statement *statement_find(struct skr_connection *connection, const char *sql, int *ret_code)
+{
+    struct skr_statement *statement;
+    HASH_FIND_STR(connection->statements, sql, statement);
+    return statement ? statement : statement_new(connection, sql, ret_code);
 }
 
 int skr_connection_statement(struct skr_connection *connection, const char *sql, struct skr_statement **ret,
                              struct skr_error *error)
 {
-    struct skr_statement *statement;
-    HASH_FIND_STR(connection->statements, sql, statement);
-    if (!statement) {
-        int r = statement_new(connection, sql, &statement, error);
-        if (r)
-            return r;
-    }
+    int code = SQLITE_OK;
+    struct skr_statement *statement = statement_find(connection, sql, &code);
+    if (!statement)
+        return skr_sqlite_error(connection->db, code, sql, error);
     sqlite3_reset(statement->stmt);
     sqlite3_clear_bindings(statement->stmt);
     statement->bind_result = SQLITE_OK;
@@ -182,11 +185,11 @@ void skr_connection_reset(struct skr_connection *connection)
 
 int skr_connection_run(struct skr_connection *connection, const char *sql)
 {
-    struct skr_statement *statement;
-    HASH_FIND_STR(connection->statements, sql, statement);
-    if (!statement && statement_new(connection, sql, &statement, NULL))
-        return sqlite3_extended_errcode(connection->db);
-    int code = sqlite3_step(statement->stmt);
+    int code = SQLITE_OK;
+    struct skr_statement *statement = statement_find(connection, sql, &code);
+    if (!statement)
+        return code;
+    code = sqlite3_step(statement->stmt);
     sqlite3_reset(statement->stmt);
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }

@@ -8,7 +8,7 @@
 
 #define APPLICATION_ID     0x534b5259 /* "SKRY" */
 #define MIGRATIONS_MAX     9999
-#define MIGRATION_SIZE_MAX (1024 * 1024)
+#define MIGRATION_SIZE_MAX 1048576
 
 static int storage_error(sqlite3 *db, const char *what, struct skr_error *error)
 {

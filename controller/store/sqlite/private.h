@@ -14,10 +14,10 @@
 #include <stdatomic.h>
 #include <uthash.h>
 
-#define SKR_STORE_BATCH_MAX      1000        /* writes one COMMIT carries */
-#define SKR_STORE_STATEMENTS_MAX 1024        /* kept prepared a connection */
-#define SKR_STORE_READ_WAIT_MS   2000        /* for a connection of the pool */
-#define SKR_STORE_SETTING_MAX    (64 * 1024) /* bytes */
+#define SKR_STORE_BATCH_MAX      1000  /* writes one COMMIT carries */
+#define SKR_STORE_STATEMENTS_MAX 1024  /* kept prepared a connection */
+#define SKR_STORE_READ_WAIT_MS   2000  /* for a connection of the pool */
+#define SKR_STORE_SETTING_MAX    65536 /* bytes */
 
 /* ---- connection.c ---- */
 

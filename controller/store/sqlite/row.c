@@ -155,12 +155,15 @@ void skr_row_bind(struct skr_statement *statement, int first, const struct skr_c
 
 static void read_addresses(struct skr_object *object, int number, const char *text)
 {
+    struct skr_value *value = &object->values[number];
     json_t *array = json_loads(text, 0, NULL);
     size_t count = json_array_size(array);
-    SKR_CLEANUP(skr_free_cleanup) struct skr_address *addresses = must(calloc(count + 1, sizeof *addresses));
+    skr_value_clear(value);
+    *value = (struct skr_value){.type = SKR_VALUE_ADDRESSES, .count = (uint32_t)count};
+    if (count)
+        value->addresses = must(calloc(count, sizeof(struct skr_address)));
     for (size_t i = 0; i < count; i++)
-        skr_address_parse(json_string_value(json_array_get(array, i)), &addresses[i]);
-    skr_object_set_addresses(object, number, addresses, (uint32_t)count);
+        skr_address_parse(json_string_value(json_array_get(array, i)), &value->addresses[i]);
     json_decref(array);
 }
 

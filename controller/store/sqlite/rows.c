@@ -4,14 +4,15 @@
 
 #define EACH_PAGE 256
 
-static int resource_sql(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_resource_sql **ret,
-                        struct skr_error *error)
+/* NULL with error when the kind has no table. */
+static const struct skr_resource_sql *find_sql(struct skr_txn *txn, enum skr_resource_id resource,
+                                               struct skr_error *error)
 {
     const struct skr_resource_sql *sql = &txn->store->sql[resource];
-    if (!sql->resource)
-        return skr_error_set(error, SKR_ERROR_INTERNAL, "%s is not kept in a table.", skr_resource_get(resource)->name);
-    *ret = sql;
-    return 0;
+    if (sql->resource)
+        return sql;
+    skr_error_set(error, SKR_ERROR_INTERNAL, "%s is not kept in a table.", skr_resource_get(resource)->name);
+    return NULL;
 }
 
 /* ---- reading ---- */
@@ -22,7 +23,7 @@ static void append(struct skr_value *value, const struct skr_resource *sub, stru
     bool full = !(value->count & (value->count - 1)); /* room doubles at each power of two, counting from 0 */
     size_t room = value->count ? 2 * (size_t)value->count : 1;
     if (full && sub)
-        value->objects = reallocarray(value->objects, room, sizeof value->objects[0]);
+        value->objects = reallocarray(value->objects, room, sizeof(struct skr_object *));
     else if (full)
         value->uuids = reallocarray(value->uuids, room, sizeof value->uuids[0]);
     if (sub ? !value->objects : !value->uuids)
@@ -61,10 +62,9 @@ static int read_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, s
 int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id,
                 const struct skr_uuid *tenant, struct skr_object **ret, struct skr_error *error)
 {
-    const struct skr_resource_sql *sql = NULL;
+    const struct skr_resource_sql *sql = find_sql(txn, resource, error);
     struct skr_statement *statement = NULL;
-    int r = resource_sql(txn, resource, &sql, error);
-    r = r ? r : skr_connection_statement(txn->connection, sql->get, &statement, error);
+    int r = sql ? skr_connection_statement(txn->connection, sql->get, &statement, error) : -EIO;
     if (r)
         return r;
     skr_bind_uuid(statement, 1, id);
@@ -123,12 +123,11 @@ int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct
                  uint32_t *ret_count, bool *ret_more, struct skr_error *error)
 {
     SKR_CLEANUP(page_cleanup) struct page page = {0};
-    const struct skr_resource_sql *sql = NULL;
     struct skr_statement *statement = NULL;
     if (query->limit < 1 || query->limit > SKR_PAGE_MAX)
         return skr_error_set(error, SKR_ERROR_INVALID, "limit must be 1 to %d.", SKR_PAGE_MAX);
-    int r = resource_sql(txn, query->resource, &sql, error);
-    r = r ? r : list_statement(txn, sql, query, &statement, error);
+    const struct skr_resource_sql *sql = find_sql(txn, query->resource, error);
+    int r = sql ? list_statement(txn, sql, query, &statement, error) : -EIO;
     if (r)
         return r;
     page.objects = calloc(query->limit, sizeof(struct skr_object *));
@@ -144,7 +143,7 @@ int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct
         r = read_lists(txn, sql, page.objects[i], error);
     if (r < 0)
         return r;
-    memcpy(ret_objects, page.objects, page.count * sizeof page.objects[0]);
+    memcpy(ret_objects, page.objects, page.count * sizeof(struct skr_object *));
     *ret_count = page.count;
     *ret_more = more;
     page.count = 0;
@@ -181,9 +180,14 @@ int64_t skr_txn_count(struct skr_txn *txn, enum skr_resource_id resource)
 
 /* ---- writing ---- */
 
-static int refuse_snapshot(struct skr_txn *txn, struct skr_error *error)
+/* NULL with error: a snapshot, or no table. */
+static const struct skr_resource_sql *writable_sql(struct skr_txn *txn, const struct skr_object *object,
+                                                   struct skr_error *error)
 {
-    return txn->changes ? 0 : skr_error_set(error, SKR_ERROR_INTERNAL, "A snapshot cannot be written.");
+    if (txn->changes)
+        return find_sql(txn, object->resource->id, error);
+    skr_error_set(error, SKR_ERROR_INTERNAL, "A snapshot cannot be written.");
+    return NULL;
 }
 
 static int run_for_owner(struct skr_txn *txn, const char *text, const struct skr_object *object,
@@ -248,11 +252,10 @@ static int broken(struct skr_txn *txn, int r)
 
 int skr_txn_insert(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
 {
-    const struct skr_resource_sql *sql = NULL;
-    int r = refuse_snapshot(txn, error);
-    r = r ? r : resource_sql(txn, object->resource->id, &sql, error);
-    if (r)
-        return r;
+    const struct skr_resource_sql *sql = writable_sql(txn, object, error);
+    if (!sql)
+        return -EIO;
+    int r = 0;
     if (!skr_object_has(object, SKR_FIELD_ID)) {
         struct skr_uuid id = skr_uuid_new();
         skr_object_set_uuid(object, SKR_FIELD_ID, &id);
@@ -307,11 +310,10 @@ static int update_lists(struct skr_txn *txn, const struct skr_resource_sql *sql,
 int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct skr_object *after,
                    struct skr_error *error)
 {
-    const struct skr_resource_sql *sql = NULL;
-    int r = refuse_snapshot(txn, error);
-    r = r ? r : resource_sql(txn, after->resource->id, &sql, error);
-    if (r)
-        return r;
+    const struct skr_resource_sql *sql = writable_sql(txn, after, error);
+    if (!sql)
+        return -EIO;
+    int r = 0;
     skr_row_fill(after);
     enum difference difference = compare(before, after);
     bool status = difference == STATUS_DIFFERS;
@@ -336,11 +338,10 @@ int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct 
 
 int skr_txn_delete(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
 {
-    const struct skr_resource_sql *sql = NULL;
-    int r = refuse_snapshot(txn, error);
-    r = r ? r : resource_sql(txn, object->resource->id, &sql, error);
-    if (r)
-        return r;
+    const struct skr_resource_sql *sql = writable_sql(txn, object, error);
+    if (!sql)
+        return -EIO;
+    int r = 0;
     for (unsigned i = 0; !r && i < sql->list_count; i++)
         r = run_for_owner(txn, sql->lists[i].remove, object, error);
     r = r ? r : write_row(txn, sql, sql->remove, object, false, error);

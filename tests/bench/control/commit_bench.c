@@ -197,7 +197,8 @@ static void run_writer(unsigned clients, unsigned writes, struct result *ret)
     uint64_t syncs = skr_slow_vfs_syncs();
     int64_t begun_ns = skr_clock_monotonic_ns();
     for (unsigned i = 0; i < clients; i++) {
-        all[i] = (struct client){.store = test.store, .number = i, .writes = each, .took_ms = took_ms + i * each};
+        all[i] = (struct client){
+                .store = test.store, .number = i, .writes = each, .took_ms = &took_ms[(size_t)i * each]};
         must(!pthread_create(&all[i].thread, NULL, client_main, &all[i]), "thread");
     }
     for (unsigned i = 0; i < clients; i++)
