@@ -146,6 +146,7 @@ static void host_activate(struct skr_policy *policy, struct host *host)
     host->active = true;
     host->scope = skr_policy_scope_new(SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST, &host->node.key.id);
     host->scope->host = host;
+    host->scope->version = host->last_version;
     skr_policy_member_of(policy, host, host->scope);
     host_recount(policy, host);
 }
@@ -161,6 +162,7 @@ static void host_deactivate(struct skr_policy *policy, struct host *host)
         skr_policy_session_end(policy, host->session, "the host has been removed or revoked");
     while ((member = LIST_FIRST(&host->member_list)))
         skr_policy_member_end(policy, member);
+    host->last_version = host->scope->version + 1;
     skr_policy_scope_end(policy, host->scope);
     host->scope = NULL;
 }

@@ -160,7 +160,8 @@ struct host {
     char *name, **uplinks;
     uint32_t uplink_count;
     bool active, remediate;
-    struct scope *scope; /* while active */
+    struct scope *scope;   /* while active */
+    uint64_t last_version; /* of its scope before it was withdrawn: a later one counts on */
     LIST_HEAD(, adapter) adapters;
     LIST_HEAD(, provider_address) addresses;
     struct member_list member_list;

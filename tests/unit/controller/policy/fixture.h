@@ -70,6 +70,14 @@ static struct skr_uuid uuid_of(unsigned kind, unsigned number)
 
 /* ---- what the engine emits ---- */
 
+static inline void agent_drop_frames(struct agent *agent)
+{
+    for (; agent->count; agent->count--) {
+        skr_shared_bytes_unref(agent->frames[agent->first]);
+        agent->first = (agent->first + 1) % FRAMES_MAX;
+    }
+}
+
 static void world_send(void *arg, uint64_t session, struct skr_shared_bytes *frame)
 {
     struct world *world = arg;
@@ -89,6 +97,7 @@ static void world_close(void *arg, uint64_t session, const char *reason)
         struct agent *agent = &world->agents[i];
         if (agent->connected && agent->session == session) {
             agent->connected = false;
+            agent_drop_frames(agent);
             snprintf(agent->goodbye, sizeof(agent->goodbye), "%s", reason);
         }
     }
@@ -116,14 +125,6 @@ static inline void world_init(struct world *world, const struct skr_policy_optio
     world->options.incarnation = 5;
     world->options.output = (struct skr_policy_output){world_send, world_close, world_synced, world};
     cr_assert_eq(skr_policy_new(&world->options, &world->policy, &error), 0);
-}
-
-static inline void agent_drop_frames(struct agent *agent)
-{
-    for (; agent->count; agent->count--) {
-        skr_shared_bytes_unref(agent->frames[agent->first]);
-        agent->first = (agent->first + 1) % FRAMES_MAX;
-    }
 }
 
 static inline void map_free_all(struct skr_id_map *map)
@@ -345,7 +346,8 @@ static inline void agent_scope_set(struct agent_scope *scope, uint32_t type, con
     struct scope_object *object = calloc(1, sizeof(*object) + body->len);
     object->key = (struct skr_map_key){.id = *id, .type = type};
     object->size = (uint32_t)body->len;
-    memcpy(object->bytes, body->data, body->len);
+    if (body->len)
+        memcpy(object->bytes, body->data, body->len);
     skr_id_map_put(&scope->objects, object);
 }
 
