@@ -1,0 +1,335 @@
+/* The table by itself: what needs what, waits that fire once, what is given up, and readers beside a publisher. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <skerry/realization_publish.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct skr_uuid id_of(unsigned n)
+{
+    struct skr_uuid id = {{7}};
+    memcpy(id.bytes + 8, &n, sizeof(n));
+    return id;
+}
+
+static struct skr_map_key domain_of(unsigned n)
+{
+    return (struct skr_map_key){.id = id_of(1000 + n), .type = SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN};
+}
+
+static struct skr_realization_table *table_with_hosts(unsigned hosts)
+{
+    struct skr_realization_table *table;
+    struct skr_map_key scope = domain_of(1);
+    cr_assert_eq(skr_realization_table_new(&table), 0);
+    for (unsigned i = 1; i <= hosts; i++) {
+        struct skr_uuid id = id_of(i);
+        char name[16];
+        snprintf(name, sizeof(name), "host-%u", i);
+        skr_realization_host_put(table, &id, name, 0);
+        skr_realization_host_connected(table, &id, 1);
+        skr_realization_join(table, &scope, &id, 1);
+    }
+    return table;
+}
+
+/* A write that changed object `object` in scope 1, at this version. */
+static void publish(struct skr_realization_table *table, int64_t revision, uint64_t version, unsigned object)
+{
+    struct skr_realization_needs *needs = skr_realization_needs_new(1, 1);
+    struct skr_uuid id = id_of(object);
+    needs->pairs[0] = (struct skr_realization_pair){.scope = domain_of(1), .touch_count = 1, .version = version};
+    needs->touches[0] = skr_realization_touch(SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &id);
+    skr_realization_write(table, revision, needs);
+    skr_realization_object(table, SKR_NETWORK_ADAPTER, &id, needs);
+    skr_realization_needs_unref(needs);
+    skr_realization_reached(table, revision, false);
+}
+
+static void applied(struct skr_realization_table *table, unsigned host, uint64_t version, unsigned failing,
+                    const char *reason)
+{
+    struct skr_map_key scope = domain_of(1);
+    struct skr_uuid id = id_of(host);
+    struct skr_realization_failure failure = {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, id_of(failing), reason};
+    skr_realization_applied(table, &scope, &id, version, &failure, reason ? 1 : 0);
+}
+
+static enum skr_realization_state state_of(struct skr_realization_table *table, int64_t revision)
+{
+    struct skr_realization r;
+    cr_assert_eq(skr_realization_of_write(table, revision, &r), 0);
+    return r.state;
+}
+
+struct heard {
+    unsigned times;
+    struct skr_realization last;
+};
+
+static void hear(void *arg, const struct skr_realization *realization)
+{
+    struct heard *heard = arg;
+    heard->times++;
+    heard->last = *realization;
+}
+
+Test(realization, beyond_the_last_commit_there_is_nothing)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_realization r = {.applied = 77};
+    cr_assert_eq(skr_realization_of_write(table, 1, &r), -ENOENT);
+    cr_assert_eq(r.applied, 77);
+    skr_realization_committed(table, 1);
+    cr_assert_eq(state_of(table, 1), SKR_REALIZATION_PENDING, "committed, and not yet seen by the policy");
+    skr_realization_reached(table, 1, false);
+    cr_assert_eq(state_of(table, 1), SKR_REALIZATION_REALIZED, "nobody needs it");
+    skr_realization_table_free(table);
+}
+
+Test(realization, a_write_is_realized_when_every_member_has_its_version)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    struct skr_realization r;
+    publish(table, 10, 3, 50);
+    applied(table, 1, 3, 0, NULL);
+    applied(table, 2, 2, 0, NULL);
+    cr_assert_eq(skr_realization_of_write(table, 10, &r), 0);
+    cr_assert_eq(r.state, SKR_REALIZATION_PENDING);
+    cr_assert_eq(r.applied, 1);
+    cr_assert_eq(r.pending, 1);
+    cr_assert_str_eq(r.hosts[0].name, "host-2");
+    cr_assert_str_eq(r.hosts[0].reason, "not acknowledged yet");
+    applied(table, 2, 4, 0, NULL);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_REALIZED);
+    skr_realization_table_free(table);
+}
+
+Test(realization, a_host_that_loses_what_it_had_is_pending_again)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    publish(table, 10, 3, 50);
+    applied(table, 1, 3, 0, NULL);
+    applied(table, 1, 0, 0, NULL);
+    applied(table, 2, 3, 0, NULL);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_PENDING);
+    applied(table, 1, 3, 0, NULL);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_REALIZED);
+    skr_realization_table_free(table);
+}
+
+Test(realization, a_wait_fires_once_when_realized_and_cancel_says_so)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct heard heard = {0};
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 10, hear, &heard);
+    publish(table, 10, 3, 50);
+    cr_assert_eq(heard.times, 0);
+    applied(table, 1, 3, 0, NULL);
+    cr_assert_eq(heard.times, 1);
+    cr_assert_eq(heard.last.state, SKR_REALIZATION_REALIZED);
+    cr_assert_eq(heard.last.applied, 1);
+    applied(table, 1, 4, 0, NULL);
+    cr_assert_eq(heard.times, 1);
+    cr_assert(!skr_realization_wait_cancel(wait));
+    wait = skr_realization_wait_new(table, 10, hear, &heard);
+    cr_assert_eq(heard.times, 2, "already realized: at once");
+    cr_assert_eq(heard.last.applied, 1);
+    cr_assert(!skr_realization_wait_cancel(wait));
+    skr_realization_table_free(table);
+}
+
+Test(realization, a_cancelled_wait_never_fires)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct heard heard = {0};
+    struct skr_realization_wait *early = skr_realization_wait_new(table, 10, hear, &heard);
+    cr_assert(skr_realization_wait_cancel(early));
+    publish(table, 10, 3, 50);
+    struct skr_realization_wait *late = skr_realization_wait_new(table, 10, hear, &heard);
+    cr_assert(skr_realization_wait_cancel(late));
+    applied(table, 1, 3, 0, NULL);
+    cr_assert_eq(heard.times, 0);
+    skr_realization_table_free(table);
+}
+
+Test(realization, a_wait_hears_of_a_failure_of_what_was_written_and_of_nothing_else)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    struct heard heard = {0};
+    publish(table, 10, 3, 50);
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 10, hear, &heard);
+    applied(table, 1, 2, 50, "map_full: old news, from before the write");
+    applied(table, 1, 3, 51, "map_full: another object");
+    applied(table, 2, 3, 50, "waiting: for its VM network");
+    cr_assert_eq(heard.times, 0);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_PENDING);
+    applied(table, 1, 3, 50, "map_full: no room");
+    cr_assert_eq(heard.times, 1);
+    cr_assert_eq(heard.last.state, SKR_REALIZATION_FAILED);
+    cr_assert_eq(heard.last.failed, 1);
+    cr_assert_str_eq(heard.last.hosts[0].reason, "map_full: no room");
+    cr_assert_eq(heard.last.hosts[1].state, SKR_HOST_PENDING, "failed ones first");
+    cr_assert(!skr_realization_wait_cancel(wait));
+    /* It is not forgotten: once mended it is realized. */
+    applied(table, 1, 3, 0, NULL);
+    applied(table, 2, 3, 0, NULL);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_REALIZED);
+    skr_realization_table_free(table);
+}
+
+Test(realization, an_object_keeps_its_last_change_and_failures_that_name_it)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_uuid id = id_of(50);
+    struct skr_realization r;
+    skr_realization_of_object(table, SKR_NETWORK_ADAPTER, &id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_REALIZED);
+    publish(table, 10, 3, 50);
+    skr_realization_of_object(table, SKR_NETWORK_ADAPTER, &id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_PENDING);
+    applied(table, 1, 3, 0, NULL);
+    skr_realization_of_object(table, SKR_NETWORK_ADAPTER, &id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_REALIZED);
+    applied(table, 1, 3, 50, "map_full: later");
+    skr_realization_of_object(table, SKR_NETWORK_ADAPTER, &id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_FAILED);
+    skr_realization_object(table, SKR_NETWORK_ADAPTER, &id, NULL);
+    skr_realization_of_object(table, SKR_NETWORK_ADAPTER, &id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_REALIZED);
+    skr_realization_table_free(table);
+}
+
+Test(realization, a_leaving_host_holds_nothing_up)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    struct skr_map_key scope = domain_of(1);
+    struct skr_uuid first = id_of(1), second = id_of(2);
+    struct heard heard = {0};
+    publish(table, 10, 3, 50);
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 10, hear, &heard);
+    applied(table, 1, 3, 0, NULL);
+    skr_realization_leave(table, &scope, &second);
+    cr_assert_eq(heard.times, 1);
+    skr_realization_leave(table, &scope, &first);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_REALIZED);
+    cr_assert(!skr_realization_wait_cancel(wait));
+    skr_realization_table_free(table);
+}
+
+Test(realization, more_failures_than_are_kept_fail_everything)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_map_key scope = domain_of(1);
+    struct skr_uuid host = id_of(1);
+    struct skr_realization_failure failures[SKR_REALIZATION_FAILURES_MAX + 1];
+    for (unsigned i = 0; i < SKR_ARRAY_SIZE(failures); i++)
+        failures[i] =
+                (struct skr_realization_failure){SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, id_of(5000 + i), "no"};
+    publish(table, 10, 3, 50);
+    skr_realization_applied(table, &scope, &host, 3, failures, SKR_ARRAY_SIZE(failures));
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_FAILED);
+    skr_realization_applied(table, &scope, &host, 3, failures, SKR_REALIZATION_FAILURES_MAX);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_REALIZED);
+    skr_realization_table_free(table);
+}
+
+Test(realization, what_is_given_up_is_judged_by_synced_revisions)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_uuid host = id_of(1);
+    struct heard heard = {0};
+    publish(table, 1, 2, 50);
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 1, hear, &heard);
+    for (int64_t i = 0; i < SKR_REALIZATION_WRITES_MAX; i++)
+        publish(table, 2 + i, 3 + (uint64_t)i, 50);
+    cr_assert_eq(state_of(table, 1), SKR_REALIZATION_PENDING);
+    cr_assert_eq(heard.times, 0);
+    skr_realization_host_synced(table, &host, 1);
+    cr_assert_eq(state_of(table, 1), SKR_REALIZATION_REALIZED);
+    cr_assert_eq(heard.times, 1);
+    cr_assert(!skr_realization_wait_cancel(wait));
+    applied(table, 1, SKR_REALIZATION_WRITES_MAX + 10, 0, NULL);
+    cr_assert_eq(state_of(table, 2), SKR_REALIZATION_REALIZED);
+    cr_assert_eq(state_of(table, SKR_REALIZATION_WRITES_MAX), SKR_REALIZATION_REALIZED);
+    skr_realization_table_free(table);
+}
+
+Test(realization, after_a_start_older_writes_are_judged_by_synced_revisions)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_uuid host = id_of(1);
+    struct skr_realization r;
+    skr_realization_reached(table, 100, true);
+    skr_realization_host_connected(table, &host, 0);
+    cr_assert_eq(skr_realization_of_write(table, 90, &r), 0);
+    cr_assert_eq(r.state, SKR_REALIZATION_PENDING);
+    cr_assert_eq(r.offline, 1);
+    skr_realization_host_synced(table, &host, 95);
+    cr_assert_eq(state_of(table, 90), SKR_REALIZATION_REALIZED);
+    cr_assert_eq(state_of(table, 100), SKR_REALIZATION_PENDING);
+    skr_realization_table_free(table);
+}
+
+Test(realization, a_host_is_online_since_it_connected)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_uuid host = id_of(1), unknown = id_of(9);
+    int64_t since = -1;
+    skr_realization_host_connected(table, &host, 1234);
+    cr_assert(skr_realization_host_online(table, &host, &since));
+    cr_assert_eq(since, 1234);
+    skr_realization_host_connected(table, &host, 0);
+    cr_assert(!skr_realization_host_online(table, &host, &since));
+    cr_assert(!skr_realization_host_online(table, &unknown, &since));
+    skr_realization_table_free(table);
+}
+
+/* ---- readers beside the publisher ---- */
+
+#define RACES 2000
+
+struct racer {
+    struct skr_realization_table *table;
+    unsigned fired; /* atomic */
+    unsigned cancelled;
+};
+
+static void count(void *arg, const struct skr_realization *realization)
+{
+    struct racer *racer = arg;
+    cr_assert_eq(realization->state, SKR_REALIZATION_REALIZED);
+    __atomic_add_fetch(&racer->fired, 1, __ATOMIC_RELAXED);
+}
+
+static void *wait_and_cancel(void *arg)
+{
+    struct racer *racer = arg;
+    struct skr_realization r;
+    for (int64_t revision = 1; revision <= RACES; revision++) {
+        struct skr_realization_wait *wait = skr_realization_wait_new(racer->table, revision, count, racer);
+        skr_realization_of_write(racer->table, revision, &r);
+        racer->cancelled += skr_realization_wait_cancel(wait);
+    }
+    return NULL;
+}
+
+Test(realization, each_wait_is_either_called_or_cancelled)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    struct racer racers[2] = {{.table = table}, {.table = table}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, wait_and_cancel, &racers[i]);
+    for (int64_t revision = 1; revision <= RACES; revision++) {
+        publish(table, revision, (uint64_t)revision + 1, 50);
+        applied(table, 1, (uint64_t)revision + 1, 0, NULL);
+        applied(table, 2, (uint64_t)revision + 1, 0, NULL);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        cr_assert_eq(racers[i].fired + racers[i].cancelled, RACES);
+    }
+    skr_realization_table_free(table);
+}
