@@ -2,9 +2,9 @@
  *
  * One writer thread owns the only writing connection and all checkpoints. A queued write is a function of model/ that
  * runs in its own savepoint; many share one COMMIT (group commit, synchronous=FULL), and their `done` functions are
- * called, on the writer's thread, only after COMMIT returned OK. A write that fails is rolled back alone. After any error
- * the writer looks whether SQLite rolled back the whole transaction; then the batch's writes run again one by one.
- * Readers are read-only connections from a pool, each borrowed for one snapshot.
+ * called, on the writer's thread, only after COMMIT returned OK. A write that fails is rolled back alone. After any
+ * error the writer looks whether SQLite rolled back the whole transaction; then the batch's writes run again one by
+ * one. Readers are read-only connections from a pool, each borrowed for one snapshot.
  *
  * Rows are struct skr_object; the SQL for them is made once from the resource tables. What generic rows cannot say is a
  * static const struct skr_query of model/, prepared once a connection.
@@ -51,14 +51,15 @@ int64_t skr_store_revision(const struct skr_store *store);
 /* Runs in the writer's savepoint. May read and write through txn; changes nothing else. Returns 0 or -errno with error
  * filled; may be called again when the batch had to be repeated, so it must not consume `arg`. */
 typedef int skr_write_fn(struct skr_txn *txn, void *arg, struct skr_error *error);
-/* Called exactly once on the writer's thread, after COMMIT or after the write was refused. result: 0 or -errno; revision:
- * of the write's last change (0 when it changed nothing). Must be short and must not wait. */
+/* Called exactly once on the writer's thread, after COMMIT or after the write was refused. result: 0 or -errno;
+ * revision: of the write's last change (0 when it changed nothing). Must be short and must not wait. */
 typedef void skr_write_done_fn(void *arg, int result, int64_t revision, const struct skr_error *error);
 
 /* Queues a write. -EAGAIN: the queue is full. -ESHUTDOWN: closing. After 0, done will be called. */
 int skr_store_write(struct skr_store *store, skr_write_fn *fn, skr_write_done_fn *done, void *arg);
 /* Queues and waits; for start-up, tests and threads that may wait. Never from an HTTP worker or the writer. */
-int skr_store_write_wait(struct skr_store *store, skr_write_fn *fn, void *arg, int64_t *ret_revision, struct skr_error *error);
+int skr_store_write_wait(struct skr_store *store, skr_write_fn *fn, void *arg, int64_t *ret_revision,
+                         struct skr_error *error);
 
 /* Counters for /metrics. */
 struct skr_store_stats {
@@ -68,7 +69,11 @@ void skr_store_stats(struct skr_store *store, struct skr_store_stats *ret);
 
 /* ---- changes ---- */
 
-enum skr_change_op { SKR_CHANGE_PUT, SKR_CHANGE_DELETE, SKR_CHANGE_STATUS /* only unversioned fields: not in the log */ };
+enum skr_change_op {
+    SKR_CHANGE_PUT,
+    SKR_CHANGE_DELETE,
+    SKR_CHANGE_STATUS /* only unversioned fields: not in the log */
+};
 
 struct skr_change {
     int64_t revision;       /* own row of the change log; 0 for STATUS */
@@ -78,14 +83,15 @@ struct skr_change {
     struct skr_object *object; /* after-image; DELETE: the last one. Immutable; ref it to keep it */
 };
 
-/* Called on the writer's thread after each COMMIT with the changes of the batch in commit order, before the writes' done
- * functions; must not wait. Set before the first write; at most SKR_STORE_LISTENERS_MAX. */
+/* Called on the writer's thread after each COMMIT with the changes of the batch in commit order, before the writes'
+ * done functions; must not wait. Set before the first write; at most SKR_STORE_LISTENERS_MAX. */
 #define SKR_STORE_LISTENERS_MAX 4
 typedef void skr_commit_fn(void *arg, const struct skr_change *changes, size_t count);
 void skr_store_listen(struct skr_store *store, skr_commit_fn *fn, void *arg);
 
-/* History for watch: rows with revision > since, oldest first, as (revision, op, resource, id, tenant). Objects are read
- * in their current state. GONE when `since` is older than the history, or newer than the database: it was restored. */
+/* History for watch: rows with revision > since, oldest first, as (revision, op, resource, id, tenant). Objects are
+ * read in their current state. GONE when `since` is older than the history, or newer than the database: it was
+ * restored. */
 struct skr_log_row {
     int64_t revision;
     enum skr_change_op op;
@@ -95,8 +101,8 @@ struct skr_log_row {
 };
 int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct skr_log_row *ret_rows, size_t *ret_count,
                        struct skr_error *error);
-/* History kept: rows of the last 10 minutes, at most 2,000,000, and always the newest. Looks at `max_rows` rows at most;
- * run now and then as a write. */
+/* History kept: rows of the last 10 minutes, at most 2,000,000, and always the newest. Looks at `max_rows` rows at
+ * most; run now and then as a write. */
 int skr_store_log_prune(struct skr_txn *txn, int64_t now_ms, size_t max_rows);
 
 /* ---- reading ---- */
@@ -116,16 +122,16 @@ struct skr_store *skr_txn_store(struct skr_txn *txn);
 /* ---- generic rows ---- */
 
 /* -ENOENT (error untouched) when there is none, or when `tenant` is given and it is not that tenant's. */
-int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id, const struct skr_uuid *tenant,
-                struct skr_object **ret, struct skr_error *error);
+int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id,
+                const struct skr_uuid *tenant, struct skr_object **ret, struct skr_error *error);
 
 struct skr_list_filter {
     int field; /* SKR_FIELD_FILTER fields */
     struct skr_value value;
 };
 #define SKR_LIST_FILTERS_MAX 4
-#define SKR_PAGE_DEFAULT 50
-#define SKR_PAGE_MAX 1000
+#define SKR_PAGE_DEFAULT     50
+#define SKR_PAGE_MAX         1000
 struct skr_list_query {
     enum skr_resource_id resource;
     const struct skr_uuid *tenant; /* NULL: all */
@@ -143,12 +149,13 @@ int skr_txn_each(struct skr_txn *txn, enum skr_resource_id resource, int (*fn)(v
 /* Rows of a table, from memory: those of writes still under way included. 0 for what is derived (effective-route). */
 int64_t skr_txn_count(struct skr_txn *txn, enum skr_resource_id resource);
 
-/* Inside a write: row, link and child rows, and the change. insert fills id (when absent), created_at, updated_at, etag in
- * `object`; update fills updated_at and etag when a versioned field differs (else it is a STATUS change, and nothing at
- * all when nothing differs). Unique and foreign key violations come back as EXISTS, REFERENCE and IN_USE with a generic
- * sentence; rules check first and say it better. */
+/* Inside a write: row, link and child rows, and the change. insert fills id (when absent), created_at, updated_at, etag
+ * in `object`; update fills updated_at and etag when a versioned field differs (else it is a STATUS change, and nothing
+ * at all when nothing differs). Unique and foreign key violations come back as EXISTS, REFERENCE and IN_USE with a
+ * generic sentence; rules check first and say it better. */
 int skr_txn_insert(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
-int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct skr_object *after, struct skr_error *error);
+int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct skr_object *after,
+                   struct skr_error *error);
 int skr_txn_delete(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
 /* Wall clock of the write (one value a savepoint). */
 int64_t skr_txn_now_ms(struct skr_txn *txn);
@@ -163,7 +170,8 @@ struct skr_query {
     const char *sql; /* portable SQL with ?1 .. ?n */
 };
 /* A statement ready to bind; reset and unbound first. Valid until the transaction ends; one user at a time. */
-int skr_txn_query(struct skr_txn *txn, const struct skr_query *query, struct skr_statement **ret, struct skr_error *error);
+int skr_txn_query(struct skr_txn *txn, const struct skr_query *query, struct skr_statement **ret,
+                  struct skr_error *error);
 void skr_bind_null(struct skr_statement *statement, int index); /* from 1 */
 void skr_bind_integer(struct skr_statement *statement, int index, int64_t value);
 void skr_bind_text(struct skr_statement *statement, int index, const char *text);
