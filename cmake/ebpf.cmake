@@ -3,7 +3,7 @@
 find_program(CLANG clang REQUIRED)
 find_program(BPFTOOL bpftool PATHS /usr/sbin REQUIRED)
 file(GLOB ebpf_programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/agent/bpf/*.bpf.c)
-file(GLOB_RECURSE ebpf_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/agent/bpf/lib/*.h
+file(GLOB_RECURSE ebpf_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/agent/bpf/*.h
      ${PROJECT_SOURCE_DIR}/include/skerry/abi/*.h)
 set(ebpf_output ${PROJECT_BINARY_DIR}/ebpf)
 file(MAKE_DIRECTORY ${ebpf_output})

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Hook: ingress of an uplink. What is not ours passes on untouched. A frame is ours when it comes to a provider address
+ * of ours, whole, on that address's uplink; it is let in when its sender is a member of the VM network and has the
+ * inner source MAC. datapath.md, "A packet", step 5. */
+#pragma once
+
+#include "lib/flood.h"
+
+#define SKR_NOT_OURS    (-1000)
+#define SKR_PACKET_HOST 0
+#define SKR_ECN_MASK    3
+#define SKR_ECN_CE      3
+
+struct outer {
+    struct skr_abi_address source, destination;
+    __u32 vsid;
+    __u32 length; /* from the outer IPv4 header to the inner Ethernet header */
+    __u8 tos;
+};
+
+/* The inner Ethernet header. */
+static __always_inline int uplink_read_inner(struct __sk_buff *skb, const struct ethhdr *ethernet, struct outer *outer,
+                                             struct frame *frame)
+{
+    mac_copy(&frame->destination, ethernet->h_dest);
+    mac_copy(&frame->source, ethernet->h_source);
+    frame->ethertype = ethernet->h_proto;
+    frame->length = skb->len - ETH_HLEN - outer->length;
+    frame->gso_size = skb->gso_size;
+    if (frame->ethertype == bpf_htons(ETH_P_8021Q) || frame->ethertype == bpf_htons(ETH_P_8021AD))
+        return -SKR_DROP_GUEST_VLAN_TAG;
+    return frame->ethertype == SKR_ETHERTYPE_IPV6 ? -SKR_DROP_NOT_IPV4 : 0;
+}
+
+static __always_inline int uplink_parse_gre(struct __sk_buff *skb, struct outer *outer, struct frame *frame)
+{
+    void *data = frame_bytes(skb, 2 * ETH_HLEN + SKR_NVGRE_OUTER);
+    struct gre *gre = data + ETH_HLEN + sizeof(struct iphdr);
+
+    if (!data)
+        return -SKR_DROP_TRUNCATED;
+    if (gre->flags != SKR_GRE_KEY_ALONE)
+        return -SKR_DROP_OUTER_INVALID;
+    outer->vsid = bpf_ntohl(gre->key) >> 8;
+    outer->length = SKR_NVGRE_OUTER;
+    return uplink_read_inner(skb, (void *)(gre + 1), outer, frame);
+}
+
+static __always_inline int uplink_parse_vxlan(struct __sk_buff *skb, struct outer *outer, struct frame *frame)
+{
+    void *data = frame_bytes(skb, 2 * ETH_HLEN + SKR_VXLAN_OUTER);
+    struct vxlan *vxlan = data + ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr);
+
+    if (!data)
+        return -SKR_DROP_TRUNCATED;
+    if (!(vxlan->flags & SKR_VXLAN_HAS_VNI))
+        return -SKR_DROP_OUTER_INVALID;
+    outer->vsid = bpf_ntohl(vxlan->vni) >> 8;
+    outer->length = SKR_VXLAN_OUTER;
+    return uplink_read_inner(skb, (void *)(vxlan + 1), outer, frame);
+}
+
+/* Is this packet, if it is for us, a tunnel's? A later fragment of GRE cannot say; VXLAN is left to the kernel then. */
+static __always_inline bool uplink_is_tunnel(const struct iphdr *ip)
+{
+    const struct gre *gre = (const void *)(ip + 1);
+    const struct udphdr *udp = (const void *)(ip + 1);
+    bool headless = ip->frag_off & SKR_FRAGMENT_OFFSET;
+
+    if (ip->protocol == IPPROTO_GRE)
+        return headless || ip->ihl != 5 || gre->protocol == SKR_GRE_PROTOCOL_ETHERNET;
+    return ip->protocol == IPPROTO_UDP && !headless && ip->ihl == 5 && udp->dest == SKR_VXLAN_PORT;
+}
+
+/* Is it for a provider address of ours, and as it must be? Sets `outer` and the inner Ethernet header in `frame`. */
+static __always_inline int uplink_parse(struct __sk_buff *skb, struct outer *outer, struct frame *frame)
+{
+    void *data = frame_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + sizeof(struct gre));
+    struct iphdr *ip = data + ETH_HLEN;
+    struct skr_abi_own_pa *own;
+    bool gre;
+
+    if (!data || !uplink_is_tunnel(ip))
+        return SKR_NOT_OURS;
+    address_from_v4(&outer->source, ip->saddr);
+    address_from_v4(&outer->destination, ip->daddr);
+    outer->tos = ip->tos;
+    own = bpf_map_lookup_elem(&own_pas, &outer->destination);
+    if (!own)
+        return SKR_NOT_OURS;
+    if (skb->pkt_type != SKR_PACKET_HOST)
+        return -SKR_DROP_NOT_ADDRESSED;
+    if (own->ifindex != skb->ifindex)
+        return -SKR_DROP_WRONG_UPLINK;
+    if (ip->frag_off & SKR_FRAGMENT_ANY)
+        return -SKR_DROP_OUTER_FRAGMENT;
+    if (ip->version != 4 || ip->ihl != 5)
+        return -SKR_DROP_OUTER_INVALID;
+    /* A GSO packet's own length field may be anything that its segments will overwrite. */
+    if (!skb->gso_size && ETH_HLEN + (__u32)bpf_ntohs(ip->tot_len) > skb->len)
+        return -SKR_DROP_TRUNCATED;
+    gre = ip->protocol == IPPROTO_GRE;
+    return gre ? uplink_parse_gre(skb, outer, frame) : uplink_parse_vxlan(skb, outer, frame);
+}
+
+/* The sender is a member, and the inner source MAC is at the sender. The gateway's MAC is at every member, for packets
+ * that it routed, and those have one receiver. */
+static __always_inline int uplink_check_sender(const struct outer *outer, const struct skr_abi_subnet *subnet,
+                                               const struct mac *source, bool group)
+{
+    struct skr_abi_peer_key peer = {.domain = subnet->domain, .pa = outer->source};
+    struct skr_abi_mac_key key = {.vsid = outer->vsid};
+    struct skr_abi_mac_record *record;
+
+    if (!bpf_map_lookup_elem(&peers, &peer))
+        return -SKR_DROP_NOT_A_MEMBER;
+    if (mac_is_gateway(source))
+        return group ? -SKR_DROP_SOURCE_RECORD : 0;
+    mac_copy(key.mac, source);
+    record = bpf_map_lookup_elem(&records_mac, &key);
+    if (!record || record->pa.words[3] != outer->source.words[3] || record->pa.words[2] != outer->source.words[2])
+        return -SKR_DROP_SOURCE_RECORD;
+    return 0;
+}
+
+/* RFC 6040, section 4.2: a mark made on the way reaches the receiver. */
+static __always_inline int uplink_congestion(struct __sk_buff *skb, const struct outer *outer)
+{
+    void *data;
+    struct iphdr *ip;
+    __be16 before;
+
+    if ((outer->tos & SKR_ECN_MASK) != SKR_ECN_CE)
+        return 0;
+    data = frame_bytes(skb, ETH_HLEN + sizeof(*ip));
+    if (!data)
+        return -SKR_DROP_TRUNCATED;
+    ip = data + ETH_HLEN;
+    if (!(ip->tos & SKR_ECN_MASK))
+        return -SKR_DROP_CONGESTION_MARK;
+    before = *(__be16 *)ip;
+    ip->tos |= SKR_ECN_CE;
+    ip->check = checksum_fold((__u16)~ip->check + (__u16)~before + (__u32) * (__be16 *)ip);
+    return 0;
+}
+
+/* Takes the outer headers off; the inner frame is in `frame`. */
+static __always_inline int uplink_unwrap(struct __sk_buff *skb, const struct outer *outer, struct frame *frame)
+{
+    struct ethhdr *ethernet;
+    void *data;
+
+    if (bpf_skb_adjust_room(skb, -(__s32)(outer->length + ETH_HLEN), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+        return -SKR_DROP_DECAPSULATION_FAILED;
+    data = frame_bytes(skb, ETH_HLEN);
+    if (!data)
+        return -SKR_DROP_DECAPSULATION_FAILED;
+    ethernet = data;
+    tunnel_write_inner_ethernet(ethernet, frame);
+    if (frame->ethertype == SKR_ETHERTYPE_IPV4)
+        return uplink_congestion(skb, outer);
+    return tunnel_fix_protocol(skb) ? -SKR_DROP_DECAPSULATION_FAILED : 0;
+}
+
+/* Header length of the segments, for the meter. */
+static __always_inline void uplink_measure_segments(struct __sk_buff *skb, struct frame *frame)
+{
+    void *data = frame_bytes(skb, ETH_HLEN + sizeof(struct iphdr));
+    struct iphdr *ip = data + ETH_HLEN;
+
+    if (!data || frame->ethertype != SKR_ETHERTYPE_IPV4)
+        return;
+    frame->ip_length = ip->ihl * 4;
+    frame->protocol = ip->protocol;
+    frame_parse_transport(skb, frame, true);
+}
+
+static __always_inline int uplink_receive(struct __sk_buff *skb)
+{
+    struct outer outer;
+    struct frame frame = {};
+    struct skr_abi_subnet *subnet;
+    struct skr_abi_mac_key key = {};
+    struct skr_abi_mac_record *record = NULL;
+    bool group;
+    int result = uplink_parse(skb, &outer, &frame);
+
+    if (result)
+        return result;
+    subnet = bpf_map_lookup_elem(&subnets, &outer.vsid);
+    if (!subnet)
+        return -SKR_DROP_UNKNOWN_VSID;
+    group = mac_is_group(&frame.destination);
+    result = uplink_check_sender(&outer, subnet, &frame.source, group);
+    if (result)
+        return result;
+    if (!group) {
+        key.vsid = outer.vsid;
+        mac_copy(key.mac, &frame.destination);
+        record = bpf_map_lookup_elem(&records_mac, &key);
+        if (!record)
+            return -SKR_DROP_UNKNOWN_DESTINATION;
+        if (!record->ifindex)
+            return record->pa.words[3] == outer.destination.words[3] ? -SKR_DROP_UNBOUND : -SKR_DROP_NOT_LOCAL;
+    }
+    result = uplink_unwrap(skb, &outer, &frame);
+    if (result)
+        return result;
+    if (frame.gso_size)
+        uplink_measure_segments(skb, &frame);
+    if (record)
+        return deliver(skb, &frame, outer.vsid, record->ifindex);
+    verdict_set(skb, SKR_VERDICT_FLOOD, flood_local(skb, &frame, outer.vsid, 0), outer.vsid, 0);
+    return TC_ACT_STOLEN;
+}
+
+SEC("tc")
+int uplink_ingress(struct __sk_buff *skb)
+{
+    int result;
+
+    if (skb->protocol != SKR_ETHERTYPE_IPV4 || skb->vlan_present)
+        return TC_ACT_UNSPEC;
+    result = uplink_receive(skb);
+    if (result == SKR_NOT_OURS) {
+        verdict_set(skb, SKR_VERDICT_PASS, 0, 0, 0);
+        return TC_ACT_UNSPEC;
+    }
+    return result < 0 ? drop(skb, -result) : result;
+}
