@@ -1,0 +1,102 @@
+#include "agent/fastpath/bpf/bpf.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int on_sample(void *context, void *data, size_t size)
+{
+    struct skr_fastpath_bpf *bpf = context;
+
+    if (size >= sizeof(struct skr_abi_event) && bpf->event_fn)
+        bpf->event_fn(bpf->event_arg, data);
+    return 0;
+}
+
+int skr_bpf_state_open(struct skr_fastpath_bpf *bpf)
+{
+    bpf->cpus = libbpf_num_possible_cpus();
+    if (bpf->cpus < 0)
+        return bpf->cpus;
+    bpf->ring = ring_buffer__new(bpf->maps[SKR_BPF_EVENTS], on_sample, bpf, NULL);
+    return bpf->ring ? 0 : -errno;
+}
+
+int skr_bpf_state_events_fd(struct skr_fastpath *fastpath)
+{
+    return ring_buffer__epoll_fd(skr_bpf_from(fastpath)->ring);
+}
+
+int skr_bpf_state_events_poll(struct skr_fastpath *fastpath, void (*fn)(void *arg, const struct skr_abi_event *event),
+                              void *arg)
+{
+    struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
+    int count;
+
+    bpf->event_fn = fn;
+    bpf->event_arg = arg;
+    /* poll, not consume: it also takes the readiness off the epoll descriptor. */
+    count = ring_buffer__poll(bpf->ring, 0);
+    bpf->event_fn = NULL;
+    return count;
+}
+
+int skr_bpf_state_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret)
+{
+    struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
+    SKR_CLEANUP(skr_free_cleanup) struct skr_abi_meter *cpus = calloc((size_t)bpf->cpus, sizeof(*cpus));
+    struct skr_abi_meter sum = {0};
+
+    if (!cpus)
+        return -ENOMEM;
+    if (bpf_map_lookup_elem(bpf->maps[SKR_BPF_METERS], &ifindex, cpus))
+        return -errno;
+    for (int cpu = 0; cpu < bpf->cpus; cpu++) {
+        sum.tx_packets += cpus[cpu].tx_packets;
+        sum.tx_bytes += cpus[cpu].tx_bytes;
+        sum.rx_packets += cpus[cpu].rx_packets;
+        sum.rx_bytes += cpus[cpu].rx_bytes;
+    }
+    *ret = sum;
+    return 0;
+}
+
+struct drops_walk {
+    void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count);
+    void *arg;
+    int cpus;
+};
+
+static int drops_entry(void *arg, const void *key, const void *value)
+{
+    struct drops_walk *walk = arg;
+    struct skr_abi_drop_key drop;
+    uint64_t sum = 0, count;
+
+    memcpy(&drop, key, sizeof(drop));
+    for (int cpu = 0; cpu < walk->cpus; cpu++) {
+        memcpy(&count, (const char *)value + (size_t)cpu * sizeof(count), sizeof(count));
+        sum += count;
+    }
+    if (sum)
+        walk->fn(walk->arg, drop.reason, drop.ifindex, sum);
+    return 0;
+}
+
+int skr_bpf_state_drops(struct skr_fastpath *fastpath,
+                        void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg)
+{
+    struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
+    struct drops_walk walk = {.fn = fn, .arg = arg, .cpus = bpf->cpus};
+
+    return skr_bpf_map_walk(bpf->maps[SKR_BPF_DROPS], sizeof(struct skr_abi_drop_key),
+                            sizeof(uint64_t) * (size_t)bpf->cpus, drops_entry, &walk);
+}
+
+void skr_bpf_state_forget(struct skr_fastpath_bpf *bpf, uint32_t ifindex)
+{
+    struct skr_abi_drop_key key = {.ifindex = ifindex};
+
+    bpf_map_delete_elem(bpf->maps[SKR_BPF_METERS], &ifindex);
+    for (key.reason = 0; key.reason < SKR_DROP_REASON_COUNT; key.reason++)
+        bpf_map_delete_elem(bpf->maps[SKR_BPF_DROPS], &key);
+}
