@@ -15,7 +15,7 @@ foreach(file ${ebpf_programs})
   get_filename_component(stem ${file} NAME_WE)
   add_custom_command(OUTPUT ${ebpf_output}/${stem}.bpf.o DEPENDS ${file} ${ebpf_headers}
     COMMAND ${CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-missing-field-initializers
-            -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/agent/bpf -I/usr/include/${multiarch}
+            -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR} -I/usr/include/${multiarch}
             -c ${file} -o ${ebpf_output}/${stem}.bpf.o VERBATIM)
   add_custom_command(OUTPUT ${ebpf_output}/${stem}.skel.h DEPENDS ${ebpf_output}/${stem}.bpf.o
     COMMAND ${BPFTOOL} gen skeleton ${ebpf_output}/${stem}.bpf.o name skr_${stem} > ${ebpf_output}/${stem}.skel.h

@@ -3,7 +3,7 @@
  * answer, then route or switch. datapath.md, "A packet, from VM A to VM B". */
 #pragma once
 
-#include "lib/route.h"
+#include "agent/bpf/lib/route.h"
 
 /* A priority tag (VLAN 0) is taken off, any other is refused: it would leave as the fabric's. */
 static __always_inline int port_untag(struct __sk_buff *skb)

@@ -4,7 +4,7 @@
  * inner source MAC. datapath.md, "A packet", step 5. */
 #pragma once
 
-#include "lib/flood.h"
+#include "agent/bpf/lib/flood.h"
 
 #define SKR_NOT_OURS    (-1000)
 #define SKR_PACKET_HOST 0
