@@ -309,7 +309,7 @@ class Vm:
         if self.mtu is None:
             self.mtu = self.lab.api.get(f"/v1/vm-subnets/{self.adapter['vm_subnet_id']}")["mtu"]
         self.host = host
-        host.namespace.run("ip", "link", "add", self.port, "type", "veth", "peer", "name", "eth0", "netns", self.namespace.name)
+        self.connect(host)
         self.namespace.run("ip", "link", "set", "eth0", "address", self.mac, "mtu", str(self.mtu))
         self.namespace.sysctl("net.ipv6.conf.eth0.disable_ipv6", 1)
         if self.address:
@@ -319,6 +319,9 @@ class Vm:
             self.namespace.run("ip", "route", "add", "default", "via", self.gateway)
         if alias:
             host.namespace.run("ip", "link", "set", self.port, "alias", f"skerry:{self.id}")
+
+    def connect(self, host: Host) -> None:
+        host.namespace.run("ip", "link", "add", self.port, "type", "veth", "peer", "name", "eth0", "netns", self.namespace.name)
 
     def unplug(self) -> None:
         if self.host:
@@ -446,14 +449,15 @@ class Lab:
             fields["host_group_id"] = host_group_id
         return self.api.create("join-tokens", wait=False, **fields)["join_string"]
 
-    def add_vm(self, name: str, subnet: dict, host: Host | None = None, placed: bool = True, **fields) -> Vm:
+    def add_vm(self, name: str, subnet: dict, host: Host | None = None, placed: bool = True, kind=None,
+               **fields) -> Vm:
         """Creates the adapter through the API and starts the VM. placed=False: the host claims it by ifalias."""
         body = {"name": name, "vm_name": name, "vm_network_id": subnet["vm_network_id"], "vm_subnet_id": subnet["id"],
                 "tenant_id": subnet["tenant_id"], **fields}
         if host and placed:
             body["host_id"] = host.id
         adapter = self.api.create("network-adapters", **body)
-        vm = Vm(self, name, host, adapter, int(subnet["prefix"].split("/")[1]), subnet["gateway"])
+        vm = (kind or Vm)(self, name, host, adapter, int(subnet["prefix"].split("/")[1]), subnet["gateway"])
         self.vms[name] = vm
         if host:
             vm.wait_bound()

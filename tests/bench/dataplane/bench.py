@@ -7,8 +7,8 @@ Contenders, each with two hypervisor hosts of its own (network namespaces) joine
     vxlan   the kernel's VXLAN device and a bridge
     nvgre   Skerry: real controller, real agents, guards, meters and learning on
 Measured interleaved (A B C A B C), medians and ratios: TCP stream, 64-byte packet rate, request/response; then Skerry's
-packet rate with 10 and 1,000,000 lookup records; then all contenders with tx-gre-segmentation (and, for VXLAN,
-tx-udp_tnl-segmentation) off on the uplinks, and with taps for VMs' ports."""
+packet rate with 10 and 1,000,000 lookup records; then all contenders with tunnel segmentation (tx-gre-segmentation,
+tx-udp_tnl-segmentation) off on the uplinks, and with taps for VMs' ports (bench-relay stands for the hypervisor)."""
 
 import argparse
 import json
@@ -40,7 +40,9 @@ class Bench:
     def __init__(self, build: pathlib.Path, seconds: float):
         self.traffic = build / "tests/bench/dataplane/bench-traffic"
         self.fill = build / "tests/bench/dataplane/bench-fill"
+        self.relay = build / "tests/bench/dataplane/bench-relay"
         self.seconds = seconds
+        self.relays: list[subprocess.Popen] = []
 
     def together(self, pair: Pair, receive: list, send: list, reads_receiver: bool, listening: bool = True) -> dict:
         receiver = pair.far.popen(*pinned(RECEIVER_CPU, self.traffic, *receive), stdout=subprocess.PIPE)
@@ -93,7 +95,18 @@ def underlay(name: str) -> tuple[Namespace, Namespace]:
     return near, far
 
 
-def bridged(name: str, vxlan: bool) -> tuple[Pair, list[Namespace]]:
+def plug(bench: Bench, host: Namespace, vm: Namespace, port: str, tap: bool) -> None:
+    """A VM's NIC: a veth, or a tap with a relay behind it. The relay ends with this process."""
+    if not tap:
+        host.run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", vm.name)
+        return
+    relay = host.popen(bench.relay, port, vm.path, stdout=subprocess.PIPE)
+    if relay.stdout.readline().strip() != "ready":
+        raise RuntimeError("bench-relay did not start")
+    bench.relays.append(relay)
+
+
+def bridged(bench: Bench, name: str, vxlan: bool, tap: bool = False) -> tuple[Pair, list[Namespace]]:
     """A bridge on each host, over the uplink itself or over a VXLAN device."""
     hosts = underlay(name)
     vms = [Namespace(f"{name}-va"), Namespace(f"{name}-vb")]
@@ -104,7 +117,7 @@ def bridged(name: str, vxlan: bool) -> tuple[Pair, list[Namespace]]:
                      "remote", f"10.83.1.{3 - number}", "dstport", "4789", "dev", "up0")
         else:
             host.run("ip", "addr", "flush", "dev", "up0")
-        host.run("ip", "link", "add", "port", "type", "veth", "peer", "name", "eth0", "netns", vm.name)
+        plug(bench, host, vm, "port", tap)
         for port in ("vx0" if vxlan else "up0", "port"):
             host.run("ip", "link", "set", port, "master", "br0", "up")
         host.run("ip", "link", "set", "br0", "up")
@@ -130,13 +143,23 @@ class DirectLab(Lab):
         return host
 
 
-def skerry(lab: Lab) -> tuple[Pair, dict, list[Vm]]:
-    model = two_tenants(lab, hosts_per_site=((1, 2),))
+class TapVm(Vm):
+    """A VM whose port is a tap with a relay behind it."""
+
+    bench: Bench
+
+    def connect(self, host: Host) -> None:
+        plug(self.bench, host.namespace, self.namespace, self.port, True)
+
+
+def skerry(bench: Bench, lab: Lab, model: dict, tap: bool = False) -> tuple[Pair, list[Vm]]:
     subnet = model["red"]["subnets"][0]
-    vms = [lab.add_vm(f"bench-{n}", subnet, model["hosts"][n]) for n in range(2)]
+    TapVm.bench = bench
+    kind = TapVm if tap else Vm
+    vms = [lab.add_vm(f"{'tap' if tap else 'bench'}-{n}", subnet, model["hosts"][n], kind=kind) for n in range(2)]
     wait_for("the VMs reach each other", lambda: vms[0].ping(vms[1].address))
     pair = Pair("nvgre", vms[0].namespace, vms[1].namespace, vms[1].address, [(h.namespace, "up0") for h in model["hosts"]])
-    return pair, model, vms
+    return pair, vms
 
 
 def interleaved(pairs: list[Pair], measure, repeats: int) -> dict:
@@ -211,7 +234,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[3] / "build/release")
-    parser.add_argument("--only", nargs="*", default=["main", "records", "handicap"])
+    parser.add_argument("--only", nargs="*", default=["main", "records", "handicap", "tap"],
+                        help="tables: main records handicap tap")
     options = parser.parse_args()
     os.environ["SKERRY_BUILD"] = str(options.build)
     bench = Bench(options.build, options.seconds)
@@ -222,12 +246,13 @@ def main() -> None:
         run("ip", "netns", "del", name.name, check=False)
     try:
         with DirectLab("bench-lab", build=str(options.build), agent_flags=("--audit-interval", "1h")) as lab:
-            flat, made = bridged("bench-flat", False)
+            flat, made = bridged(bench, "bench-flat", False)
             spaces += made
-            vxlan, made = bridged("bench-vxlan", True)
+            vxlan, made = bridged(bench, "bench-vxlan", True)
             spaces += made
             lab.start_controller()
-            ours, model, vms = skerry(lab)
+            model = two_tenants(lab, hosts_per_site=((1, 2),))
+            ours, vms = skerry(bench, lab, model)
             pairs = [flat, vxlan, ours]
             if "main" in options.only:
                 ratios.update(compare(bench, pairs, options.repeats, "Cross-host, uplinks that segment", result, "main"))
@@ -238,7 +263,17 @@ def main() -> None:
                 result["handicap_ratios"] = compare(bench, pairs, options.repeats,
                                                     "Cross-host, tunnel segmentation off on the uplinks", result, "handicap")
                 handicap(pairs, "on")
+            if "tap" in options.only:
+                flat, made = bridged(bench, "bench-tflat", False, tap=True)
+                spaces += made
+                vxlan, made = bridged(bench, "bench-tvxlan", True, tap=True)
+                spaces += made
+                pairs = [flat, vxlan, skerry(bench, lab, model, tap=True)[0]]
+                result["tap_ratios"] = compare(bench, pairs, options.repeats, "Cross-host, VMs on taps", result, "tap")
     finally:
+        for relay in bench.relays:
+            relay.kill()
+            relay.wait()
         for space in spaces:
             space.remove()
     result["ratios"] = ratios
