@@ -52,8 +52,9 @@ CREATE TABLE network_site (
     -- Logical network the site belongs to
     logical_network_id BLOB NOT NULL REFERENCES logical_network (id) ON DELETE RESTRICT
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX network_site_by_name ON network_site (name);
+CREATE UNIQUE INDEX network_site_by_scoped_name ON network_site (logical_network_id, name);
 CREATE INDEX network_site_by_tenant_id ON network_site (tenant_id, id);
+CREATE INDEX network_site_by_name ON network_site (name, id);
 CREATE INDEX network_site_by_logical_network_id ON network_site (logical_network_id, id);
 
 -- network_site.host_group_ids: Host groups the site holds for, with everything below them.

@@ -78,6 +78,8 @@ CREATE UNIQUE INDEX vm_subnet_by_scoped_name ON vm_subnet (vm_network_id, name);
 CREATE INDEX vm_subnet_by_tenant_id ON vm_subnet (tenant_id, id);
 CREATE INDEX vm_subnet_by_name ON vm_subnet (name, id);
 CREATE INDEX vm_subnet_by_vm_network_id ON vm_subnet (vm_network_id, id);
+-- Prefixes of a VM network never overlap, so the neighbour in this order tells whether a new one fits.
+CREATE INDEX vm_subnet_by_prefix ON vm_subnet (vm_network_id, prefix);
 -- A VSID is unique in the data centre.
 CREATE UNIQUE INDEX vm_subnet_by_vsid ON vm_subnet (vsid);
 
@@ -112,7 +114,7 @@ CREATE TABLE network_adapter (
     bound_interface TEXT, -- Interface of that port
     bound_reason TEXT -- Why it is not bound
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX network_adapter_by_scoped_name ON network_adapter (tenant_id, name);
+CREATE UNIQUE INDEX network_adapter_by_scoped_name ON network_adapter (vm_network_id, name);
 CREATE INDEX network_adapter_by_tenant_id ON network_adapter (tenant_id, id);
 CREATE INDEX network_adapter_by_name ON network_adapter (name, id);
 CREATE INDEX network_adapter_by_vm_name ON network_adapter (vm_name, id);

@@ -59,6 +59,8 @@ CREATE INDEX provider_address_by_network_site_id ON provider_address (network_si
 CREATE INDEX provider_address_by_logical_network_id ON provider_address (logical_network_id, id);
 CREATE INDEX provider_address_by_ip_pool_id ON provider_address (ip_pool_id, id);
 CREATE INDEX provider_address_by_address ON provider_address (address, id);
+-- Rows that wait for an address, tried again when the site's pools gain one.
+CREATE INDEX provider_address_waiting ON provider_address (network_site_id) WHERE address IS NULL;
 -- One provider address an uplink and site.
 CREATE UNIQUE INDEX provider_address_by_uplink ON provider_address (host_id, network_site_id, uplink);
 

@@ -1,6 +1,6 @@
 /* The rules of the objects. Everything here runs inside a transaction of the store: reads on a snapshot, writes in the
- * writer's savepoint, so whatever a rule checks still holds when it commits. One file an object (vm_subnet.c, ...), each
- * with one struct skr_rules; this header is what api, policy, south and jobs use. */
+ * writer's savepoint, so whatever a rule checks still holds when it commits. One file an object (vm_subnet.c, ...),
+ * each with one struct skr_rules; this header is what api, policy, south and jobs use. */
 #pragma once
 
 #include "controller/store/store.h"
@@ -29,16 +29,17 @@ struct skr_write_request {
     enum skr_operation operation;
     enum skr_resource_id resource;
     struct skr_principal principal;
-    struct skr_uuid id;        /* not for CREATE */
-    struct skr_object *input;  /* CREATE, REPLACE: whole; PATCH: partial; owned by the caller */
-    int64_t if_match;          /* etag, 0 = not given */
-    bool if_none_match_any;    /* CREATE: If-None-Match: * */
-    bool dry_run;              /* judge and answer, roll back */
+    struct skr_uuid id;       /* not for CREATE */
+    struct skr_object *input; /* CREATE, REPLACE: whole; PATCH: partial; owned by the caller */
+    int64_t if_match;         /* etag, 0 = not given */
+    bool if_none_match_any;   /* CREATE: If-None-Match: * */
+    bool dry_run;             /* judge and answer, roll back: ends with -ECANCELED, no error set and `result` filled */
     /* Filled by skr_model_write (reset at each run; the caller clears at the end): */
     struct skr_object *result; /* after-image with computed and secret fields; DELETE: last image */
 };
 /* An skr_write_fn; arg is a struct skr_write_request. Checks existence and visibility, If-Match, references (each
- * reference must exist and be visible to the principal), name uniqueness, the kind's maximum, then the object's own rules. */
+ * reference must exist and be visible to the principal), name uniqueness, the kind's maximum, then the object's own
+ * rules. */
 int skr_model_write(struct skr_txn *txn, void *request, struct skr_error *error);
 void skr_write_request_done(struct skr_write_request *request);
 
@@ -47,8 +48,8 @@ struct skr_action_request {
     const char *verb;
     struct skr_principal principal;
     struct skr_uuid id;
-    struct skr_object *input; /* of the action's input table, NULL without one */
-    json_t *result;           /* answer, new reference; may stay NULL (204) */
+    struct skr_object *input;   /* of the action's input table, NULL without one */
+    json_t *result;             /* answer, new reference; may stay NULL (204) */
     struct skr_object *changed; /* the object acted on, after it; may be NULL */
 };
 /* An skr_write_fn for POST .../{id}:verb. ip-pool:allocate {address?, kind}, :release {address}; host:remediate,
@@ -70,8 +71,10 @@ int skr_model_authenticate(struct skr_txn *txn, const char *bearer, int64_t now_
 
 /* The controller's certificate authority, kept in the settings: PEM of key and certificate. Made when missing by
  * `make_key_pem`/`make_certificate_pem` given by main (south owns TLS). */
-int skr_model_authority_get(struct skr_txn *txn, char **ret_key_pem, char **ret_certificate_pem, struct skr_error *error);
-int skr_model_authority_set(struct skr_txn *txn, const char *key_pem, const char *certificate_pem, struct skr_error *error);
+int skr_model_authority_get(struct skr_txn *txn, char **ret_key_pem, char **ret_certificate_pem,
+                            struct skr_error *error);
+int skr_model_authority_set(struct skr_txn *txn, const char *key_pem, const char *certificate_pem,
+                            struct skr_error *error);
 
 struct skr_enrolment {
     const Skerry__V1__Enroll *enroll;
@@ -116,6 +119,9 @@ int skr_model_host_synced(struct skr_txn *txn, void *host_synced, struct skr_err
 int skr_model_set_rolled_back(struct skr_txn *txn, void *unused, struct skr_error *error);
 int skr_model_rolled_back(struct skr_txn *txn, bool *ret, struct skr_error *error);
 
+/* Reason of the event that host:remediate leaves; its host_id says which host. South sends the command when it sees it.
+ */
+#define SKR_EVENT_REMEDIATION_REQUESTED "RemediationRequested"
 /* Writes an event row; rules and south use it. */
 struct skr_event_write {
     const char *reason, *object_kind;

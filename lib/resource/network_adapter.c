@@ -42,7 +42,7 @@ const struct skr_resource skr_resource_network_adapter = {
         .table = "network_adapter",
         .help = "A VM's virtual network card",
         .scope = SKR_SCOPE_TENANT,
-        .name_parent = SKR_FIELD_TENANT_ID,
+        .name_parent = SKR_NETWORK_ADAPTER_VM_NETWORK_ID,
         .maximum = 1000000,
         FIELDS(fields),
 };

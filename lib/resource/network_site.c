@@ -37,7 +37,7 @@ const struct skr_resource skr_resource_network_site = {
         .table = "network_site",
         .help = "Where a logical network is: host groups with their subnets and VLANs",
         .scope = SKR_SCOPE_FABRIC,
-        .name_parent = -1,
+        .name_parent = SKR_NETWORK_SITE_LOGICAL_NETWORK_ID,
         .maximum = 10000,
         FIELDS(fields),
 };

@@ -1,0 +1,166 @@
+/* POST .../{id}:verb. */
+#include "controller/model/rules.h"
+
+typedef int action_fn(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *object,
+                      struct skr_error *error);
+
+/* Input tables are small and theirs alone, so a field is found by its name. */
+static const struct skr_value *input(const struct skr_action_request *request, const char *name)
+{
+    int field = request->input ? skr_resource_field(request->input->resource, name) : -1;
+    return field < 0 ? NULL : &request->input->values[field];
+}
+
+static int allocate(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *pool,
+                    struct skr_error *error)
+{
+    const struct skr_value *wished = input(request, "address"), *kind = input(request, "kind");
+    const char *what = kind && kind->type == SKR_VALUE_TEXT ? kind->text : SKR_IP_MANUAL;
+    bool given = wished && wished->type == SKR_VALUE_ADDRESS;
+    struct skr_address address;
+    if (strcmp(what, SKR_IP_MANUAL) && strcmp(what, SKR_IP_VIP))
+        return skr_refuse(error, SKR_ERROR_INVALID, "/kind",
+                          "Allocate \"manual\" or \"vip\"; the others are made by the "
+                          "controller.");
+    if (given && skr_object_has(pool, SKR_IP_POOL_VM_SUBNET_ID)) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
+        struct skr_uuid subnet_id = skr_object_uuid(pool, SKR_IP_POOL_VM_SUBNET_ID);
+        int r = skr_lookup_record_find(txn, &subnet_id, &wished->address, &record, error);
+        if (r == 0)
+            return skr_refuse(error, SKR_ERROR_EXISTS, "/address",
+                              "A network adapter has this address; choose another.");
+        if (r != -ENOENT)
+            return r;
+    }
+    int r = skr_ip_allocate(txn, pool, given ? &wished->address : NULL, what, NULL, "/address", &address, error);
+    if (r < 0)
+        return r;
+    char text[SKR_ADDRESS_TEXT_MAX];
+    request->result = json_pack("{s:s, s:s}", "address", skr_address_format(&address, text), "kind", what);
+    return 0;
+}
+
+static int release(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *pool,
+                   struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = NULL;
+    const struct skr_value *address = input(request, "address");
+    struct skr_uuid pool_id = skr_object_id(pool);
+    char text[SKR_ADDRESS_TEXT_MAX];
+    if (!address || address->type != SKR_VALUE_ADDRESS)
+        return skr_refuse(error, SKR_ERROR_INVALID, "/address", "Say which address to give back.");
+    skr_address_format(&address->address, text);
+    int r = skr_ip_find(txn, &pool_id, &address->address, &allocation, error);
+    if (r == -ENOENT)
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/address", "%s is not allocated in this pool.", text);
+    if (r < 0)
+        return r;
+    const char *kind = skr_object_text(allocation, SKR_IP_ALLOCATION_KIND);
+    if (strcmp(kind, SKR_IP_MANUAL) && strcmp(kind, SKR_IP_VIP))
+        return skr_refuse(error, SKR_ERROR_IN_USE, "/address",
+                          "%s belongs to its %s and is released with it; change or delete that.", text,
+                          strcmp(kind, SKR_IP_ADAPTER) ? "host" : "network adapter");
+    r = skr_ip_release(txn, allocation, error);
+    if (r < 0 || !skr_object_has(pool, SKR_IP_POOL_NETWORK_SITE_ID))
+        return r;
+    struct skr_uuid site_id = skr_object_uuid(pool, SKR_IP_POOL_NETWORK_SITE_ID);
+    return skr_provider_address_retry(txn, &site_id, error);
+}
+
+static int set_enrolment(struct skr_txn *txn, struct skr_object *host, const char *enrolment, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(host);
+    skr_object_set_text(after, SKR_HOST_ENROLMENT, enrolment);
+    return skr_write_inner(txn, SKR_HOST, host, after, error);
+}
+
+static int check_not_removed(const struct skr_object *host, struct skr_error *error)
+{
+    if (strcmp(skr_object_text(host, SKR_HOST_STATE), "removed"))
+        return 0;
+    return skr_error_set(error, SKR_ERROR_CONFLICT, "Host \"%.100s\" has been removed; let its agent join anew.",
+                         skr_object_name(host));
+}
+
+static int approve_host(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
+                        struct skr_error *error)
+{
+    (void)request;
+    const char *enrolment = skr_object_text(host, SKR_HOST_ENROLMENT);
+    if (!strcmp(enrolment, "revoked"))
+        return skr_error_set(
+                error, SKR_ERROR_CONFLICT,
+                "The key of host \"%.100s\" was revoked for good; delete the host and let its agent join anew.",
+                skr_object_name(host));
+    int r = check_not_removed(host, error);
+    return r < 0 || !strcmp(enrolment, "enrolled") ? r : set_enrolment(txn, host, "enrolled", error);
+}
+
+static int revoke_host(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
+                       struct skr_error *error)
+{
+    (void)request;
+    if (!strcmp(skr_object_text(host, SKR_HOST_ENROLMENT), "revoked"))
+        return 0;
+    struct skr_uuid id = skr_object_id(host);
+    int r = set_enrolment(txn, host, "revoked", error);
+    return r < 0 ? r
+                 : skr_event_add(txn, "HostRevoked", host, &id, error, "The key of host \"%.100s\" was revoked.",
+                                 skr_object_name(host));
+}
+
+static int remediate_host(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
+                          struct skr_error *error)
+{
+    (void)request;
+    int r = check_not_removed(host, error);
+    struct skr_uuid id = skr_object_id(host);
+    return r < 0 ? r
+                 : skr_event_add(txn, SKR_EVENT_REMEDIATION_REQUESTED, host, &id, error,
+                                 "What differs on host \"%.100s\" is to be put back.", skr_object_name(host));
+}
+
+static const struct {
+    enum skr_resource_id resource;
+    const char *verb;
+    action_fn *run;
+} actions[] = {
+        {SKR_IP_POOL, "allocate", allocate},     {SKR_IP_POOL, "release", release},
+        {SKR_HOST, "approve", approve_host},     {SKR_HOST, "revoke", revoke_host},
+        {SKR_HOST, "remediate", remediate_host},
+};
+
+static action_fn *find_action(const struct skr_action_request *request)
+{
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(actions); i++)
+        if (actions[i].resource == request->resource && !strcmp(actions[i].verb, request->verb))
+            return actions[i].run;
+    return NULL;
+}
+
+int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *error)
+{
+    struct skr_action_request *request = argument;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
+    action_fn *run = find_action(request);
+    skr_action_request_done(request);
+    if (!run)
+        return skr_error_set(error, SKR_ERROR_NOT_FOUND, "A %s has no action \"%.40s\".",
+                             skr_resource_get(request->resource)->name, request->verb);
+    if (request->principal.role != SKR_ROLE_ADMIN)
+        return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Only an administrator may do this.");
+    int r = skr_rolled_back_check(txn, error);
+    if (r == 0)
+        r = skr_model_read(txn, &request->principal, request->resource, &request->id, &object, error);
+    if (r == 0)
+        r = run(txn, request, object, error);
+    if (r == 0)
+        r = skr_model_read(txn, &request->principal, request->resource, &request->id, &request->changed, error);
+    return r;
+}
+
+void skr_action_request_done(struct skr_action_request *request)
+{
+    json_decref(SKR_TAKE(request->result));
+    skr_object_unref(SKR_TAKE(request->changed));
+}

@@ -1,0 +1,94 @@
+/* Claims: an interface with the alias of an adapter has appeared on a host. The first host that has it gets the
+ * adapter; a second one is told, and so is the administrator, until the first lets go. */
+#include "controller/model/report.h"
+
+static const struct skr_query claimed_on_host = {"SELECT id FROM network_adapter WHERE host_id = ?1 AND claimed = 1"};
+
+static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *claim, const struct skr_object *adapter,
+                         const struct skr_object *claimant, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *holder = NULL;
+    struct skr_uuid holder_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
+    int r = skr_fetch(report->txn, SKR_HOST, &holder_id, &holder, error);
+    if (r == 0)
+        r = skr_event_add(report->txn, "ClaimConflict", adapter, &report->host_id, error,
+                          "Host \"%.100s\" claims network adapter \"%.100s\" (interface %.15s), which is on host "
+                          "\"%.100s\".",
+                          skr_object_name(claimant), skr_object_name(adapter), claim->interface ? claim->interface : "",
+                          skr_object_name(holder));
+    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, "claimed_elsewhere");
+}
+
+static int place(struct skr_report *report, const Skerry__V1__Claim *claim, struct skr_object *adapter,
+                 const struct skr_object *host, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *group = NULL, *after = NULL;
+    struct skr_uuid group_id = skr_object_uuid(host, SKR_HOST_HOST_GROUP_ID);
+    int r = skr_fetch(report->txn, SKR_HOST_GROUP, &group_id, &group, error);
+    if (r < 0)
+        return r;
+    if (!skr_object_integer(group, SKR_HOST_GROUP_CLAIMS))
+        return skr_report_refuse(report, &claim->adapter_id, NULL, "claims_not_allowed");
+    after = skr_object_copy(adapter);
+    skr_object_set_uuid(after, SKR_NETWORK_ADAPTER_HOST_ID, &report->host_id);
+    skr_object_set_integer(after, SKR_NETWORK_ADAPTER_CLAIMED, 1);
+    struct skr_error why = {0};
+    r = skr_write_inner(report->txn, SKR_NETWORK_ADAPTER, adapter, after, &why);
+    if (r == 0)
+        return 0;
+    if (why.tag == SKR_ERROR_INTERNAL || why.tag == SKR_ERROR_STORAGE || why.tag == SKR_ERROR_NONE) {
+        if (error)
+            *error = why;
+        return r;
+    }
+    /* The rules judge before anything is written, so nothing has to be taken back. */
+    r = skr_event_add(report->txn, "ClaimRefused", adapter, &report->host_id, error, "%.500s", why.detail);
+    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, why.detail);
+}
+
+static int take_claim(struct skr_report *report, const Skerry__V1__Claim *claim, const struct skr_object *host,
+                      struct skr_ids *named, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    struct skr_uuid id;
+    if (!skr_report_uuid(&claim->adapter_id, &id))
+        return 0;
+    int r = skr_txn_get(report->txn, SKR_NETWORK_ADAPTER, &id, NULL, &adapter, error);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    struct skr_uuid holder = adapter ? skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID) : (struct skr_uuid){0};
+    bool ours = adapter && skr_uuid_equal(&holder, &report->host_id);
+    if (claim->withdrawn)
+        return ours && skr_object_integer(adapter, SKR_NETWORK_ADAPTER_CLAIMED)
+                       ? skr_network_adapter_unplace(report->txn, adapter, error)
+                       : 0;
+    skr_ids_add(named, &id);
+    if (!adapter)
+        return skr_report_refuse(report, &claim->adapter_id, NULL, "no_such_adapter");
+    if (ours)
+        return 0;
+    return skr_uuid_is_nil(&holder) ? place(report, claim, adapter, host, error)
+                                    : refuse_second(report, claim, adapter, host, error);
+}
+
+int skr_report_claims(struct skr_report *report, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids named = {0}, claimed = {0};
+    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
+    for (size_t i = 0; r == 0 && i < report->body->n_claims; i++)
+        r = take_claim(report, report->body->claims[i], host, &named, error);
+    if (r < 0 || !report->body->whole)
+        return r;
+    skr_ids_sort(&named);
+    r = skr_ids_query(report->txn, &claimed_on_host, &report->host_id, &claimed, error);
+    for (size_t i = 0; r == 0 && i < claimed.count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+        if (skr_ids_search(&named, &claimed.items[i]))
+            continue;
+        r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &claimed.items[i], &adapter, error);
+        if (r == 0)
+            r = skr_network_adapter_unplace(report->txn, adapter, error);
+    }
+    return r;
+}

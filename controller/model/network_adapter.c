@@ -1,0 +1,326 @@
+#include "controller/model/rules.h"
+
+static const struct skr_query same_mac = {"SELECT id FROM network_adapter WHERE vm_subnet_id = ?1 AND mac = ?2"};
+static const struct skr_query same_interface = {
+        "SELECT id, name FROM network_adapter WHERE host_id = ?1 AND interface = ?2 LIMIT 2"};
+
+/* ---- MAC ---- */
+
+static int check_mac(struct skr_write *write, const struct skr_uuid *subnet_id, struct skr_error *error)
+{
+    struct skr_mac mac = skr_object_mac(write->after, SKR_NETWORK_ADAPTER_MAC);
+    char text[SKR_MAC_TEXT_MAX];
+    skr_mac_format(&mac, text);
+    if (skr_mac_is_zero(&mac) || skr_mac_is_group(&mac))
+        return skr_refuse(error, SKR_ERROR_INVALID, "/mac",
+                          "%s is no address of a single adapter; give a unicast MAC or leave it out.", text);
+    if (skr_mac_is_gateway(&mac))
+        return skr_refuse(error, SKR_ERROR_INVALID, "/mac",
+                          "%s is the MAC of every gateway; give another or leave it out.", text);
+    struct skr_statement *statement;
+    int r = skr_txn_query(write->txn, &same_mac, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, subnet_id);
+    skr_bind_mac(statement, 2, &mac);
+    r = skr_step(statement, error);
+    skr_statement_reset(statement);
+    if (r > 0)
+        return skr_refuse(error, SKR_ERROR_EXISTS, "/mac",
+                          "Another adapter of this VM subnet has the MAC %s; give another or leave it out.", text);
+    return r;
+}
+
+static int assign_mac(struct skr_write *write, const struct skr_uuid *subnet_id, struct skr_error *error)
+{
+    if (skr_object_has(write->after, SKR_NETWORK_ADAPTER_MAC))
+        return check_mac(write, subnet_id, error);
+    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
+    struct skr_mac mac;
+    int r = skr_mac_pool_assign(write->txn, &host_id, &mac, error);
+    if (r == 0)
+        skr_object_set_mac(write->after, SKR_NETWORK_ADAPTER_MAC, &mac);
+    return r;
+}
+
+/* ---- addresses ---- */
+
+static bool has_address(const struct skr_object *adapter, const struct skr_address *address)
+{
+    const struct skr_value *value = &adapter->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
+    for (uint32_t i = 0; value->type == SKR_VALUE_ADDRESSES && i < value->count; i++)
+        if (!skr_address_compare(&value->addresses[i], address))
+            return true;
+    return false;
+}
+
+/* Nobody else's: a static record stands in the way, a learned one gives way to what is written by hand. */
+static int claim_address(struct skr_write *write, const struct skr_uuid *subnet_id, const struct skr_address *address,
+                         const char *place, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL, *owner = NULL;
+    struct skr_uuid id = skr_object_id(write->after);
+    char text[SKR_ADDRESS_TEXT_MAX];
+    skr_address_format(address, text);
+    int r = skr_lookup_record_find(write->txn, subnet_id, address, &record, error);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    struct skr_uuid owner_id = record ? skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID) : id;
+    if (!skr_uuid_equal(&owner_id, &id)) {
+        r = skr_fetch(write->txn, SKR_NETWORK_ADAPTER, &owner_id, &owner, error);
+        if (r < 0)
+            return r;
+        if (strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic"))
+            return skr_refuse(error, SKR_ERROR_EXISTS, place,
+                              "%s belongs to network adapter \"%.100s\" of the same VM subnet; choose another address.",
+                              text, skr_object_name(owner));
+        r = skr_event_add(write->txn, "LearnedAddressOverruled", owner, NULL, error,
+                          "%s, learned from adapter \"%.100s\", was given to adapter \"%.100s\".", text,
+                          skr_object_name(owner), skr_object_name(write->after));
+        if (r == 0)
+            r = skr_lookup_record_withdraw(write->txn, record, error);
+        if (r < 0)
+            return r;
+    }
+    return skr_ip_take(write->txn, subnet_id, address, &id, place, error);
+}
+
+static int check_addresses(struct skr_write *write, const struct skr_object *vm_subnet, struct skr_error *error)
+{
+    const struct skr_value *value = &write->after->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
+    char place[SKR_ERROR_POINTER_MAX], text[SKR_ADDRESS_TEXT_MAX];
+    if (value->count > SKR_ADAPTER_ADDRESSES_MAX)
+        return skr_refuse(error, SKR_ERROR_LIMIT, "/ip_addresses", "An adapter has at most %d addresses.",
+                          SKR_ADAPTER_ADDRESSES_MAX);
+    for (uint32_t i = 0; i < value->count; i++) {
+        skr_pointer(place, "ip_addresses", i, NULL);
+        skr_address_format(&value->addresses[i], text);
+        if (!skr_address_is_v4(&value->addresses[i]))
+            return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, place,
+                              "IPv6 customer addresses are not supported by this version; use IPv4 addresses.");
+        const char *why = skr_vm_subnet_refuses(vm_subnet, &value->addresses[i]);
+        if (why) {
+            struct skr_prefix prefix = skr_object_prefix(vm_subnet, SKR_VM_SUBNET_PREFIX);
+            char prefix_text[SKR_PREFIX_TEXT_MAX];
+            return skr_refuse(error, SKR_ERROR_INVALID, place, "%s %s %s; choose another address.", text, why,
+                              skr_prefix_format(&prefix, prefix_text));
+        }
+        for (uint32_t other = 0; other < i; other++)
+            if (!skr_address_compare(&value->addresses[other], &value->addresses[i]))
+                return skr_refuse(error, SKR_ERROR_INVALID, place, "%s is listed twice; keep one.", text);
+    }
+    return 0;
+}
+
+/* The lowest free address of the VM subnet's pools; without a pool the adapter has none. */
+static int assign_address(struct skr_write *write, const struct skr_uuid *subnet_id, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;
+    struct skr_uuid id = skr_object_id(write->after);
+    struct skr_address address;
+    int r = skr_ip_pools_of_subnet(write->txn, subnet_id, &pools, error);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < pools.count; i++) {
+        skr_object_unref(SKR_TAKE(pool));
+        r = skr_fetch(write->txn, SKR_IP_POOL, &pools.items[i], &pool, error);
+        if (r == 0)
+            r = skr_ip_allocate_free(write->txn, pool, SKR_IP_ADAPTER, &id, &address, error);
+        if (r < 0)
+            return r;
+        if (r > 0)
+            break;
+    }
+    skr_object_set_addresses(write->after, SKR_NETWORK_ADAPTER_IP_ADDRESSES, &address, r > 0 ? 1 : 0);
+    if (r == 0 && pool)
+        return skr_refuse(error, SKR_ERROR_EXHAUSTED, "/ip_addresses",
+                          "IP pool \"%.100s\" has no free address; widen its range, or give [] for an adapter without.",
+                          skr_object_name(pool));
+    return 0;
+}
+
+static int settle_addresses(struct skr_write *write, const struct skr_object *vm_subnet, struct skr_error *error)
+{
+    struct skr_value *value = &write->after->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
+    struct skr_uuid subnet_id = skr_object_id(vm_subnet), id = skr_object_id(write->after);
+    char place[SKR_ERROR_POINTER_MAX];
+    if (value->type != SKR_VALUE_ADDRESSES && write->before) {
+        skr_value_clear(value); /* null asks for an assigned one: what is assigned stays */
+        skr_value_copy(value, &write->before->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES]);
+    }
+    if (value->type != SKR_VALUE_ADDRESSES)
+        return assign_address(write, &subnet_id, error);
+    if (!skr_write_changes(write, SKR_NETWORK_ADAPTER_IP_ADDRESSES))
+        return 0;
+    int r = check_addresses(write, vm_subnet, error);
+    for (uint32_t i = 0; r == 0 && i < value->count; i++)
+        if (!write->before || !has_address(write->before, &value->addresses[i]))
+            r = claim_address(write, &subnet_id, &value->addresses[i], skr_pointer(place, "ip_addresses", i, NULL),
+                              error);
+    const struct skr_value *old = write->before ? &write->before->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES] : NULL;
+    for (uint32_t i = 0; r == 0 && old && i < old->count; i++)
+        if (!has_address(write->after, &old->addresses[i]))
+            r = skr_ip_give(write->txn, &subnet_id, &old->addresses[i], &id, error);
+    return r;
+}
+
+/* ---- placement ---- */
+
+static int check_host(struct skr_write *write, const struct skr_object *network, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
+    struct skr_uuid network_id = skr_object_uuid(network, SKR_VM_NETWORK_LOGICAL_NETWORK_ID);
+    int r = skr_fetch(write->txn, SKR_HOST, &host_id, &host, error);
+    if (r < 0)
+        return r;
+    if (!skr_host_in_service(host))
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+                          "Host \"%.100s\" is not in service (%s, %s); choose an active, enrolled host.",
+                          skr_object_name(host), skr_object_text(host, SKR_HOST_STATE),
+                          skr_object_text(host, SKR_HOST_ENROLMENT));
+    if (skr_object_integer(host, SKR_HOST_GATEWAY_ONLY))
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+                          "Host \"%.100s\" is kept for gateways; choose another host.", skr_object_name(host));
+    r = skr_provider_address_reaches(write->txn, &host_id, &network_id, error);
+    if (r == 0)
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+                          "No uplink of host \"%.100s\" reaches the logical network of VM network \"%.100s\"; give the "
+                          "network a site for the host's group, and the host an uplink.",
+                          skr_object_name(host), skr_object_name(network));
+    return r < 0 ? r : 0;
+}
+
+static int check_interface(struct skr_write *write, struct skr_error *error)
+{
+    const char *interface = skr_object_text(write->after, SKR_NETWORK_ADAPTER_INTERFACE);
+    if (!interface)
+        return 0;
+    if (!skr_object_has(write->after, SKR_NETWORK_ADAPTER_HOST_ID))
+        return skr_refuse(error, SKR_ERROR_INVALID, "/interface",
+                          "An interface is one of a host: give host_id too, or leave the interface out.");
+    if (!skr_interface_name_valid(interface))
+        return skr_refuse(error, SKR_ERROR_INVALID, "/interface",
+                          "\"%.40s\" cannot be an interface: 1 to 15 bytes without space, colon or slash.", interface);
+    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID),
+                    id = skr_object_id(write->after);
+    struct skr_statement *statement;
+    int r = skr_txn_query(write->txn, &same_interface, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, &host_id);
+    skr_bind_text(statement, 2, interface);
+    while ((r = skr_step(statement, error)) > 0) {
+        struct skr_uuid other = skr_column_uuid(statement, 0);
+        if (skr_uuid_equal(&other, &id))
+            continue;
+        r = skr_refuse(error, SKR_ERROR_EXISTS, "/interface",
+                       "Network adapter \"%.100s\" has interface %s of this host; choose another interface.",
+                       skr_column_text(statement, 1), interface);
+        break;
+    }
+    skr_statement_reset(statement);
+    return r;
+}
+
+static int place(struct skr_write *write, const struct skr_object *network, struct skr_error *error)
+{
+    bool moved = skr_write_changes(write, SKR_NETWORK_ADAPTER_HOST_ID);
+    bool placed = skr_object_has(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
+    if (moved && write->before) {
+        skr_object_set_integer(write->after, SKR_NETWORK_ADAPTER_BOUND, 0);
+        skr_object_set_null(write->after, SKR_NETWORK_ADAPTER_BOUND_INTERFACE);
+        skr_object_set_null(write->after, SKR_NETWORK_ADAPTER_BOUND_REASON);
+        if (!write->principal->joining)
+            skr_object_set_integer(write->after, SKR_NETWORK_ADAPTER_CLAIMED, 0);
+        if (!skr_write_changes(write, SKR_NETWORK_ADAPTER_INTERFACE) && !placed)
+            skr_object_set_null(write->after, SKR_NETWORK_ADAPTER_INTERFACE);
+    }
+    int r = moved && placed ? check_host(write, network, error) : 0;
+    if (r < 0 || (!moved && !skr_write_changes(write, SKR_NETWORK_ADAPTER_INTERFACE)))
+        return r;
+    return check_interface(write, error);
+}
+
+/* ---- the rules ---- */
+
+static int check_create(struct skr_write *write, const struct skr_object *network, const struct skr_object *vm_subnet,
+                        struct skr_error *error)
+{
+    struct skr_uuid network_id = skr_object_id(network), subnet_id = skr_object_id(vm_subnet);
+    struct skr_uuid of = skr_object_uuid(vm_subnet, SKR_VM_SUBNET_VM_NETWORK_ID);
+    if (!skr_uuid_equal(&network_id, &of))
+        return skr_refuse(error, SKR_ERROR_REFERENCE, "/vm_subnet_id",
+                          "VM subnet \"%.100s\" is not one of VM network \"%.100s\"; name one that is.",
+                          skr_object_name(vm_subnet), skr_object_name(network));
+    int r = skr_tenant_inherit(write->after, network, error);
+    return r < 0 ? r : assign_mac(write, &subnet_id, error);
+}
+
+static int check_classification(struct skr_write *write, struct skr_error *error)
+{
+    if (!skr_object_has(write->after, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID) ||
+        !skr_write_changes(write, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID))
+        return 0;
+    struct skr_uuid tenant_id = skr_object_uuid(write->after, SKR_FIELD_TENANT_ID);
+    struct skr_uuid id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID);
+    return skr_tenant_allows(write->txn, &tenant_id, SKR_TENANT_PORT_CLASSIFICATION_IDS, &id, "/classification_id",
+                             error);
+}
+
+static int prepare(struct skr_write *write, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = NULL, *vm_subnet = NULL;
+    struct skr_uuid network_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
+    struct skr_uuid subnet_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
+    int r = skr_fetch(write->txn, SKR_VM_NETWORK, &network_id, &network, error);
+    if (r == 0)
+        r = skr_fetch(write->txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error);
+    if (r == 0 && !write->before)
+        r = check_create(write, network, vm_subnet, error);
+    if (r == 0)
+        r = check_classification(write, error);
+    if (r == 0)
+        r = place(write, network, error);
+    return r < 0 ? r : settle_addresses(write, vm_subnet, error);
+}
+
+static int stored(struct skr_write *write, struct skr_error *error)
+{
+    return skr_lookup_record_adapter(write->txn, write->after, error);
+}
+
+static int removing(struct skr_write *write, struct skr_error *error)
+{
+    return skr_lookup_record_erase(write->txn, write->before, error);
+}
+
+int skr_network_adapter_unplace(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(adapter);
+    skr_object_set_null(after, SKR_NETWORK_ADAPTER_HOST_ID);
+    skr_object_set_null(after, SKR_NETWORK_ADAPTER_INTERFACE);
+    skr_object_set_integer(after, SKR_NETWORK_ADAPTER_CLAIMED, 0);
+    return skr_write_inner(txn, SKR_NETWORK_ADAPTER, adapter, after, error);
+}
+
+int skr_network_adapter_learns(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *classification = NULL, *profile = NULL;
+    if (!skr_object_has(adapter, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID))
+        return 0;
+    struct skr_uuid id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID);
+    int r = skr_fetch(txn, SKR_PORT_CLASSIFICATION, &id, &classification, error);
+    if (r < 0)
+        return r;
+    id = skr_object_uuid(classification, SKR_PORT_CLASSIFICATION_VIRTUAL_PORT_PROFILE_ID);
+    r = skr_fetch(txn, SKR_VIRTUAL_PORT_PROFILE, &id, &profile, error);
+    if (r < 0)
+        return r;
+    const struct skr_value *security = &profile->values[SKR_VIRTUAL_PORT_PROFILE_SECURITY];
+    return security->type == SKR_VALUE_OBJECTS && security->count &&
+           skr_object_integer(security->objects[0], SKR_SECURITY_GUEST_SPECIFIED_IPS);
+}
+
+const struct skr_rules skr_network_adapter_rules = {.prepare = prepare, .stored = stored, .removing = removing};

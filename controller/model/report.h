@@ -1,0 +1,25 @@
+/* What the files of a report share: report.c (interfaces, bindings, drift), learned.c, claim.c. */
+#pragma once
+
+#include "controller/model/rules.h"
+
+#define SKR_INVENTORY_MAX 4096 /* interfaces kept of one host */
+
+struct skr_report {
+    struct skr_txn *txn;
+    struct skr_uuid host_id;
+    const Skerry__V1__Report *body;
+    Skerry__V1__ReportAccepted *accepted;
+};
+
+/* Adds a refusal to the answer. `address` may be NULL. Returns 0. */
+int skr_report_refuse(struct skr_report *report, const ProtobufCBinaryData *adapter_id,
+                      const ProtobufCBinaryData *address, const char *reason);
+void skr_report_bytes(ProtobufCBinaryData *ret, const void *data, size_t size);
+bool skr_report_uuid(const ProtobufCBinaryData *data, struct skr_uuid *ret);
+bool skr_report_address(const ProtobufCBinaryData *data, struct skr_address *ret);
+/* 1 and *ret: an adapter that is on the reporting host; 0: anything else. */
+int skr_report_own_adapter(struct skr_report *report, const ProtobufCBinaryData *id, struct skr_object **ret,
+                           struct skr_error *error);
+int skr_report_learned(struct skr_report *report, struct skr_error *error);
+int skr_report_claims(struct skr_report *report, struct skr_error *error);

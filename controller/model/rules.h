@@ -1,0 +1,261 @@
+/* Inside of the model: what one object's rules look like, and what several of them share. Every write, whether it comes
+ * from a request, an agent's report or an enrolment, is a struct skr_write that goes through skr_write_run(), so no
+ * rule can be walked around. Nothing here changes anything outside the transaction. */
+#pragma once
+
+#include "controller/model/model.h"
+#include <errno.h>
+#include <skerry/macros.h>
+#include <skerry/resource_fields.h>
+#include <skerry/tls.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SKR_ADAPTER_ADDRESSES_MAX 64 /* static addresses of one adapter */
+#define SKR_LEARNED_MAX           64 /* dynamic records of one adapter */
+#define SKR_GROUP_DEPTH_MAX       16 /* host groups above one another, the root included */
+#define SKR_HOST_UPLINKS_MAX      32
+#define SKR_COMPLIANCE_MAX        1000 /* open drift items of one host */
+#define SKR_SITE_SUBNETS_MAX      256
+#define SKR_POOL_RANGES_MAX       1000 /* entries of reserved and of vip_reserved */
+
+/* One write of one object. */
+struct skr_write {
+    struct skr_txn *txn;
+    const struct skr_principal *principal;
+    enum skr_operation operation;
+    enum skr_resource_id resource;
+    struct skr_object *before; /* NULL for a create; no rule changes it */
+    struct skr_object *after;  /* NULL for a delete; prepare fills in what is assigned */
+    int secret_field;          /* shown once in the answer, -1 = none; never part of `after`, which is published */
+    char secret[SKR_SECRET_TEXT_MAX];
+};
+
+struct skr_rules {
+    /* Judges `after` and fills in assigned fields. The row is not written yet. */
+    int (*prepare)(struct skr_write *write, struct skr_error *error);
+    /* The row is written: keeps the rows that are derived from it. */
+    int (*stored)(struct skr_write *write, struct skr_error *error);
+    /* Judges a delete and takes away derived rows. Nobody uses the object: that was checked before. */
+    int (*removing)(struct skr_write *write, struct skr_error *error);
+    /* Fills COMPUTED fields of an object that is about to be shown. */
+    int (*compute)(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
+};
+
+extern const struct skr_rules skr_tenant_rules, skr_host_group_rules, skr_logical_network_rules, skr_network_site_rules,
+        skr_ip_pool_rules, skr_mac_pool_rules, skr_virtual_port_profile_rules, skr_port_classification_rules,
+        skr_host_rules, skr_vm_network_rules, skr_vm_subnet_rules, skr_network_adapter_rules, skr_join_token_rules,
+        skr_token_rules, skr_lookup_record_rules;
+
+/* Never NULL; views have empty ones. */
+const struct skr_rules *skr_rules_get(enum skr_resource_id resource);
+
+/* References, rules, name, maximum, row, derived rows; for a delete: users, rules, row. */
+int skr_write_run(struct skr_write *write, struct skr_error *error);
+/* A write inside another one, by the model itself. `before` may be NULL (create), `after` may be NULL (delete). */
+int skr_write_inner(struct skr_txn *txn, enum skr_resource_id resource, struct skr_object *before,
+                    struct skr_object *after, struct skr_error *error);
+/* IN_USE with everything that uses the object, up to SKR_ERROR_FIELDS_MAX. */
+int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error);
+/* EXISTS when another object of this kind has the name in the same scope. */
+int skr_name_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error);
+/* 1: taken, by *ret_id; 0: free. `parent` is what scopes the name, NULL for global names. */
+int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
+                  struct skr_uuid *ret_id, struct skr_error *error);
+
+/* ---- small things (rules.c) ---- */
+
+/* Sets tag and sentence and names the field. Returns the tag's -errno. */
+int skr_refuse(struct skr_error *error, enum skr_error_tag tag, const char *pointer, const char *format, ...)
+        SKR_PRINTF(4, 5);
+/* "/uplinks/2/name"; `member` may be NULL. Returns out. */
+char *skr_pointer(char out[static SKR_ERROR_POINTER_MAX], const char *field, unsigned index, const char *member);
+/* A row that must be there: -ENOENT becomes INTERNAL. */
+int skr_fetch(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id, struct skr_object **ret,
+              struct skr_error *error);
+/* True on create, or when an update touches the field. */
+bool skr_write_changes(const struct skr_write *write, int field);
+bool skr_uuid_equal(const struct skr_uuid *a, const struct skr_uuid *b);
+/* A row of a view with its defaults and a new id. */
+struct skr_object *skr_row_new(enum skr_resource_id resource);
+/* The id of an object, and its name ("" when it has none). */
+struct skr_uuid skr_object_id(const struct skr_object *object);
+const char *skr_object_name(const struct skr_object *object);
+/* Linux's rule for names of interfaces (dev_valid_name), 1 to 15 bytes. */
+bool skr_interface_name_valid(const char *name);
+/* A unicast host address that can stand in a packet: not unspecified, loopback, multicast or broadcast. */
+bool skr_address_is_host(const struct skr_address *address);
+/* The host addresses of an IPv4 prefix exclude the first and the last. */
+bool skr_prefix_is_edge(const struct skr_prefix *prefix, const struct skr_address *address);
+/* Counter kept in the settings, starting at `first`. */
+int skr_counter_next(struct skr_txn *txn, const char *name, int64_t first, int64_t *ret, struct skr_error *error);
+
+struct skr_ids {
+    struct skr_uuid *items;
+    size_t count, capacity;
+};
+void skr_ids_add(struct skr_ids *ids, const struct skr_uuid *id);
+bool skr_ids_contain(const struct skr_ids *ids, const struct skr_uuid *id);
+void skr_ids_sort(struct skr_ids *ids);
+bool skr_ids_search(const struct skr_ids *ids, const struct skr_uuid *id); /* in sorted ones */
+static inline void skr_ids_cleanup(struct skr_ids *ids)
+{
+    free(ids->items);
+}
+/* Appends the first column of every row; `key` is bound to ?1. Read whole before anything else uses the statement. */
+int skr_ids_query(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key, struct skr_ids *ids,
+                  struct skr_error *error);
+/* 1: a row with the two keys exists, its first column in *ret_id (may be NULL); 0: none; -errno. `second` may be NULL.
+ */
+int skr_find(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *first,
+             const struct skr_uuid *second, struct skr_uuid *ret_id, struct skr_error *error);
+
+/* ---- host groups (host_group.c) ---- */
+
+/* The group itself and everything above it, nearest first. */
+int skr_host_group_chain(struct skr_txn *txn, const struct skr_uuid *id, struct skr_ids *ids, struct skr_error *error);
+int skr_host_group_root(struct skr_txn *txn, struct skr_uuid *ret, struct skr_error *error);
+/* Hosts in the group and below it. */
+int skr_host_group_hosts(struct skr_txn *txn, const struct skr_uuid *id, struct skr_ids *hosts,
+                         struct skr_error *error);
+
+/* ---- provider addresses (provider_address.c) ---- */
+
+enum skr_withdrawal {
+    SKR_WITHDRAWAL_FREE,   /* the administrator asked for it: uplinks, removal, revocation */
+    SKR_WITHDRAWAL_UNUSED, /* a site, group or network changed: refused where adapters would lose their network */
+    SKR_WITHDRAWAL_NONE    /* the host's group changed: refused */
+};
+/* Makes the rows of a host what its group, uplinks and the sites ask for. `pointer` names the field to blame. */
+int skr_provider_address_host(struct skr_txn *txn, const struct skr_object *host, enum skr_withdrawal withdrawal,
+                              const char *pointer, struct skr_error *error);
+int skr_provider_address_hosts(struct skr_txn *txn, const struct skr_ids *hosts, enum skr_withdrawal withdrawal,
+                               const char *pointer, struct skr_error *error);
+/* Rows of the site that wait for an address try again. */
+int skr_provider_address_retry(struct skr_txn *txn, const struct skr_uuid *site_id, struct skr_error *error);
+/* Rows take over VLAN and gateway as they are written now. */
+int skr_provider_address_refresh_site(struct skr_txn *txn, const struct skr_uuid *site_id, struct skr_error *error);
+int skr_provider_address_refresh_pool(struct skr_txn *txn, const struct skr_uuid *pool_id, struct skr_error *error);
+/* 1: the host's uplinks reach the logical network, 0: not. */
+int skr_provider_address_reaches(struct skr_txn *txn, const struct skr_uuid *host_id, const struct skr_uuid *network_id,
+                                 struct skr_error *error);
+/* The host's address in a logical network, NULL value when it has none. Returns 1 or 0. */
+int skr_provider_address_of(struct skr_txn *txn, const struct skr_uuid *host_id, const struct skr_uuid *network_id,
+                            struct skr_address *ret, struct skr_error *error);
+
+/* ---- network sites (network_site.c) ---- */
+
+/* All hosts below the groups of a site. */
+int skr_network_site_hosts(struct skr_txn *txn, const struct skr_object *site, struct skr_ids *hosts,
+                           struct skr_error *error);
+/* What network virtualization asks of a site: subnets, and no other site at the same distance. `pointer` NULL: the
+ * site's own fields. */
+int skr_network_site_check_virtualized(struct skr_txn *txn, const struct skr_object *site, const char *pointer,
+                                       struct skr_error *error);
+/* The entry of subnet_vlans[] with this subnet, NULL when there is none. */
+const struct skr_object *skr_network_site_subnet(const struct skr_object *site, const struct skr_prefix *subnet);
+/* 1: the site serves one of these groups, 0: none. */
+int skr_network_site_covers(struct skr_txn *txn, const struct skr_uuid *site_id, const struct skr_ids *chain,
+                            struct skr_error *error);
+
+/* ---- addresses of pools (ip_allocation.c) ---- */
+
+#define SKR_IP_ADAPTER  "adapter"
+#define SKR_IP_PROVIDER "provider"
+#define SKR_IP_VIP      "vip"
+#define SKR_IP_MANUAL   "manual"
+
+/* Fills the counters of a pool from its ranges and allocations; refuses ranges that would drop a live allocation. */
+int skr_ip_pool_count(struct skr_txn *txn, struct skr_object *pool, struct skr_error *error);
+/* Builds the free ranges anew; the row must be written. */
+int skr_ip_pool_rebuild(struct skr_txn *txn, const struct skr_object *pool, struct skr_error *error);
+/* 1: the lowest free address is taken, 0: none is free. */
+int skr_ip_allocate_free(struct skr_txn *txn, const struct skr_object *pool, const char *kind,
+                         const struct skr_uuid *owner, struct skr_address *ret, struct skr_error *error);
+/* `wished` NULL: the lowest free one. EXHAUSTED names the pool; EXISTS says who has the wished address. */
+int skr_ip_allocate(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *wished,
+                    const char *kind, const struct skr_uuid *owner, const char *pointer, struct skr_address *ret,
+                    struct skr_error *error);
+/* Like it with an address that need not be of a pool: taken when a pool of the VM subnet has it free, refused when
+ * somebody else holds it, and nothing otherwise. */
+int skr_ip_take(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
+                const struct skr_uuid *owner, const char *pointer, struct skr_error *error);
+/* Gives back what `owner` holds at the address in a pool of the VM subnet; nothing when it holds none there. */
+int skr_ip_give(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
+                const struct skr_uuid *owner, struct skr_error *error);
+int skr_ip_release(struct skr_txn *txn, struct skr_object *allocation, struct skr_error *error);
+/* The allocation of an address in a pool; -ENOENT. */
+int skr_ip_find(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
+                struct skr_object **ret, struct skr_error *error);
+/* The address rests until every host has synced past the revision of this write. */
+int skr_ip_retire(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
+                  struct skr_error *error);
+/* The lowest revision that every host that is not removed has synced; INT64_MAX without hosts. */
+int skr_retired_limit(struct skr_txn *txn, int64_t *ret, struct skr_error *error);
+/* Frees addresses and VSIDs that every host has let go of. */
+int skr_retired_reclaim(struct skr_txn *txn, struct skr_error *error);
+/* Pools of a parent, by id. */
+int skr_ip_pools_of_site(struct skr_txn *txn, const struct skr_uuid *site_id, struct skr_ids *ids,
+                         struct skr_error *error);
+int skr_ip_pools_of_subnet(struct skr_txn *txn, const struct skr_uuid *subnet_id, struct skr_ids *ids,
+                           struct skr_error *error);
+
+/* ---- virtual subnet IDs (vsid.c) ---- */
+
+int skr_vsid_assign(struct skr_txn *txn, int64_t wished, int64_t *ret, struct skr_error *error);
+int skr_vsid_retire(struct skr_txn *txn, int64_t vsid, struct skr_error *error);
+int skr_vsid_reclaim(struct skr_txn *txn, int64_t synced_revision, struct skr_error *error);
+
+/* ---- lookup records (lookup_record.c) ---- */
+
+/* After an adapter was written: its static and l2only records, and the host of its dynamic ones. */
+int skr_lookup_record_adapter(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error);
+/* The record becomes this adapter's; `mac` and `type` NULL: as they are. */
+int skr_lookup_record_move(struct skr_txn *txn, struct skr_object *record, const struct skr_object *adapter,
+                           const struct skr_mac *mac, const char *type, struct skr_error *error);
+int skr_lookup_record_erase(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error);
+/* The record of an address in a VM subnet; -ENOENT. */
+int skr_lookup_record_find(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
+                           struct skr_object **ret, struct skr_error *error);
+int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_address *address,
+                             const struct skr_mac *mac, const char *type, struct skr_error *error);
+int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, struct skr_error *error);
+
+/* ---- others ---- */
+
+/* REFERENCE when the tenant's list (field) does not name the object. */
+int skr_tenant_allows(struct skr_txn *txn, const struct skr_uuid *tenant_id, int field, const struct skr_uuid *id,
+                      const char *pointer, struct skr_error *error);
+/* What stands below an object belongs to its tenant. */
+int skr_tenant_inherit(struct skr_object *object, const struct skr_object *parent, struct skr_error *error);
+/* Does an uplink of the host name the site? */
+bool skr_host_names_site(const struct skr_object *host, const struct skr_uuid *site_id);
+bool skr_uplink_names_site(const struct skr_object *uplink, const struct skr_uuid *site_id);
+bool skr_host_in_service(const struct skr_object *host); /* active and enrolled */
+
+int skr_mac_pool_assign(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_mac *ret,
+                        struct skr_error *error);
+bool skr_mac_is_gateway(const struct skr_mac *mac);
+/* Outer headers of the encapsulation: bytes of a PA-side MTU that a VM network cannot use. */
+int64_t skr_logical_network_overhead(const struct skr_object *network);
+int skr_vm_network_mtu(struct skr_txn *txn, const struct skr_object *vm_network, int64_t *ret, struct skr_error *error);
+/* Judges a prefix for VM subnets: IPv4, /8 to /29, of addresses that can be used. */
+int skr_vm_subnet_check_prefix(const struct skr_prefix *prefix, struct skr_error *error);
+/* Judges an address of an adapter: in the subnet, not its gateway or an edge. NULL or why not. */
+const char *skr_vm_subnet_refuses(const struct skr_object *vm_subnet, const struct skr_address *address);
+/* Takes the adapter off its host. */
+int skr_network_adapter_unplace(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
+/* Does the adapter's profile have guest_specified_ips? 1 or 0. */
+int skr_network_adapter_learns(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error);
+/* SHA-256 of a secret in hex, and a comparison in constant time. */
+void skr_hash_text(const char *text, char ret[static SKR_TLS_HASH_TEXT_MAX]);
+bool skr_hash_matches(const char *text, const char *hash);
+/* Makes the secret of a token: its hash into the row, the secret into the answer. */
+int skr_token_secret(struct skr_write *write, int hash_field, int secret_field, struct skr_error *error);
+/* CONFLICT when a host has proved that the database is older than what it received. */
+int skr_rolled_back_check(struct skr_txn *txn, struct skr_error *error);
+/* What an agent says about its interfaces, as the host's inventory; new reference. */
+json_t *skr_inventory_json(Skerry__V1__Interface *const *interfaces, size_t count);
+/* Writes an event; `object` and `host_id` may be NULL. */
+int skr_event_add(struct skr_txn *txn, const char *reason, const struct skr_object *object,
+                  const struct skr_uuid *host_id, struct skr_error *error, const char *format, ...) SKR_PRINTF(6, 7);

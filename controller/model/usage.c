@@ -1,0 +1,148 @@
+/* Who uses an object, and which names are taken: the queries that every kind shares. */
+#include "controller/model/rules.h"
+
+#define USERS_NAMED_MAX          (SKR_ERROR_FIELDS_MAX + 1)
+#define REFERENCE(table, column) "SELECT id, name FROM " table " WHERE " column " = ?1 LIMIT 9"
+#define LINK(table, field)                                                                                             \
+    "SELECT o.id, o.name FROM " table "_" field " l JOIN " table                                                       \
+    " o ON o.id = l.owner_id WHERE l.target_id = ?1 LIMIT 9"
+
+static const struct {
+    enum skr_resource_id target, user;
+    struct skr_query query;
+} users[] = {
+        {SKR_TENANT, SKR_VM_NETWORK, {REFERENCE("vm_network", "tenant_id")}},
+        {SKR_HOST_GROUP, SKR_HOST_GROUP, {REFERENCE("host_group", "parent_id")}},
+        {SKR_HOST_GROUP, SKR_HOST, {REFERENCE("host", "host_group_id")}},
+        {SKR_HOST_GROUP, SKR_NETWORK_SITE, {LINK("network_site", "host_group_ids")}},
+        {SKR_HOST_GROUP, SKR_MAC_POOL, {LINK("mac_pool", "host_group_ids")}},
+        {SKR_HOST_GROUP, SKR_JOIN_TOKEN, {REFERENCE("join_token", "host_group_id")}},
+        {SKR_LOGICAL_NETWORK, SKR_NETWORK_SITE, {REFERENCE("network_site", "logical_network_id")}},
+        {SKR_LOGICAL_NETWORK, SKR_VM_NETWORK, {REFERENCE("vm_network", "logical_network_id")}},
+        {SKR_LOGICAL_NETWORK, SKR_TENANT, {LINK("tenant", "logical_network_ids")}},
+        {SKR_NETWORK_SITE, SKR_IP_POOL, {REFERENCE("ip_pool", "network_site_id")}},
+        {SKR_VIRTUAL_PORT_PROFILE,
+         SKR_PORT_CLASSIFICATION,
+         {REFERENCE("port_classification", "virtual_port_profile_id")}},
+        {SKR_PORT_CLASSIFICATION, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "classification_id")}},
+        {SKR_PORT_CLASSIFICATION, SKR_TENANT, {LINK("tenant", "port_classification_ids")}},
+        {SKR_HOST, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "host_id")}},
+        {SKR_VM_NETWORK, SKR_VM_SUBNET, {REFERENCE("vm_subnet", "vm_network_id")}},
+        {SKR_VM_SUBNET, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "vm_subnet_id")}},
+        {SKR_VM_SUBNET, SKR_IP_POOL, {REFERENCE("ip_pool", "vm_subnet_id")}},
+};
+
+struct user {
+    enum skr_resource_id resource;
+    struct skr_uuid id;
+    char name[SKR_NAME_MAX * 4 + 1];
+};
+
+static int collect(struct skr_txn *txn, size_t entry, const struct skr_uuid *id, struct user *ret_users,
+                   unsigned *count, struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, &users[entry].query, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, id);
+    while (*count < USERS_NAMED_MAX && (r = skr_step(statement, error)) > 0) {
+        struct user *user = &ret_users[(*count)++];
+        user->resource = users[entry].user;
+        user->id = skr_column_uuid(statement, 0);
+        snprintf(user->name, sizeof(user->name), "%s", skr_column_text(statement, 1));
+    }
+    skr_statement_reset(statement);
+    return r < 0 ? r : 0;
+}
+
+int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error)
+{
+    struct user found[USERS_NAMED_MAX];
+    unsigned count = 0;
+    struct skr_uuid id = skr_object_id(object);
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(users); i++) {
+        if (users[i].target != object->resource->id)
+            continue;
+        int r = collect(txn, i, &id, found, &count, error);
+        if (r < 0)
+            return r;
+    }
+    if (!count)
+        return 0;
+    char list[320] = "";
+    size_t length = 0;
+    for (unsigned i = 0; i < count && i < 3; i++)
+        length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s \"%.60s\"", i ? ", " : "",
+                                   skr_resource_get(found[i].resource)->name, found[i].name);
+    int r = skr_error_set(error, SKR_ERROR_IN_USE,
+                          "The %s \"%.60s\" is used by %s%s: delete these or take it out of them first.",
+                          object->resource->name, skr_object_name(object), list, count > 3 ? " and others" : "");
+    for (unsigned i = 0; i < count && i < SKR_ERROR_FIELDS_MAX; i++) {
+        char text[SKR_UUID_TEXT_MAX];
+        skr_error_field(error, "", "used by %s \"%.120s\" (%s)", skr_resource_get(found[i].resource)->name,
+                        found[i].name, skr_uuid_format(&found[i].id, text));
+    }
+    return r;
+}
+
+#define NAME(table)            "SELECT id FROM " table " WHERE name = ?1"
+#define NAME_IN(table, parent) "SELECT id FROM " table " WHERE " parent " = ?2 AND name = ?1"
+
+static const struct {
+    int parent; /* field that scopes the name, -1 = global */
+    struct skr_query query;
+} names[SKR_RESOURCE_COUNT] = {
+        [SKR_TENANT] = {-1, {NAME("tenant")}},
+        [SKR_HOST_GROUP] = {-1, {NAME("host_group")}},
+        [SKR_LOGICAL_NETWORK] = {-1, {NAME("logical_network")}},
+        [SKR_NETWORK_SITE] = {SKR_NETWORK_SITE_LOGICAL_NETWORK_ID, {NAME_IN("network_site", "logical_network_id")}},
+        [SKR_IP_POOL] = {-1, {NAME("ip_pool")}},
+        [SKR_MAC_POOL] = {-1, {NAME("mac_pool")}},
+        [SKR_VIRTUAL_PORT_PROFILE] = {-1, {NAME("virtual_port_profile")}},
+        [SKR_PORT_CLASSIFICATION] = {-1, {NAME("port_classification")}},
+        [SKR_HOST] = {-1, {NAME("host")}},
+        [SKR_VM_NETWORK] = {SKR_FIELD_TENANT_ID, {NAME_IN("vm_network", "tenant_id")}},
+        [SKR_VM_SUBNET] = {SKR_VM_SUBNET_VM_NETWORK_ID, {NAME_IN("vm_subnet", "vm_network_id")}},
+        [SKR_NETWORK_ADAPTER] = {SKR_NETWORK_ADAPTER_VM_NETWORK_ID, {NAME_IN("network_adapter", "vm_network_id")}},
+        [SKR_JOIN_TOKEN] = {-1, {NAME("join_token")}},
+        [SKR_TOKEN] = {-1, {NAME("token")}},
+};
+
+int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
+                  struct skr_uuid *ret_id, struct skr_error *error)
+{
+    if (!names[resource].query.sql)
+        return 0;
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, &names[resource].query, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_text(statement, 1, name);
+    if (names[resource].parent >= 0)
+        skr_bind_uuid(statement, 2, parent);
+    r = skr_step(statement, error);
+    if (r > 0)
+        *ret_id = skr_column_uuid(statement, 0);
+    skr_statement_reset(statement);
+    return r;
+}
+
+int skr_name_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error)
+{
+    enum skr_resource_id resource = object->resource->id;
+    int scope = names[resource].parent;
+    struct skr_uuid parent = {0}, id = skr_object_id(object), other;
+    if (scope >= 0)
+        parent = skr_object_uuid(object, scope);
+    int r = skr_name_find(txn, resource, skr_object_name(object), &parent, &other, error);
+    if (r <= 0 || skr_uuid_equal(&id, &other))
+        return r < 0 ? r : 0;
+    return skr_refuse(error, SKR_ERROR_EXISTS, "/name",
+                      "There is a %s named \"%.100s\" already%s; choose another name.", object->resource->name,
+                      skr_object_name(object),
+                      resource == SKR_NETWORK_SITE ? " in this logical network"
+                      : resource == SKR_VM_NETWORK ? " in this tenant"
+                      : scope >= 0                 ? " in this VM network"
+                                                   : "");
+}
