@@ -239,7 +239,7 @@ static int apply(struct skr_desired *desired, struct skr_desired_staged *staged,
     notify_and_free(desired, &changes);
     if (digest == last->digest)
         return 0;
-    skr_error_set(error, SKR_ERROR_CONFLICT, "After the delta the scope's digest differs from the controller's.");
+    skr_error_set(error, SKR_ERROR_CONFLICT, "After the delta the digest of the scope differs from that of the controller.");
     return -ESTALE;
 }
 

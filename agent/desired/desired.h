@@ -36,6 +36,7 @@ void skr_desired_set_controller(struct skr_desired *desired, const struct skr_uu
 struct skr_uuid skr_desired_database_id(const struct skr_desired *desired);
 uint64_t skr_desired_incarnation(const struct skr_desired *desired);
 uint64_t skr_desired_revision(const struct skr_desired *desired);
+struct skr_digest_key skr_desired_digest_key(const struct skr_desired *desired);
 uint64_t skr_desired_root_digest(const struct skr_desired *desired);
 
 /* One frame of a delta. 0: taken, and when it was the last one the listeners have run; *ret_complete says so. A scope
@@ -63,6 +64,8 @@ void skr_desired_failure_set(struct skr_desired *desired, Skerry__V1__ScopeKind 
                              Skerry__V1__ObjectType type, const struct skr_uuid *id, const char *reason);
 void skr_desired_failure_clear(struct skr_desired *desired, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
                                Skerry__V1__ObjectType type, const struct skr_uuid *id);
+/* A new session: scopes with failures are acknowledged again, for a controller that may have forgotten them. */
+void skr_desired_failures_again(struct skr_desired *desired);
 /* The next scope that has something new to acknowledge: a delta was applied or its failures changed since
  * skr_desired_applied() was last asked for it. false: none. */
 bool skr_desired_next_changed(struct skr_desired *desired, Skerry__V1__ScopeKind *ret_kind, struct skr_uuid *ret_id);

@@ -160,3 +160,10 @@ void skr_desired_failure_clear(struct skr_desired *desired, Skerry__V1__ScopeKin
     skr_desired_failure_drop(scope, &key);
     skr_desired_scope_mark(desired, scope);
 }
+
+void skr_desired_failures_again(struct skr_desired *desired)
+{
+    for (struct skr_desired_scope *scope = desired->scopes; scope; scope = scope->hh.next)
+        if (scope->failures)
+            skr_desired_scope_mark(desired, scope);
+}

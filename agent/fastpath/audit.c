@@ -121,3 +121,20 @@ void skr_program_remove_unintended(struct skr_program *program)
     for (int table = 0; table < SKR_TABLE_COUNT; table++)
         audit_table(program, table, remove_difference, program);
 }
+
+const void *skr_program_intended(struct skr_program *program, enum skr_fastpath_table table, const void *key)
+{
+    struct skr_program_entry *entry = skr_program_entry_find(program, table, key);
+    return entry && entry->intended ? skr_program_entry_value(entry) : NULL;
+}
+
+int skr_program_each(struct skr_program *program, enum skr_fastpath_table table,
+                     int (*fn)(void *arg, const void *key, const void *value), void *arg)
+{
+    for (struct skr_program_entry *entry = program->tables[table]; entry; entry = entry->hh.next) {
+        int r = entry->intended ? fn(arg, entry->bytes, skr_program_entry_value(entry)) : 0;
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}

@@ -47,6 +47,11 @@ typedef void skr_program_difference_fn(void *arg, enum skr_fastpath_table table,
 bool skr_program_audit(struct skr_program *program, size_t budget, skr_program_difference_fn *fn, void *arg);
 /* Puts one entry back to what is intended. */
 int skr_program_repair(struct skr_program *program, enum skr_fastpath_table table, const void *key);
+/* Every intended entry of a table, in no order; fn returning non-zero ends it with that value. */
+int skr_program_each(struct skr_program *program, enum skr_fastpath_table table,
+                     int (*fn)(void *arg, const void *key, const void *value), void *arg);
+/* The intended value of a key; NULL: none. Valid until the next change. */
+const void *skr_program_intended(struct skr_program *program, enum skr_fastpath_table table, const void *key);
 /* Human text of an entry ("record vsid=5001 ca=10.0.0.5 mac=.. pa=.."); object it stems from when known (nil if not;
  * may be NULL). */
 void skr_program_describe(struct skr_program *program, enum skr_fastpath_table table, const void *key,

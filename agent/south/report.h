@@ -1,0 +1,38 @@
+/* What this host has to tell (southbound.md, "What is reported"): a state, kept here whole, and which parts of it the
+ * controller has not heard yet. The session takes differences while it is connected and everything after each connect.
+ * One thread. */
+#pragma once
+
+#include "agent/drift/drift.h"
+#include "agent/host/host.h"
+#include "agent/learn/learn.h"
+#include <skerry/digest.h>
+
+#define SKR_REPORT_ITEMS_MAX 262144
+
+struct skr_report;
+
+int skr_report_new(struct skr_report **ret);
+void skr_report_free(struct skr_report *report);
+/* Called when something new is to be told. */
+void skr_report_on_change(struct skr_report *report, void (*fn)(void *arg), void *arg);
+
+void skr_report_learned(struct skr_report *report, const struct skr_learned *learned);
+void skr_report_drift(struct skr_report *report, const struct skr_drift_item *item);
+/* reason: why not bound, NULL or empty when it is. `placed` false: the adapter is no longer ours to speak of. */
+void skr_report_binding(struct skr_report *report, const struct skr_uuid *adapter_id, bool placed,
+                        const char *interface, const char *reason);
+void skr_report_claim(struct skr_report *report, const struct skr_uuid *adapter_id, const char *interface,
+                      bool present);
+/* The whole inventory; told when it differs from the last one. */
+void skr_report_interfaces(struct skr_report *report, const struct skr_host_interface *interfaces, size_t count);
+/* Counters travel with the next report and cause none. */
+void skr_report_counters(struct skr_report *report, uint64_t dropped, uint64_t rx_packets, uint64_t tx_packets);
+
+/* What is to be told now, as much as fits a frame, or NULL: nothing. `whole`: everything, and what does not fit comes
+ * as differences after it. What was taken counts as told; a connection that ends starts with `whole` again. */
+Skerry__V1__Envelope *skr_report_take(struct skr_report *report, bool whole);
+/* Sum over what is reported, like a scope's digest. */
+uint64_t skr_report_digest(const struct skr_report *report, const struct skr_digest_key *key);
+/* An interface as the protocol has it; the caller frees the message. */
+Skerry__V1__Interface *skr_report_interface_message(const struct skr_host_interface *interface);

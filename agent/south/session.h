@@ -1,0 +1,48 @@
+/* The session to the controller: connects, reconnects, keeps alive, renews, feeds desired state and tells reports. Many
+ * may live on one event base (the swarm). Nothing here waits; one thread. */
+#pragma once
+
+#include "agent/desired/desired.h"
+#include "agent/south/identity.h"
+#include "agent/south/report.h"
+#include <event2/event.h>
+
+struct skr_session;
+
+enum skr_session_state { SKR_SESSION_WAITING, SKR_SESSION_CONNECTING, SKR_SESSION_GREETING, SKR_SESSION_CONNECTED };
+
+struct skr_session_options {
+    struct event_base *base;
+    struct skr_identity *identity; /* the caller's; outlives the session */
+    struct skr_desired *desired;
+    struct skr_report *report;
+    const char *fastpath;   /* provider's name, for Hello */
+    const char *cache_path; /* NULL: no cache */
+    int64_t reconnect_ms;   /* first tries wait up to this, later ones up to ten times; 0 = 3,000 */
+    int64_t save_ms;        /* the cache is written this long after the last change, 0 = 200 */
+    /* All optional. */
+    void (*connected)(void *arg, bool connected);
+    void (*synced)(void *arg);
+    void (*command)(void *arg, Skerry__V1__Command__Kind kind);
+    void (*refused)(void *arg, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                    const char *reason);
+    void *arg;
+};
+
+int skr_session_new(const struct skr_session_options *options, struct skr_session **ret, struct skr_error *error);
+/* Says goodbye if it can, writes the cache if something is unwritten. */
+void skr_session_free(struct skr_session *session);
+/* Connects now. */
+void skr_session_start(struct skr_session *session);
+/* Failures or versions in desired state changed outside a delta: acknowledged soon. */
+void skr_session_wake(struct skr_session *session);
+
+struct skr_session_status {
+    enum skr_session_state state;
+    bool rolled_back;
+    uint64_t number;
+    unsigned attempts;            /* since it was last connected */
+    int64_t certificate_until_ms; /* wall clock, 0 = unknown */
+    char last_error[160];
+};
+void skr_session_status(const struct skr_session *session, struct skr_session_status *ret);

@@ -1,0 +1,399 @@
+#include "agent/daemon.h"
+#include "agent/desired/arena.h"
+#include <errno.h>
+#include <jansson.h>
+#include <skerry/clock.h>
+#include <skerry/log.h>
+#include <string.h>
+
+#define uthash_fatal(msg) abort()
+#include <uthash.h>
+
+#define INVENTORY_MS 500 /* interfaces come and go in bursts */
+
+/* An interface that carries our program. */
+struct port {
+    UT_hash_handle hh;
+    uint32_t ifindex;
+    enum skr_fastpath_hook hook;
+    struct skr_uuid adapter_id; /* nil: an uplink */
+    char name[SKR_INTERFACE_NAME_MAX];
+};
+
+static void attach(struct daemon *daemon, enum skr_fastpath_hook hook, const struct skr_host_interface *interface,
+                   const struct skr_uuid *adapter_id)
+{
+    struct port *port;
+    HASH_FIND(hh, daemon->ports, &interface->ifindex, sizeof(interface->ifindex), port);
+    if (!port) {
+        port = skr_must(calloc(1, sizeof(*port)));
+        port->ifindex = interface->ifindex;
+        HASH_ADD(hh, daemon->ports, ifindex, sizeof(port->ifindex), port);
+    }
+    port->hook = hook;
+    port->adapter_id = *adapter_id;
+    memcpy(port->name, interface->name, sizeof(port->name));
+    int r = daemon->fastpath->ops->attach(daemon->fastpath, hook, interface->ifindex);
+    if (r < 0)
+        skr_log(SKR_LOG_ERROR, "the fast path cannot be attached", "interface=%s reason='%s'", interface->name,
+                strerror(-r));
+    /* A failed attachment is drift: it is shown and tried again. */
+    skr_drift_expect(daemon->drift, hook, interface->ifindex, interface->name, adapter_id, true);
+}
+
+static void detach(struct daemon *daemon, struct port *port)
+{
+    skr_drift_expect(daemon->drift, port->hook, port->ifindex, port->name, &port->adapter_id, false);
+    int r = daemon->fastpath->ops->detach(daemon->fastpath, port->hook, port->ifindex);
+    if (r < 0 && r != -ENODEV)
+        skr_log(SKR_LOG_WARNING, "the fast path cannot be detached", "interface=%s reason='%s'", port->name,
+                strerror(-r));
+    HASH_DELETE(hh, daemon->ports, port);
+    free(port);
+}
+
+/* ---- from host ---- */
+
+static void on_binding(void *arg, const struct skr_uuid *adapter_id, const struct skr_host_interface *interface,
+                       const char *reason)
+{
+    struct daemon *daemon = arg;
+    struct port *port, *next;
+    uint32_t ifindex = interface ? interface->ifindex : 0;
+    char id[SKR_UUID_TEXT_MAX];
+    skr_log(SKR_LOG_INFO, ifindex ? "adapter bound" : "adapter not bound", "adapter=%s interface=%s reason=%s",
+            skr_uuid_format(adapter_id, id), interface ? interface->name : "", reason ? reason : "");
+    /* The entry first: an interface that the fast path knows is never without one. */
+    skr_program_bind(daemon->program, adapter_id, ifindex, interface && interface->peer_elsewhere);
+    skr_learn_port(daemon->learn, adapter_id, ifindex);
+    HASH_ITER (hh, daemon->ports, port, next)
+        if (port->hook == SKR_HOOK_PORT && port->ifindex != ifindex &&
+            skr_uuid_compare(&port->adapter_id, adapter_id) == 0)
+            detach(daemon, port);
+    if (interface)
+        attach(daemon, SKR_HOOK_PORT, interface, adapter_id);
+    bool placed = !reason || strcmp(reason, "removed") != 0;
+    skr_report_binding(daemon->report, adapter_id, placed, interface ? interface->name : NULL, reason);
+}
+
+static void on_claim(void *arg, const struct skr_uuid *adapter_id, const char *interface, bool present)
+{
+    struct daemon *daemon = arg;
+    skr_report_claim(daemon->report, adapter_id, interface, present);
+}
+
+static void on_own_pa(void *arg, const struct skr_uuid *id, const struct skr_address *pa, uint32_t ifindex,
+                      uint32_t mtu, const char *reason)
+{
+    struct daemon *daemon = arg;
+    char text[SKR_ADDRESS_TEXT_MAX];
+    skr_log(SKR_LOG_INFO, ifindex ? "provider address stands" : "provider address does not stand",
+            "address=%s reason=%s", skr_address_format(pa, text), reason ? reason : "");
+    skr_program_own_pa(daemon->program, pa, ifindex, mtu);
+    struct skr_uuid host_id = daemon->identity->host_id;
+    const Skerry__V1__ScopeKind kind = SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST;
+    const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS;
+    if (!ifindex && reason && strcmp(reason, "removed") != 0) {
+        char failure[128];
+        snprintf(failure, sizeof(failure), "%s: the provider address does not stand on its uplink", reason);
+        skr_desired_failure_set(daemon->desired, kind, &host_id, type, id, failure);
+    } else {
+        skr_desired_failure_clear(daemon->desired, kind, &host_id, type, id);
+    }
+}
+
+static void on_neighbor(void *arg, const struct skr_address *pa, const struct skr_abi_neighbor *neighbor)
+{
+    struct daemon *daemon = arg;
+    skr_program_neighbor(daemon->program, pa, neighbor);
+}
+
+static void on_uplink(void *arg, const struct skr_host_interface *interface, bool present)
+{
+    static const struct skr_uuid nobody;
+    struct daemon *daemon = arg;
+    struct port *port;
+    if (present) {
+        attach(daemon, SKR_HOOK_UPLINK, interface, &nobody);
+        return;
+    }
+    HASH_FIND(hh, daemon->ports, &interface->ifindex, sizeof(interface->ifindex), port);
+    if (port && port->hook == SKR_HOOK_UPLINK)
+        detach(daemon, port);
+}
+
+static void on_changed(void *arg, const char *kind, uint32_t ifindex)
+{
+    struct daemon *daemon = arg;
+    (void)ifindex;
+    skr_drift_changed(daemon->drift, skr_clock_monotonic_ns());
+    if (strcmp(kind, "link") == 0 && !event_pending(daemon->inventory, EV_TIMEOUT, NULL)) {
+        struct timeval delay = {.tv_usec = INVENTORY_MS * 1000};
+        event_add(daemon->inventory, &delay);
+    }
+}
+
+/* Ports come and go with their VMs and are reported as bindings; the inventory is of the host's own interfaces. */
+static void on_inventory(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    const struct skr_host_interface *all;
+    size_t count = skr_host_interfaces(daemon->host, &all), kept = 0;
+    struct skr_host_interface *own = skr_must(calloc(count + 1, sizeof(*own)));
+    (void)fd;
+    (void)what;
+    for (size_t i = 0; i < count; i++) {
+        struct port *port;
+        HASH_FIND(hh, daemon->ports, &all[i].ifindex, sizeof(all[i].ifindex), port);
+        if (strcmp(all[i].name, "lo") != 0 && !(port && port->hook == SKR_HOOK_PORT))
+            own[kept++] = all[i];
+    }
+    skr_report_interfaces(daemon->report, own, kept);
+    free(own);
+}
+
+/* ---- from learn, drift, program, session ---- */
+
+static void on_learned(void *arg, const struct skr_learned *learned)
+{
+    struct daemon *daemon = arg;
+    skr_report_learned(daemon->report, learned);
+}
+
+static void on_drift(void *arg, const struct skr_drift_item *item)
+{
+    struct daemon *daemon = arg;
+    skr_log(SKR_LOG_NOTICE, item->resolved ? "drift resolved" : "drift found",
+            "kind=%s object='%s' field=%s expected='%s' found='%s'", item->object_kind, item->object, item->field,
+            item->expected, item->found);
+    skr_report_drift(daemon->report, item);
+}
+
+static void on_remote_pa(void *arg, const struct skr_address *pa, bool needed)
+{
+    struct daemon *daemon = arg;
+    skr_host_need_neighbor(daemon->host, pa, needed);
+}
+
+static void on_synced(void *arg)
+{
+    struct daemon *daemon = arg;
+    if (!daemon->settled)
+        skr_program_remove_unintended(daemon->program);
+    daemon->settled = true;
+    skr_drift_begin(daemon->drift, skr_clock_monotonic_ns());
+    wiring_settle(daemon);
+}
+
+static void on_command(void *arg, Skerry__V1__Command__Kind kind)
+{
+    struct daemon *daemon = arg;
+    int64_t now_ns = skr_clock_monotonic_ns();
+    if (kind == SKERRY__V1__COMMAND__KIND__KIND_REMEDIATE)
+        skr_drift_remediate(daemon->drift, now_ns);
+    else if (kind == SKERRY__V1__COMMAND__KIND__KIND_AUDIT)
+        skr_drift_changed(daemon->drift, now_ns);
+    wiring_settle(daemon);
+}
+
+static void on_refused(void *arg, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                       const char *reason)
+{
+    struct daemon *daemon = arg;
+    char id[SKR_UUID_TEXT_MAX], text[SKR_ADDRESS_TEXT_MAX];
+    skr_log(SKR_LOG_INFO, "a learned address was refused", "adapter=%s address=%s reason='%s'",
+            skr_uuid_format(adapter_id, id), skr_address_format(address, text), reason);
+    skr_learn_refused(daemon->learn, adapter_id, address);
+    wiring_settle(daemon);
+}
+
+static void on_changes(void *arg, const struct skr_desired_change *changes, size_t count)
+{
+    (void)changes;
+    (void)count;
+    wiring_settle(arg);
+}
+
+struct skr_session_options wiring_session(struct daemon *daemon)
+{
+    return (struct skr_session_options){.base = daemon->base,
+                                        .identity = daemon->identity,
+                                        .desired = daemon->desired,
+                                        .report = daemon->report,
+                                        .fastpath = daemon->fastpath->ops->name,
+                                        .synced = on_synced,
+                                        .command = on_command,
+                                        .refused = on_refused,
+                                        .arg = daemon};
+}
+
+/* ---- diag ---- */
+
+static void add_drift(void *arg, const struct skr_drift_item *item)
+{
+    char id[SKR_UUID_TEXT_MAX], since[SKR_TIME_TEXT_MAX];
+    json_array_append_new(arg, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "object_kind", item->object_kind, "object_id",
+                                         skr_uuid_is_nil(&item->object_id) ? "" : skr_uuid_format(&item->object_id, id),
+                                         "object", item->object, "field", item->field, "expected", item->expected,
+                                         "found", item->found, "since", skr_time_format(item->since_ms, since)));
+}
+
+static json_t *tell_drift(void *arg)
+{
+    struct daemon *daemon = arg;
+    json_t *items = json_array();
+    skr_drift_each(daemon->drift, add_drift, items);
+    return json_pack("{s:o}", "items", items);
+}
+
+static json_t *tell_status(void *arg)
+{
+    static const char *const states[] = {"waiting", "connecting", "greeting", "connected"};
+    struct daemon *daemon = arg;
+    struct skr_session_status status;
+    char id[SKR_UUID_TEXT_MAX], until[SKR_TIME_TEXT_MAX];
+    skr_session_status(daemon->session, &status);
+    return json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:s,s:s}", "version", SKR_VERSION, "host_id",
+                     skr_uuid_format(&daemon->identity->host_id, id), "controller", daemon->identity->controller,
+                     "session", states[status.state], "rolled_back", status.rolled_back, "session_number",
+                     (json_int_t)status.number, "attempts", (json_int_t)status.attempts, "revision",
+                     (json_int_t)skr_desired_revision(daemon->desired), "certificate_until",
+                     skr_time_format(status.certificate_until_ms, until), "last_error", status.last_error);
+}
+
+struct skr_diag_options wiring_diag(struct daemon *daemon)
+{
+    return (struct skr_diag_options){.base = daemon->base,
+                                     .path = daemon->settings->socket,
+                                     .desired = daemon->desired,
+                                     .program = daemon->program,
+                                     .fastpath = daemon->fastpath,
+                                     .host = daemon->host,
+                                     .drift = tell_drift,
+                                     .status = tell_status,
+                                     .arg = daemon};
+}
+
+/* ---- the loop ---- */
+
+static void on_host_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    (void)fd;
+    (void)what;
+    skr_host_read(daemon->host);
+    wiring_settle(daemon);
+}
+
+static void on_fastpath_event(void *arg, const struct skr_abi_event *event)
+{
+    struct daemon *daemon = arg;
+    skr_learn_event(daemon->learn, event, skr_clock_monotonic_ns());
+}
+
+static void on_fastpath_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    (void)fd;
+    (void)what;
+    daemon->fastpath->ops->events_poll(daemon->fastpath, on_fastpath_event, daemon);
+    wiring_settle(daemon);
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    int64_t now_ns = skr_clock_monotonic_ns();
+    (void)fd;
+    (void)what;
+    if (skr_host_deadline_ns(daemon->host) <= now_ns)
+        skr_host_run(daemon->host, now_ns);
+    if (skr_learn_deadline_ns(daemon->learn) <= now_ns)
+        skr_learn_run(daemon->learn, now_ns);
+    if (skr_drift_deadline_ns(daemon->drift) <= now_ns)
+        skr_drift_run(daemon->drift, now_ns, skr_clock_wall_ms());
+    wiring_settle(daemon);
+}
+
+void wiring_settle(struct daemon *daemon)
+{
+    Skerry__V1__ScopeKind kind;
+    struct skr_uuid id;
+    int64_t now_ns = skr_clock_monotonic_ns();
+    int64_t due_ns = earliest(skr_host_deadline_ns(daemon->host),
+                              earliest(skr_learn_deadline_ns(daemon->learn), skr_drift_deadline_ns(daemon->drift)));
+    if (daemon->session && skr_desired_next_changed(daemon->desired, &kind, &id))
+        skr_session_wake(daemon->session);
+    if (due_ns == INT64_MAX) {
+        event_del(daemon->timer);
+        return;
+    }
+    int64_t wait_us = due_ns > now_ns ? (due_ns - now_ns) / 1000 + 1 : 0;
+    struct timeval delay = {.tv_sec = wait_us / 1000000, .tv_usec = wait_us % 1000000};
+    event_add(daemon->timer, &delay);
+}
+
+static int make_events(struct daemon *daemon)
+{
+    int events_fd = daemon->fastpath->ops->events_fd(daemon->fastpath);
+    daemon->timer = evtimer_new(daemon->base, on_timer, daemon);
+    daemon->inventory = evtimer_new(daemon->base, on_inventory, daemon);
+    daemon->host_event =
+            event_new(daemon->base, skr_host_fd(daemon->host), EV_READ | EV_PERSIST, on_host_readable, daemon);
+    if (!daemon->timer || !daemon->inventory || !daemon->host_event || event_add(daemon->host_event, NULL) < 0)
+        return -ENOMEM;
+    if (events_fd < 0)
+        return 0;
+    daemon->fastpath_event = event_new(daemon->base, events_fd, EV_READ | EV_PERSIST, on_fastpath_readable, daemon);
+    return daemon->fastpath_event && event_add(daemon->fastpath_event, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+int wiring_host(struct daemon *daemon, struct skr_error *error)
+{
+    const struct skr_host_output output = {.binding = on_binding,
+                                           .claim = on_claim,
+                                           .own_pa = on_own_pa,
+                                           .neighbor = on_neighbor,
+                                           .uplink = on_uplink,
+                                           .changed = on_changed,
+                                           .arg = daemon};
+    int r = skr_host_new(daemon->desired, &output, &daemon->host, error);
+    if (r < 0)
+        return r;
+    const struct skr_learn_options learn = {.desired = daemon->desired, .report = on_learned, .arg = daemon};
+    const struct skr_drift_options drift = {.desired = daemon->desired,
+                                            .program = daemon->program,
+                                            .fastpath = daemon->fastpath,
+                                            .host = daemon->host,
+                                            .interval_ns = daemon->settings->audit_interval_ms * SKR_NS_PER_MS,
+                                            .report = on_drift,
+                                            .arg = daemon};
+    r = skr_learn_new(&learn, &daemon->learn);
+    if (r == 0)
+        r = skr_drift_new(&drift, &daemon->drift);
+    if (r == 0)
+        r = make_events(daemon);
+    if (r < 0)
+        return skr_error_set(error, SKR_ERROR_INTERNAL, "The agent cannot start: %s.", strerror(-r));
+    skr_program_on_remote_pa(daemon->program, on_remote_pa, daemon);
+    skr_desired_listen(daemon->desired, skr_program_changes, daemon->program);
+    skr_desired_listen(daemon->desired, skr_host_changes, daemon->host);
+    skr_desired_listen(daemon->desired, skr_learn_changes, daemon->learn);
+    skr_desired_listen(daemon->desired, on_changes, daemon);
+    on_inventory(-1, 0, daemon);
+    return 0;
+}
+
+void wiring_free(struct daemon *daemon)
+{
+    struct port *port, *next;
+    HASH_ITER (hh, daemon->ports, port, next) {
+        HASH_DELETE(hh, daemon->ports, port);
+        free(port);
+    }
+}

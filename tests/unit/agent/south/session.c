@@ -1,0 +1,392 @@
+#include "agent/south/session.h"
+#include "tests/unit/agent/build.h"
+#include "tests/unit/agent/south/controller.h"
+#include <event2/thread.h>
+#include <unistd.h>
+
+static struct controller controller;
+static struct event_base *base;
+static struct skr_identity *identity;
+static struct skr_desired *desired;
+static struct skr_report *report;
+static struct skr_session *session;
+static struct skr_error error;
+static unsigned synced_count, connected_count;
+static char cache[] = "/tmp/skerry-session-XXXXXX";
+static const struct skr_uuid network = {{0xaa}};
+
+static void on_synced(void *arg)
+{
+    (void)arg;
+    synced_count++;
+}
+
+static void on_connected(void *arg, bool connected)
+{
+    (void)arg;
+    connected_count += connected;
+}
+
+static void start(bool (*script)(struct controller *controller, SSL *ssl, int connection))
+{
+    char *request, *certificate;
+    controller_start(&controller, script);
+    cr_assert_eq(skr_identity_prepare(NULL, &identity, &error), 0);
+    cr_assert_eq(skr_tls_request_new(identity->tls, &request, &error), 0);
+    cr_assert_eq(skr_tls_sign_host(controller.authority, request, &controller.host_id, skr_clock_wall_ms(), 3600000,
+                                   &certificate, &error),
+                 0);
+    cr_assert_eq(skr_identity_enrolled(identity, &controller.host_id, controller.address, certificate,
+                                       &controller.authority_pem, 1, &error),
+                 0);
+    free(request);
+    free(certificate);
+    close(mkstemp(cache));
+    unlink(cache);
+    base = event_base_new();
+    skr_desired_new(&desired);
+    skr_report_new(&report);
+    struct skr_session_options options = {.base = base,
+                                          .identity = identity,
+                                          .desired = desired,
+                                          .report = report,
+                                          .fastpath = "memory",
+                                          .cache_path = cache,
+                                          .reconnect_ms = 10,
+                                          .save_ms = 5,
+                                          .connected = on_connected,
+                                          .synced = on_synced};
+    cr_assert_eq(skr_session_new(&options, &session, &error), 0);
+    skr_session_start(session);
+}
+
+/* Runs the loop until the script is through, ten seconds at most. */
+static void run(void)
+{
+    int64_t until = skr_clock_monotonic_ns() + 10 * SKR_NS_PER_S;
+    while (!atomic_load(&controller.done)) {
+        struct timeval turn = {.tv_usec = 20000};
+        cr_assert_lt(skr_clock_monotonic_ns(), until, "the script does not end");
+        event_base_loopexit(base, &turn);
+        event_base_dispatch(base);
+    }
+}
+
+static void stop(void)
+{
+    skr_session_free(session);
+    skr_report_free(report);
+    skr_desired_free(desired);
+    event_base_free(base);
+    skr_identity_free(identity);
+    controller_stop(&controller);
+    unlink(cache);
+}
+
+/* ---- what the controller says ---- */
+
+static uint8_t database[16] = {0xdb};
+
+static void welcome(SSL *ssl, uint32_t keepalive_ms, bool rolled_back)
+{
+    Skerry__V1__Welcome body = SKERRY__V1__WELCOME__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    body.database_id = (ProtobufCBinaryData){16, database};
+    body.incarnation = 1;
+    body.digest_key_0 = test_key.k0;
+    body.digest_key_1 = test_key.k1;
+    body.keepalive_ms = keepalive_ms;
+    body.rolled_back = rolled_back;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_WELCOME;
+    envelope.welcome = &body;
+    controller_write(ssl, &envelope);
+}
+
+static uint64_t send_delta(SSL *ssl, uint64_t version, uint64_t lie)
+{
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, version);
+    uint64_t digest = delta_upsert(delta, RECORD, test_id(0xec, 1),
+                                   body_record(5001, 0x0a000005, 1, 0xc0000202, test_id(5, 2), test_id(0xad, 1)));
+    delta->digest = digest + lie;
+    delta->revision = 40;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_DELTA;
+    envelope.delta = delta;
+    controller_write(ssl, &envelope);
+    delta_free(delta);
+    return digest;
+}
+
+static uint64_t root_of(uint64_t digest)
+{
+    uint8_t bytes[25] = {DOMAIN_SCOPE};
+    memcpy(bytes + 1, network.bytes, 16);
+    for (int i = 0; i < 8; i++)
+        bytes[17 + i] = (uint8_t)(digest >> (8 * i));
+    return skr_siphash(&test_key, bytes, sizeof(bytes));
+}
+
+static void goodbye(SSL *ssl, const char *reason)
+{
+    Skerry__V1__Goodbye body = SKERRY__V1__GOODBYE__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    body.reason = (char *)reason;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_GOODBYE;
+    envelope.goodbye = &body;
+    controller_write(ssl, &envelope);
+}
+
+static void expect_and_forget(SSL *ssl, Skerry__V1__Envelope__BodyCase body)
+{
+    Skerry__V1__Envelope *envelope = controller_expect(ssl, body);
+    cr_assert(envelope, "message %d did not come", (int)body);
+    skr_envelope_free(envelope);
+}
+
+/* ---- a session, and the next one knows what the first was told ---- */
+
+static bool two_sessions(struct controller *c, SSL *ssl, int connection)
+{
+    Skerry__V1__Envelope *hello = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    (void)c;
+    cr_assert(hello);
+    cr_assert_eq(hello->hello->session_number, (uint64_t)connection + 1);
+    cr_assert_str_eq(hello->hello->fastpath, "memory");
+    if (connection == 1) {
+        cr_assert_eq(hello->hello->revision, 41);
+        cr_assert_neq(hello->hello->root_digest, 0);
+        cr_assert_eq(hello->hello->database_id.len, 16);
+        skr_envelope_free(hello);
+        return false;
+    }
+    cr_assert_eq(hello->hello->database_id.len, 0);
+    skr_envelope_free(hello);
+    welcome(ssl, 1000, false);
+    uint64_t digest = send_delta(ssl, 3, 0);
+    Skerry__V1__Envelope *applied = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_APPLIED);
+    cr_assert(applied);
+    cr_assert_eq(applied->applied->version, 3);
+    cr_assert_eq(applied->applied->digest, digest);
+    skr_envelope_free(applied);
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    Skerry__V1__Synced synced = SKERRY__V1__SYNCED__INIT;
+    synced.revision = 41;
+    synced.root_digest = root_of(digest);
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_SYNCED;
+    envelope.synced = &synced;
+    controller_write(ssl, &envelope);
+    Skerry__V1__Ping ping = SKERRY__V1__PING__INIT;
+    ping.sequence = 77;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_PING;
+    envelope.ping = &ping;
+    controller_write(ssl, &envelope);
+    Skerry__V1__Envelope *pong = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_PONG);
+    cr_assert(pong && pong->pong->sequence == 77);
+    skr_envelope_free(pong);
+    return true;
+}
+
+Test(session, applies_and_comes_back_with_what_it_knows)
+{
+    start(two_sessions);
+    run();
+    cr_assert_eq(connected_count, 1);
+    cr_assert_eq(synced_count, 1);
+    struct skr_session_status status;
+    skr_session_status(session, &status);
+    cr_assert_gt(status.certificate_until_ms, skr_clock_wall_ms());
+    struct skr_desired *again;
+    uint64_t root = skr_desired_root_digest(desired);
+    skr_session_free(session);
+    session = NULL;
+    skr_desired_new(&again);
+    cr_assert_eq(skr_desired_load(again, cache, &error), 0, "%s", error.detail);
+    cr_assert_eq(skr_desired_root_digest(again), root);
+    skr_desired_free(again);
+    stop();
+}
+
+static bool silence(struct controller *c, SSL *ssl, int connection)
+{
+    (void)c;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    if (connection == 1)
+        return false;
+    welcome(ssl, 100, false);
+    while (true) { /* reads, says nothing, until the agent has had enough */
+        Skerry__V1__Envelope *envelope = controller_read(ssl);
+        if (!envelope)
+            return true;
+        skr_envelope_free(envelope);
+    }
+}
+
+Test(session, leaves_a_silent_controller)
+{
+    start(silence);
+    run();
+    cr_assert_eq(atomic_load(&controller.connections), 2);
+    stop();
+}
+
+static bool outside_time(struct controller *c, SSL *ssl, int connection)
+{
+    if (connection == 0) {
+        expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+        goodbye(ssl, "certificate_outside_its_time");
+        skr_envelope_free(controller_read(ssl));
+        return true;
+    }
+    if (connection == 2) {
+        expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+        return false;
+    }
+    char *certificate;
+    Skerry__V1__Envelope *request = controller_read(ssl), envelope = SKERRY__V1__ENVELOPE__INIT;
+    cr_assert(request && request->body_case == SKERRY__V1__ENVELOPE__BODY_RENEW);
+    cr_assert_eq(skr_tls_sign_host(c->authority, request->renew->certificate_request, &c->host_id, skr_clock_wall_ms(),
+                                   7200000, &certificate, NULL),
+                 0);
+    skr_envelope_free(request);
+    Skerry__V1__Renewed body = SKERRY__V1__RENEWED__INIT;
+    body.certificate = certificate;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_RENEWED;
+    envelope.renewed = &body;
+    controller_write(ssl, &envelope);
+    free(certificate);
+    skr_envelope_free(controller_read(ssl));
+    return true;
+}
+
+Test(session, renews_when_the_controller_says_it_is_late)
+{
+    start(outside_time);
+    char *before = strdup(identity->certificate);
+    run();
+    cr_assert_str_neq(identity->certificate, before);
+    free(before);
+    stop();
+}
+
+static bool set_back(struct controller *c, SSL *ssl, int connection)
+{
+    (void)c;
+    (void)connection;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 100, true);
+    send_delta(ssl, 3, 0);
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_PING);
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_PING);
+    return false;
+}
+
+Test(session, changes_nothing_for_a_database_that_was_set_back)
+{
+    start(set_back);
+    run();
+    struct skr_uuid known = skr_desired_database_id(desired);
+    cr_assert(skr_uuid_is_nil(&known));
+    cr_assert_eq(skr_desired_root_digest(desired), 0);
+    cr_assert_eq(connected_count, 1);
+    stop();
+}
+
+static bool lies(struct controller *c, SSL *ssl, int connection)
+{
+    (void)c;
+    (void)connection;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 1000, false);
+    send_delta(ssl, 3, 1);
+    Skerry__V1__Envelope *resync = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_RESYNC);
+    cr_assert(resync);
+    cr_assert_eq(resync->resync->version, 3);
+    skr_envelope_free(resync);
+    return false;
+}
+
+Test(session, asks_again_when_the_digest_differs)
+{
+    start(lies);
+    run();
+    stop();
+}
+
+static bool garbage(struct controller *c, SSL *ssl, int connection)
+{
+    (void)c;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    static const uint8_t frames[3][8] = {{0xff, 0xff, 0xff, 0xff}, {0, 0, 0, 2, 0xff, 0xff}, {0, 0, 0, 0}};
+    if (connection < 3) {
+        SSL_write(ssl, frames[connection], 8);
+        skr_envelope_free(controller_read(ssl));
+    }
+    return connection < 3;
+}
+
+Test(session, leaves_a_controller_that_sends_garbage)
+{
+    start(garbage);
+    run();
+    cr_assert_eq(atomic_load(&controller.connections), 4);
+    cr_assert_eq(connected_count, 0);
+    stop();
+}
+
+/* ---- reports ---- */
+
+static void accept_report(SSL *ssl, uint64_t sequence)
+{
+    Skerry__V1__ReportAccepted body = SKERRY__V1__REPORT_ACCEPTED__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    body.sequence = sequence;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_REPORT_ACCEPTED;
+    envelope.report_accepted = &body;
+    controller_write(ssl, &envelope);
+}
+
+static bool hear_reports(struct controller *c, SSL *ssl, int connection)
+{
+    (void)c;
+    (void)connection;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 1000, false);
+    Skerry__V1__Envelope *envelope = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_REPORT);
+    cr_assert(envelope && envelope->report->whole);
+    cr_assert_eq(envelope->report->n_bindings, 1);
+    cr_assert_eq(envelope->report->n_learned, 0, "withdrawn before anybody heard of it");
+    accept_report(ssl, envelope->report->sequence);
+    skr_envelope_free(envelope);
+    send_delta(ssl, 1, 0);
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_APPLIED);
+    envelope = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_REPORT);
+    cr_assert(envelope && !envelope->report->whole);
+    cr_assert_eq(envelope->report->n_bindings, 0);
+    cr_assert_eq(envelope->report->n_claims, 1);
+    skr_envelope_free(envelope);
+    return false;
+}
+
+static void claim(void *arg, const struct skr_desired_change *changes, size_t count)
+{
+    struct skr_uuid id = test_id(0xad, 9);
+    (void)arg;
+    (void)changes;
+    (void)count;
+    skr_report_claim(report, &id, "tap9", true);
+}
+
+Test(session, reports_all_and_then_differences)
+{
+    struct skr_uuid adapter = test_id(0xad, 1);
+    struct skr_learned learned = {.adapter_id = adapter,
+                                  .evidence = SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE};
+    start(hear_reports);
+    skr_report_binding(report, &adapter, true, "tap1", NULL);
+    skr_report_learned(report, &learned);
+    learned.withdrawn = true;
+    skr_report_learned(report, &learned);
+    skr_desired_listen(desired, claim, NULL);
+    run();
+    stop();
+}
