@@ -109,6 +109,11 @@ static const struct {
         [SKR_TOKEN] = {-1, {NAME("token")}},
 };
 
+int skr_name_scope(enum skr_resource_id resource)
+{
+    return names[resource].query.sql ? names[resource].parent : -1;
+}
+
 int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
                   struct skr_uuid *ret_id, struct skr_error *error)
 {

@@ -512,15 +512,16 @@ def two_tenants(lab: Lab, hosts_per_site=((1, 2), (2, 1)), say=lambda text: None
             host.join(lab.join_string(model["host_groups"][site]["id"]))
             host.start()
             model["hosts"].append(host)
+    learning = api.find("port-classifications", "Guest dynamic IP")
     for tenant in ("red", "blue"):
         say(f"tenant {tenant}: VM network with subnets 10.0.0.0/24 and 10.0.1.0/24")
-        owner = api.create("tenants", name=tenant, logical_network_ids=[network["id"]])
+        owner = api.create("tenants", name=tenant, logical_network_ids=[network["id"]], port_classification_ids=[learning["id"]])
         vm_network = api.create("vm-networks", name=f"{tenant}-net", tenant_id=owner["id"], logical_network_id=network["id"])
         subnets = []
         for index in range(2):
             subnet = api.create("vm-subnets", name=f"{tenant}-{index}", tenant_id=owner["id"], vm_network_id=vm_network["id"],
                                 prefix=f"10.0.{index}.0/24")
-            api.create("ip-pools", name=f"{tenant}-pool-{index}", vm_subnet_id=subnet["id"], tenant_id=owner["id"],
+            api.create("ip-pools", name=f"{tenant}-pool-{index}", vm_subnet_id=subnet["id"],
                        subnet=f"10.0.{index}.0/24", range_start=f"10.0.{index}.2", range_end=f"10.0.{index}.200")
             subnets.append(subnet)
         model[tenant] = {"tenant": owner, "vm_network": vm_network, "subnets": subnets}

@@ -1,0 +1,437 @@
+/* What agents do: join, report, claim. */
+#include "tests/unit/controller/model/world.h"
+#include <skerry/clock.h>
+
+/* ---- enrolment ---- */
+
+struct joining {
+    struct skr_uuid token_id;
+    char secret[SKR_SECRET_TEXT_MAX];
+};
+
+static void make_token(struct world *world, const char *json, struct joining *ret)
+{
+    SKR_CLEANUP(answer_cleanup) struct answer token = {0};
+    cr_assert_eq(world_request(world, SKR_OPERATION_CREATE, SKR_JOIN_TOKEN, NULL, json, &token), 0, "%s",
+                 token.error.detail);
+    ret->token_id = skr_object_id(token.object);
+    snprintf(ret->secret, sizeof(ret->secret), "%s", skr_object_text(token.object, SKR_JOIN_TOKEN_SECRET));
+}
+
+static int join(struct world *world, struct joining *joining, uint8_t key, struct skr_enrolment *ret,
+                struct skr_error *error)
+{
+    Skerry__V1__Enroll enroll;
+    skerry__v1__enroll__init(&enroll);
+    enroll.token_id = (ProtobufCBinaryData){16, joining->token_id.bytes};
+    enroll.secret = joining->secret;
+    enroll.host_name = "node 1/x";
+    *ret = (struct skr_enrolment){.enroll = &enroll};
+    memset(ret->key_hash, key, sizeof(ret->key_hash));
+    *error = (struct skr_error){0};
+    return skr_store_write_wait(world->test.store, skr_model_enroll, ret, NULL, error);
+}
+
+static int authorize(struct world *world, const struct skr_uuid *id, uint8_t key, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
+    uint8_t hash[32];
+    memset(hash, key, sizeof(hash));
+    *error = (struct skr_error){0};
+    cr_assert_eq(skr_store_read_begin(world->test.store, &txn, error), 0);
+    return skr_model_authorize_host(txn, id, hash, error);
+}
+
+Test(model_enrolment, one_use_one_winner_who_may_ask_again)
+{
+    struct world w;
+    struct joining joining;
+    struct skr_enrolment first, again, other;
+    struct skr_error error;
+    world_open(&w);
+    make_token(&w, "{'name': 'j'}", &joining);
+    cr_assert_eq(join(&w, &joining, 1, &first, &error), 0, "%s", error.detail);
+    cr_expect_eq(join(&w, &joining, 1, &again, &error), 0, "%s", error.detail);
+    cr_expect(skr_uuid_equal(&first.host_id, &again.host_id));
+    cr_expect_lt(join(&w, &joining, 2, &other, &error), 0);
+    cr_expect_eq(error.tag, SKR_ERROR_UNAUTHENTICATED);
+    joining.secret[0] ^= 1;
+    cr_expect_lt(join(&w, &joining, 1, &other, &error), 0);
+    cr_expect_eq(error.tag, SKR_ERROR_UNAUTHENTICATED);
+    world_name(&w, "host", &first.host_id);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = world_get(&w, SKR_HOST, "host");
+    cr_expect_str_eq(skr_object_text(host, SKR_FIELD_NAME), "node-1-x");
+    cr_expect_eq(authorize(&w, &first.host_id, 1, &error), 0, "%s", error.detail);
+    cr_expect_lt(authorize(&w, &first.host_id, 2, &error), 0);
+    cr_expect_eq(error.tag, SKR_ERROR_FORBIDDEN);
+    struct skr_uuid nobody = skr_uuid_new();
+    cr_expect_lt(authorize(&w, &nobody, 1, &error), 0);
+    cr_expect_eq(error.tag, SKR_ERROR_NOT_FOUND);
+    world_close(&w);
+}
+
+Test(model_enrolment, names_are_made_unique_and_approval_is_waited_for)
+{
+    struct world w;
+    struct joining joining;
+    struct skr_enrolment one, two;
+    struct skr_error error;
+    struct skr_action_request request;
+    world_open(&w);
+    make_token(&w, "{'name': 'j', 'uses': 2, 'approve': true}", &joining);
+    cr_assert_eq(join(&w, &joining, 1, &one, &error), 0, "%s", error.detail);
+    cr_assert_eq(join(&w, &joining, 2, &two, &error), 0, "%s", error.detail);
+    cr_expect(two.pending_approval);
+    world_name(&w, "one", &one.host_id);
+    world_name(&w, "two", &two.host_id);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = world_get(&w, SKR_HOST, "two");
+    cr_expect_str_eq(skr_object_text(host, SKR_FIELD_NAME), "node-1-x-2");
+    cr_expect_lt(authorize(&w, &two.host_id, 2, &error), 0);
+    cr_expect_eq(error.tag, SKR_ERROR_FORBIDDEN);
+    cr_expect_eq(world_action(&w, SKR_HOST, "two", "approve", NULL, &request, &error), 0);
+    skr_action_request_done(&request);
+    cr_expect_eq(authorize(&w, &two.host_id, 2, &error), 0, "%s", error.detail);
+    cr_assert_eq(join(&w, &joining, 2, &two, &error), 0, "%s", error.detail);
+    cr_expect(!two.pending_approval);
+    cr_expect_eq(world_action(&w, SKR_HOST, "two", "revoke", NULL, &request, &error), 0);
+    skr_action_request_done(&request);
+    cr_expect_lt(authorize(&w, &two.host_id, 2, &error), 0);
+    cr_expect_lt(join(&w, &joining, 2, &two, &error), 0);
+    world_close(&w);
+}
+
+/* ---- learning ---- */
+
+struct say {
+    Skerry__V1__Report report;
+    Skerry__V1__LearnedAddress learned, *learned_list[1];
+    Skerry__V1__Claim claim, *claim_list[1];
+    Skerry__V1__DriftItem drift, *drift_list[1];
+    Skerry__V1__PortBinding binding, *binding_list[1];
+    struct skr_uuid adapter;
+    uint8_t address[4], mac[6], key[16];
+};
+
+static void say_init(struct say *say, struct world *world, const char *adapter)
+{
+    memset(say, 0, sizeof(*say));
+    skerry__v1__report__init(&say->report);
+    skerry__v1__learned_address__init(&say->learned);
+    skerry__v1__claim__init(&say->claim);
+    skerry__v1__drift_item__init(&say->drift);
+    skerry__v1__port_binding__init(&say->binding);
+    say->adapter = world_id(world, adapter);
+    say->learned_list[0] = &say->learned;
+    say->claim_list[0] = &say->claim;
+    say->drift_list[0] = &say->drift;
+    say->binding_list[0] = &say->binding;
+    say->report.learned = say->learned_list;
+    say->report.claims = say->claim_list;
+    say->report.drift = say->drift_list;
+    say->report.bindings = say->binding_list;
+    memcpy(say->mac, "\x02\x11\x22\x33\x44\x55", 6);
+    memset(say->key, 9, sizeof(say->key));
+    say->learned.adapter_id = say->claim.adapter_id = say->binding.adapter_id =
+            (ProtobufCBinaryData){16, say->adapter.bytes};
+    say->learned.customer_address = (ProtobufCBinaryData){4, say->address};
+    say->learned.mac = (ProtobufCBinaryData){6, say->mac};
+    say->drift.key = (ProtobufCBinaryData){16, say->key};
+    say->drift.object_kind = "filter";
+    say->drift.object = "filter of tap1";
+    say->drift.field = "program";
+    say->drift.expected = "there";
+    say->drift.found = "missing";
+}
+
+/* How many refusals the report met. */
+static size_t report(struct world *world, const char *host, const struct say *say)
+{
+    Skerry__V1__ReportAccepted *accepted = NULL;
+    struct skr_error error = {0};
+    cr_assert_eq(world_report(world, host, &say->report, &accepted, &error), 0, "%s", error.detail);
+    size_t refused = accepted->n_refusals;
+    skerry__v1__report_accepted__free_unpacked(accepted, NULL);
+    return refused;
+}
+
+static size_t learn(struct world *world, const char *host, const char *adapter, uint8_t last, int evidence,
+                    bool withdrawn)
+{
+    struct say say;
+    say_init(&say, world, adapter);
+    memcpy(say.address, (uint8_t[]){10, 0, 0, last}, 4);
+    say.learned.evidence = (Skerry__V1__LearnedEvidence)evidence;
+    say.learned.withdrawn = withdrawn;
+    say.report.n_learned = 1;
+    return report(world, host, &say);
+}
+
+/* Who has the address: "dynamic red-1", "" when nobody. */
+static void holder(struct world *world, const char *adapter, uint8_t last, char ret[static 64])
+{
+    struct skr_object *rows[100];
+    struct skr_address wanted;
+    char text[SKR_ADDRESS_TEXT_MAX];
+    snprintf(text, sizeof(text), "10.0.0.%u", last);
+    cr_assert_eq(skr_address_parse(text, &wanted), 0);
+    ret[0] = '\0';
+    size_t count = world_list(world, SKR_LOOKUP_RECORD, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID, adapter, rows, 100);
+    for (size_t i = 0; i < count; i++) {
+        struct skr_address address = skr_object_address(rows[i], SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS);
+        if (skr_object_has(rows[i], SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS) && !skr_address_compare(&address, &wanted))
+            snprintf(ret, 64, "%s %s", skr_object_text(rows[i], SKR_LOOKUP_RECORD_TYPE), adapter);
+        skr_object_unref(rows[i]);
+    }
+}
+
+static void expect_holder(struct world *world, const char *adapter, uint8_t last, const char *wanted)
+{
+    char found[64];
+    holder(world, adapter, last, found);
+    cr_expect_str_eq(found, wanted, "10.0.0.%u of %s: \"%s\", not \"%s\"", last, adapter, found, wanted);
+}
+
+static void learning_world(struct world *w)
+{
+    world_open(w);
+    world_fill(w);
+    world_create(w, SKR_NETWORK_ADAPTER, "dyn-1",
+                 "{'name': 'dyn-1', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h1', "
+                 "'ip_addresses': [], 'classification_id': '$Guest dynamic IP'}");
+    world_create(w, SKR_NETWORK_ADAPTER, "dyn-2",
+                 "{'name': 'dyn-2', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h2', "
+                 "'ip_addresses': [], 'classification_id': '$Guest dynamic IP'}");
+}
+
+Test(model_learned, first_owner_keeps_it_and_an_announcement_moves_it)
+{
+    struct world w;
+    enum { SOURCE = 1, ANNOUNCEMENT = 2 };
+    learning_world(&w);
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 50, SOURCE, false), 0);
+    expect_holder(&w, "dyn-1", 50, "dynamic dyn-1");
+    int64_t revision = skr_store_revision(w.test.store);
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 50, SOURCE, false), 0);
+    cr_expect_eq(skr_store_revision(w.test.store), revision, "a report that says nothing new writes nothing");
+    cr_expect_eq(learn(&w, "h2", "dyn-2", 50, SOURCE, false), 1);
+    cr_expect_eq(world_events(&w, "AddressConflict"), 1);
+    expect_holder(&w, "dyn-1", 50, "dynamic dyn-1");
+    cr_expect_eq(learn(&w, "h2", "dyn-2", 50, ANNOUNCEMENT, false), 0);
+    expect_holder(&w, "dyn-1", 50, "");
+    expect_holder(&w, "dyn-2", 50, "dynamic dyn-2");
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 50, SOURCE, true), 0); /* not his any more */
+    expect_holder(&w, "dyn-2", 50, "dynamic dyn-2");
+    cr_expect_eq(learn(&w, "h2", "dyn-2", 50, SOURCE, true), 0);
+    expect_holder(&w, "dyn-2", 50, "");
+    world_close(&w);
+}
+
+Test(model_learned, what_may_not_be_learned)
+{
+    struct world w;
+    learning_world(&w);
+    cr_expect_eq(learn(&w, "h1", "red-1", 60, 1, false), 1, "its profile does not learn");
+    cr_expect_eq(learn(&w, "h2", "dyn-1", 60, 1, false), 1, "not on this host");
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 1, 1, false), 1, "the gateway");
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 255, 1, false), 1, "broadcast");
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 2, 2, false), 1, "red-1 has it by hand");
+    expect_holder(&w, "red-1", 2, "static red-1");
+    for (int last = 100; last < 164; last++)
+        cr_assert_eq(learn(&w, "h1", "dyn-1", (uint8_t)last, 1, false), 0, "%d", last);
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 164, 1, false), 1, "65 addresses");
+    world_close(&w);
+}
+
+Test(model_learned, a_whole_report_takes_back_what_it_leaves_out)
+{
+    struct world w;
+    struct say say;
+    learning_world(&w);
+    cr_assert_eq(learn(&w, "h1", "dyn-1", 50, 1, false), 0);
+    cr_assert_eq(learn(&w, "h1", "dyn-1", 51, 1, false), 0);
+    say_init(&say, &w, "dyn-1");
+    memcpy(say.address, (uint8_t[]){10, 0, 0, 51}, 4);
+    say.report.n_learned = 1;
+    say.report.whole = true;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    expect_holder(&w, "dyn-1", 50, "");
+    expect_holder(&w, "dyn-1", 51, "dynamic dyn-1");
+    world_close(&w);
+}
+
+/* The pool does not hand out what was learned, and what is written by hand overrules it. */
+Test(model_learned, pools_and_administrators)
+{
+    struct world w;
+    char text[SKR_ADDRESS_TEXT_MAX];
+    learning_world(&w);
+    cr_assert_eq(learn(&w, "h1", "dyn-1", 3, 1, false), 0);
+    world_create(&w, SKR_NETWORK_ADAPTER, "next",
+                 "{'name': 'next', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a'}");
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *next = world_get(&w, SKR_NETWORK_ADAPTER, "next");
+    skr_address_format(&next->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES].addresses[0], text);
+    cr_expect_str_eq(text, "10.0.0.4");
+    world_patch(&w, SKR_NETWORK_ADAPTER, "next", "{'ip_addresses': ['10.0.0.3']}");
+    expect_holder(&w, "dyn-1", 3, "");
+    expect_holder(&w, "next", 3, "static next");
+    expect_holder(&w, "next", 4, "");
+    cr_expect_eq(world_events(&w, "LearnedAddressOverruled"), 1);
+    world_close(&w);
+}
+
+/* ---- claims, bindings, drift ---- */
+
+static size_t claim(struct world *world, const char *host, const char *adapter, bool withdrawn)
+{
+    struct say say;
+    say_init(&say, world, adapter);
+    say.claim.interface = "tap7";
+    say.claim.withdrawn = withdrawn;
+    say.report.n_claims = 1;
+    return report(world, host, &say);
+}
+
+static bool on_host(struct world *world, const char *adapter, const char *host)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = world_get(world, SKR_NETWORK_ADAPTER, adapter);
+    struct skr_uuid id = skr_object_uuid(object, SKR_NETWORK_ADAPTER_HOST_ID);
+    struct skr_uuid wanted = host ? world_id(world, host) : (struct skr_uuid){0};
+    return skr_uuid_equal(&id, &wanted);
+}
+
+Test(model_claim, first_come_and_let_go)
+{
+    struct world w;
+    world_open(&w);
+    world_fill(&w);
+    cr_expect_eq(claim(&w, "h2", "blue-1", false), 0);
+    cr_expect(on_host(&w, "blue-1", "h2"));
+    cr_expect_eq(claim(&w, "h1", "blue-1", false), 1);
+    cr_expect_eq(world_events(&w, "ClaimConflict"), 1);
+    cr_expect(on_host(&w, "blue-1", "h2"));
+    cr_expect_eq(claim(&w, "h1", "blue-1", true), 0); /* never had it */
+    cr_expect(on_host(&w, "blue-1", "h2"));
+    cr_expect_eq(claim(&w, "h2", "blue-1", true), 0);
+    cr_expect(on_host(&w, "blue-1", NULL));
+    cr_expect_eq(claim(&w, "h1", "blue-1", false), 0);
+    cr_expect(on_host(&w, "blue-1", "h1"));
+    world_patch(&w, SKR_NETWORK_ADAPTER, "blue-1", "{'host_id': '$h2'}"); /* now placed by hand: no claim to withdraw */
+    cr_expect_eq(claim(&w, "h2", "blue-1", true), 0);
+    cr_expect(on_host(&w, "blue-1", "h2"));
+    world_close(&w);
+}
+
+Test(model_claim, only_where_it_is_allowed_and_reached)
+{
+    struct world w;
+    struct skr_error error = {0};
+    world_open(&w);
+    world_fill(&w);
+    world_patch(&w, SKR_HOST_GROUP, "north", "{'claims': false}");
+    cr_expect_eq(claim(&w, "h1", "blue-1", false), 1);
+    cr_expect(on_host(&w, "blue-1", NULL));
+    cr_assert_eq(world_join(&w, "h3", "root", "eth0", 3, &error), 0); /* no site covers the root */
+    cr_expect_eq(claim(&w, "h3", "blue-1", false), 1);
+    cr_expect_eq(world_events(&w, "ClaimRefused"), 1);
+    cr_expect(on_host(&w, "blue-1", NULL));
+    world_close(&w);
+}
+
+Test(model_report, bindings_and_drift)
+{
+    struct world w;
+    struct say say;
+    struct skr_object *rows[4];
+    world_open(&w);
+    world_fill(&w);
+    say_init(&say, &w, "red-1");
+    say.binding.bound = true;
+    say.binding.interface = "tap1";
+    say.report.n_bindings = 1;
+    say.report.n_drift = 1;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *before = world_get(&w, SKR_NETWORK_ADAPTER, "red-1");
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *bound = world_get(&w, SKR_NETWORK_ADAPTER, "red-1");
+    cr_expect_eq(skr_object_integer(bound, SKR_NETWORK_ADAPTER_BOUND), 1);
+    cr_expect_str_eq(skr_object_text(bound, SKR_NETWORK_ADAPTER_BOUND_INTERFACE), "tap1");
+    cr_expect_eq(skr_object_integer(bound, SKR_FIELD_ETAG), skr_object_integer(before, SKR_FIELD_ETAG));
+    cr_assert_eq(world_list(&w, SKR_COMPLIANCE, SKR_COMPLIANCE_HOST_ID, "h1", rows, 4), 1);
+    cr_expect_str_eq(skr_object_text(rows[0], SKR_COMPLIANCE_FOUND), "missing");
+    skr_object_unref(rows[0]);
+    say.report.n_bindings = 0;
+    say.drift.resolved = true;
+    cr_expect_eq(report(&w, "h2", &say), 0); /* the same key of another host is another finding */
+    cr_assert_eq(world_list(&w, SKR_COMPLIANCE, SKR_COMPLIANCE_HOST_ID, "h1", rows, 4), 1);
+    skr_object_unref(rows[0]);
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(world_list(&w, SKR_COMPLIANCE, SKR_COMPLIANCE_HOST_ID, "h1", rows, 4), 0);
+    say.report.n_drift = 0;
+    say.report.whole = true;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *unbound = world_get(&w, SKR_NETWORK_ADAPTER, "red-1");
+    cr_expect_eq(skr_object_integer(unbound, SKR_NETWORK_ADAPTER_BOUND), 0);
+    world_close(&w);
+}
+
+/* ---- tokens of the API ---- */
+
+static int first_token(struct skr_txn *txn, void *token, struct skr_error *error)
+{
+    free(*(char **)token);
+    *(char **)token = NULL;
+    return skr_model_first_token(txn, token, error);
+}
+
+static int authenticate(struct world *world, const char *bearer, int64_t later_ms, struct skr_principal *ret)
+{
+    SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
+    struct skr_error error = {0};
+    cr_assert_eq(skr_store_read_begin(world->test.store, &txn, &error), 0);
+    int r = skr_model_authenticate(txn, bearer, skr_clock_wall_ms() + later_ms, ret, &error);
+    cr_expect(r == 0 || error.tag == SKR_ERROR_UNAUTHENTICATED, "%s", error.detail);
+    return r;
+}
+
+Test(model_token, the_first_one_ends_with_the_second)
+{
+    struct world w;
+    struct skr_principal principal = {0};
+    struct skr_error error = {0};
+    char *first = NULL, *none = NULL, own[128], id[SKR_UUID_TEXT_MAX];
+    SKR_CLEANUP(answer_cleanup) struct answer token = {0};
+    world_open(&w);
+    cr_assert_eq(skr_store_write_wait(w.test.store, first_token, &first, NULL, &error), 0, "%s", error.detail);
+    cr_assert_eq(skr_store_write_wait(w.test.store, first_token, &none, NULL, &error), 0);
+    cr_expect_null(none);
+    cr_expect_eq(authenticate(&w, first, 0, &principal), 0);
+    cr_expect_eq(principal.role, SKR_ROLE_ADMIN);
+    cr_expect_lt(authenticate(&w, first, 25 * 3600 * 1000LL, &principal), 0);
+    cr_expect_lt(authenticate(&w, "nonsense", 0, &principal), 0);
+    cr_expect_lt(authenticate(&w, "01970000-0000-7000-8000-000000000000.x", 0, &principal), 0);
+    cr_assert_eq(world_request(&w, SKR_OPERATION_CREATE, SKR_TOKEN, NULL, "{'name': 'mine'}", &token), 0);
+    struct skr_uuid token_id = skr_object_id(token.object);
+    snprintf(own, sizeof(own), "%s.%s", skr_uuid_format(&token_id, id),
+             skr_object_text(token.object, SKR_TOKEN_SECRET));
+    cr_expect_eq(authenticate(&w, own, 0, &principal), 0);
+    cr_expect_lt(authenticate(&w, first, 0, &principal), 0);
+    own[strlen(own) - 1] ^= 1;
+    cr_expect_lt(authenticate(&w, own, 0, &principal), 0);
+    world_name(&w, "mine", &token_id);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = world_get(&w, SKR_TOKEN, "mine");
+    cr_expect_null(skr_object_text(row, SKR_TOKEN_SECRET), "a secret is shown once");
+    free(first);
+    world_close(&w);
+}
+
+Test(model_bootstrap, is_idempotent)
+{
+    struct world w;
+    struct skr_error error = {0};
+    world_open(&w);
+    size_t names = w.count;
+    int64_t revision = skr_store_revision(w.test.store);
+    cr_assert_eq(skr_store_write_wait(w.test.store, skr_model_bootstrap, NULL, NULL, &error), 0);
+    cr_expect_eq(skr_store_revision(w.test.store), revision);
+    cr_expect_eq(names, 22, "a root, a MAC pool, ten profiles and their classifications: %zu", names);
+    world_close(&w);
+}
