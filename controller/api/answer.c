@@ -66,7 +66,7 @@ void skr_http_answer_error(struct skr_http_request *request, const struct skr_er
         char allowed[SKR_HTTP_METHODS_TEXT_MAX];
         skr_http_add_header(request, "Allow", skr_http_methods_format(request->route.methods, allowed));
     }
-    if (info->http_status >= 500 && skr_log_allowed(&limit, 20))
+    if ((error->tag == SKR_ERROR_INTERNAL || error->tag == SKR_ERROR_STORAGE) && skr_log_allowed(&limit, 20))
         skr_log(SKR_LOG_ERROR, "request failed", "request_id=%s type=%s detail='%s'", request->id, info->name,
                 error->detail);
 }

@@ -161,7 +161,7 @@ int skr_http_boolean(struct skr_http_request *request, const char *name, bool *r
 int skr_http_wait_parameters(struct skr_http_request *request, unsigned *ret_timeout_ms, struct skr_error *error);
 /* "500ms", "30s", "2m"; -EINVAL. */
 int skr_http_duration_parse(const char *text, unsigned *ret_ms);
-/* If-Match / ETag: "123" in quotes, or *. ret_etag 0 = none given, -1 = any. */
+/* "123" in quotes; ret_etag 0 = none given. "Any version" (*) is refused: it would undo what this header is for. */
 int skr_http_if_match(const char *text, int64_t *ret_etag, struct skr_error *error);
 
 /* Worker only. The request will be completed by its owner, or by the timer at the deadline; then `next` runs. */

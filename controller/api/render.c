@@ -44,10 +44,12 @@ static void look_up(struct skr_api *api, const struct skr_object *object, struct
     struct skr_uuid id = skr_object_uuid(object, SKR_FIELD_ID);
     struct skr_realization write;
     skr_realization_of_object(api->realizations, object->resource->id, &id, ret);
-    if (ret->state != SKR_REALIZATION_REALIZED ||
-        skr_realization_of_write(api->realizations, skr_object_integer(object, SKR_FIELD_ETAG), &write) < 0)
+    if (ret->state != SKR_REALIZATION_REALIZED)
         return;
-    if (write.state == SKR_REALIZATION_PENDING && !write.applied && !write.pending && !write.offline && !write.failed)
+    int64_t etag = skr_object_integer(object, SKR_FIELD_ETAG);
+    bool known = skr_realization_of_write(api->realizations, etag, &write) == 0;
+    if (!known ||
+        (write.state == SKR_REALIZATION_PENDING && !write.applied && !write.pending && !write.offline && !write.failed))
         ret->state = SKR_REALIZATION_PENDING;
 }
 

@@ -352,15 +352,11 @@ int skr_http_if_match(const char *text, int64_t *ret_etag, struct skr_error *err
         *ret_etag = 0;
         return 0;
     }
-    if (strcmp(text, "*") == 0) {
-        *ret_etag = -1;
-        return 0;
-    }
     errno = 0;
     long long etag = text[0] == '"' && isdigit((unsigned char)text[1]) ? strtoll(text + 1, &end, 10) : 0;
     if (etag <= 0 || errno || strcmp(end, "\"") != 0)
         return skr_error_set(error, SKR_ERROR_SYNTAX,
-                             "If-Match holds one ETag in quotes, as GET answered it (\"42\"), or *, not %.60s", text);
+                             "If-Match holds one ETag in quotes, as GET answered it (\"42\"), not %.60s", text);
     *ret_etag = etag;
     return 0;
 }

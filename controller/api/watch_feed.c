@@ -25,7 +25,7 @@ static void append(struct skr_watch *watch, const char *text, size_t size)
     watch->size += size;
 }
 
-/* One event; `id` 0 = none. Compact JSON holds no line break, so it fits one data line. */
+/* One event; `id` -1 = none. Compact JSON holds no line break, so it fits one data line. */
 static void append_event(struct skr_watch *watch, const char *event, int64_t id, json_t *stolen)
 {
     char head[96];
@@ -33,7 +33,7 @@ static void append_event(struct skr_watch *watch, const char *event, int64_t id,
     json_decref(stolen);
     if (!data)
         return;
-    int size = id ? snprintf(head, sizeof(head), "id: %" PRId64 "\nevent: %s\ndata: ", id, event)
+    int size = id >= 0 ? snprintf(head, sizeof(head), "id: %" PRId64 "\nevent: %s\ndata: ", id, event)
                   : snprintf(head, sizeof(head), "event: %s\ndata: ", event);
     append(watch, head, (size_t)size);
     append(watch, data, strlen(data));
@@ -138,7 +138,7 @@ static void feed_rows(struct skr_watch *watch, struct skr_txn *txn, const struct
 /* Tells the client why there will be no more, and ends. */
 static void end_with(struct skr_watch *watch, const struct skr_error *error)
 {
-    append_event(watch, error->tag == SKR_ERROR_GONE ? "gone" : "error", 0,
+    append_event(watch, error->tag == SKR_ERROR_GONE ? "gone" : "error", -1,
                  skr_problem_to_json(error, watch->request->id));
     watch->ended = true;
 }
@@ -155,7 +155,7 @@ static void feed_statuses(struct skr_watch *watch, struct skr_txn *txn, const st
             continue;
         json_t *data = describe(statuses[i].resource, &statuses[i].id, 0);
         json_object_set_new(data, "object", skr_render_object(request->api, &request->principal, object, NULL, NULL));
-        append_event(watch, "status", 0, data);
+        append_event(watch, "status", -1, data);
     }
 }
 

@@ -72,7 +72,7 @@ static int parse_preconditions(struct skr_http_request *request, struct skr_writ
     if (changes && !match)
         return skr_error_set(error, SKR_ERROR_PRECONDITION_REQUIRED,
                              "Say which version you change: send If-Match with the ETag of your last GET");
-    write->if_match = etag > 0 ? etag : 0;
+    write->if_match = etag;
     write->if_none_match_any = none != NULL;
     return 0;
 }
@@ -202,7 +202,9 @@ static void on_written(struct skr_http_request *request)
         skr_http_answer_error(request, &late);
         return;
     }
-    if (job->result < 0) {
+    /* A dry run is rolled back by an error of its own that says nothing. */
+    bool dry_run_passed = job->write.dry_run && job->result == -ECANCELED;
+    if (job->result < 0 && !dry_run_passed) {
         skr_http_answer_error(request, &job->error);
         return;
     }
