@@ -208,6 +208,13 @@ static int check_servers(const struct skr_object *pool, int field, struct skr_er
     return 0;
 }
 
+static bool ranges_change(const struct skr_write *write)
+{
+    return skr_write_changes(write, SKR_IP_POOL_RANGE_START) || skr_write_changes(write, SKR_IP_POOL_RANGE_END) ||
+           skr_write_changes(write, SKR_IP_POOL_RESERVED) || skr_write_changes(write, SKR_IP_POOL_VIP_RESERVED) ||
+           skr_write_changes(write, SKR_IP_POOL_GATEWAYS);
+}
+
 static int prepare(struct skr_write *write, struct skr_error *error)
 {
     int r = check_parent(write, error);
@@ -223,7 +230,7 @@ static int prepare(struct skr_write *write, struct skr_error *error)
         r = check_servers(write->after, SKR_IP_POOL_WINS_SERVERS, error);
     if (r == 0)
         r = check_siblings(write, error);
-    return r < 0 ? r : skr_ip_pool_count(write->txn, write->after, error);
+    return r < 0 || !ranges_change(write) ? r : skr_ip_pool_count(write->txn, write->after, error);
 }
 
 /* ---- what follows ---- */
@@ -254,13 +261,6 @@ static int take_present(struct skr_write *write, struct skr_error *error)
     for (size_t i = 0; r == 0 && i < adapters.count; i++)
         r = skr_ip_take(write->txn, &subnet_id, &addresses[i], &adapters.items[i], "/range_start", error);
     return r;
-}
-
-static bool ranges_change(const struct skr_write *write)
-{
-    return skr_write_changes(write, SKR_IP_POOL_RANGE_START) || skr_write_changes(write, SKR_IP_POOL_RANGE_END) ||
-           skr_write_changes(write, SKR_IP_POOL_RESERVED) || skr_write_changes(write, SKR_IP_POOL_VIP_RESERVED) ||
-           skr_write_changes(write, SKR_IP_POOL_GATEWAYS);
 }
 
 static int stored(struct skr_write *write, struct skr_error *error)

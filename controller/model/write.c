@@ -217,19 +217,24 @@ static int check_tenant(struct skr_write *write, struct skr_error *error)
     return 0;
 }
 
-/* The answer: the after-image, what is computed, and a secret this once. */
+/* The answer: the after-image, what is computed, and a secret this once. Computed fields may rest on what followed from
+ * the write (a pool's counters), so these objects are read again. */
 static int answer(struct skr_write *write, struct skr_write_request *request, struct skr_error *error)
 {
     const struct skr_rules *rules = skr_rules_get(write->resource);
-    SKR_CLEANUP(skr_object_cleanup)
-    struct skr_object *result = skr_object_copy(write->after ? write->after : write->before);
-    if (write->secret_field >= 0 && !request->dry_run)
-        skr_object_set_text(result, write->secret_field, write->secret);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *result = NULL;
     if (rules->compute && write->after) {
-        int r = rules->compute(write->txn, result, error);
+        struct skr_uuid id = skr_object_id(write->after);
+        int r = skr_fetch(write->txn, write->resource, &id, &result, error);
+        if (r == 0)
+            r = rules->compute(write->txn, result, error);
         if (r < 0)
             return r;
+    } else {
+        result = skr_object_copy(write->after ? write->after : write->before);
     }
+    if (write->secret_field >= 0 && !request->dry_run)
+        skr_object_set_text(result, write->secret_field, write->secret);
     request->result = SKR_TAKE(result);
     return request->dry_run ? -ECANCELED : 0;
 }

@@ -137,6 +137,10 @@ Test(model_pools, a_pool_made_later_knows_addresses_in_use)
                  "{'name': 'blue-pool', 'vm_subnet_id': '$blue-a', 'subnet': '10.0.0.0/24', 'range_start': '10.0.0.2', "
                  "'range_end': '10.0.0.9'}");
     expect_utilization(&w, "blue-pool", 8, 1, 0, 0, 7);
+    SKR_CLEANUP(answer_cleanup) struct answer answer = {0};
+    world_request(&w, SKR_OPERATION_PATCH, SKR_IP_POOL, "blue-pool", "{'range_end': '10.0.0.10'}", &answer);
+    const json_t *utilization = answer.object->values[SKR_IP_POOL_UTILIZATION].json;
+    cr_expect_str_eq(json_string_value(json_object_get(utilization, "free")), "8", "the answer says it at once");
     world_create(&w, SKR_NETWORK_ADAPTER, "blue-2",
                  "{'name': 'blue-2', 'vm_network_id': '$blue-net', 'vm_subnet_id': '$blue-a'}");
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = world_get(&w, SKR_NETWORK_ADAPTER, "blue-2");
@@ -146,7 +150,7 @@ Test(model_pools, a_pool_made_later_knows_addresses_in_use)
     cr_expect_str_eq(text, "10.0.0.3");
     world_delete(&w, SKR_NETWORK_ADAPTER, "blue-2");
     world_delete(&w, SKR_NETWORK_ADAPTER, "blue-1");
-    expect_utilization(&w, "blue-pool", 8, 0, 0, 0, 8);
+    expect_utilization(&w, "blue-pool", 9, 0, 0, 0, 9);
     world_delete(&w, SKR_IP_POOL, "blue-pool");
     world_close(&w);
 }
