@@ -150,17 +150,20 @@ static int open_listener(const char *listen_on, int *ret_fd, uint16_t *ret_port,
                              gai_strerror(r));
     int fd SKR_CLEANUP(skr_close_cleanup) = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {0};
     socklen_t size = sizeof(bound);
     bool good = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
                 bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0 &&
-                getsockname(fd, (struct sockaddr *)&bound, &size) == 0;
+                getsockname(fd, &bound.any, &size) == 0;
     int failed = errno;
     freeaddrinfo(found);
     if (!good)
         return skr_error_set(error, SKR_ERROR_UNAVAILABLE, "Cannot listen on %s: %s", listen_on, strerror(failed));
-    *ret_port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                  : ((struct sockaddr_in *)&bound)->sin_port);
+    *ret_port = ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
     *ret_fd = skr_take_fd(&fd);
     return 0;
 }

@@ -34,7 +34,7 @@ static void append_event(struct skr_watch *watch, const char *event, int64_t id,
     if (!data)
         return;
     int size = id >= 0 ? snprintf(head, sizeof(head), "id: %" PRId64 "\nevent: %s\ndata: ", id, event)
-                  : snprintf(head, sizeof(head), "event: %s\ndata: ", event);
+                       : snprintf(head, sizeof(head), "event: %s\ndata: ", event);
     append(watch, head, (size_t)size);
     append(watch, data, strlen(data));
     append(watch, "\n\n", 2);
