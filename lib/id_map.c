@@ -16,6 +16,18 @@ static uint32_t hash(uint32_t type, const struct skr_uuid *id)
     return (uint32_t)(h >> 32);
 }
 
+/* Beside the slots stands a byte each, 0 = empty, else a piece of the key's hash: a walk past other elements then
+ * seldom has to fetch them, which is what a large map spends its time on. */
+static uint8_t *tags_of(const struct skr_id_map *map)
+{
+    return (uint8_t *)(map->slots + map->capacity);
+}
+
+static uint8_t tag_of(uint32_t hashed)
+{
+    return (uint8_t)(hashed >> 25) | 0x80;
+}
+
 static bool is(const void *element, uint32_t type, const struct skr_uuid *id)
 {
     const struct skr_map_key *key = element;
@@ -23,25 +35,38 @@ static bool is(const void *element, uint32_t type, const struct skr_uuid *id)
 }
 
 /* The slot that holds the key, or the empty one where it would go. */
-static uint32_t find(const struct skr_id_map *map, uint32_t type, const struct skr_uuid *id)
+static uint32_t find(const struct skr_id_map *map, uint32_t type, const struct skr_uuid *id, uint32_t hashed)
 {
-    uint32_t mask = map->capacity - 1, slot = hash(type, id) & mask;
+    uint32_t mask = map->capacity - 1, slot = hashed & mask;
+    const uint8_t *tags = tags_of(map);
+    uint8_t tag = tag_of(hashed);
 
-    while (map->slots[slot] && !is(map->slots[slot], type, id))
+    while (tags[slot] && !(tags[slot] == tag && is(map->slots[slot], type, id)))
         slot = (slot + 1) & mask;
     return slot;
 }
 
+static void set(struct skr_id_map *map, uint32_t slot, void *element, uint8_t tag)
+{
+    map->slots[slot] = element;
+    tags_of(map)[slot] = tag;
+}
+
 static void resize(struct skr_id_map *map, uint32_t capacity)
 {
-    struct skr_id_map bigger = {.slots = calloc(capacity, sizeof(void *)), .capacity = capacity, .count = map->count};
+    struct skr_id_map bigger = {
+            .slots = calloc(capacity, sizeof(void *) + 1), .capacity = capacity, .count = map->count};
 
     if (!bigger.slots)
         abort();
     for (uint32_t i = 0; i < map->capacity; i++) {
         const struct skr_map_key *key = map->slots[i];
-        if (key)
-            bigger.slots[find(&bigger, key->type, &key->id)] = map->slots[i];
+        if (!key)
+            continue;
+        uint32_t hashed = hash(key->type, &key->id), slot = hashed & (capacity - 1);
+        while (bigger.slots[slot])
+            slot = (slot + 1) & (capacity - 1);
+        set(&bigger, slot, map->slots[i], tag_of(hashed));
     }
     free(map->slots);
     *map = bigger;
@@ -55,7 +80,7 @@ void skr_id_map_done(struct skr_id_map *map)
 
 void *skr_id_map_get(const struct skr_id_map *map, uint32_t type, const struct skr_uuid *id)
 {
-    return map->count ? map->slots[find(map, type, id)] : NULL;
+    return map->count ? map->slots[find(map, type, id, hash(type, id))] : NULL;
 }
 
 void skr_id_map_put(struct skr_id_map *map, void *element)
@@ -64,7 +89,8 @@ void skr_id_map_put(struct skr_id_map *map, void *element)
 
     if ((uint64_t)(map->count + 1) * 4 > (uint64_t)map->capacity * 3)
         resize(map, map->capacity ? map->capacity * 2 : CAPACITY_MIN);
-    map->slots[find(map, key->type, &key->id)] = element;
+    uint32_t hashed = hash(key->type, &key->id);
+    set(map, find(map, key->type, &key->id, hashed), element, tag_of(hashed));
     map->count++;
 }
 
@@ -72,7 +98,7 @@ void *skr_id_map_remove(struct skr_id_map *map, uint32_t type, const struct skr_
 {
     if (map->count == 0)
         return NULL;
-    uint32_t mask = map->capacity - 1, hole = find(map, type, id);
+    uint32_t mask = map->capacity - 1, hole = find(map, type, id, hash(type, id));
     void *removed = map->slots[hole];
     if (!removed)
         return NULL;
@@ -82,11 +108,11 @@ void *skr_id_map_remove(struct skr_id_map *map, uint32_t type, const struct skr_
         const struct skr_map_key *key = map->slots[slot];
         uint32_t home = hash(key->type, &key->id) & mask;
         if (((slot - home) & mask) >= ((slot - hole) & mask)) {
-            map->slots[hole] = map->slots[slot];
+            set(map, hole, map->slots[slot], tags_of(map)[slot]);
             hole = slot;
         }
     }
-    map->slots[hole] = NULL;
+    set(map, hole, NULL, 0);
     map->count--;
     if (map->count == 0)
         skr_id_map_done(map);

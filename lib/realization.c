@@ -105,6 +105,16 @@ int skr_realization_of_write(struct skr_realization_table *table, int64_t revisi
     return 0;
 }
 
+static struct skr_realization_needs *needs_of_object(const struct realization_object *object)
+{
+    if (object->needs)
+        return skr_realization_needs_ref(object->needs);
+    struct skr_realization_needs *needs = skr_realization_needs_new(object->scope_count, 0);
+    for (uint32_t i = 0; i < object->scope_count; i++)
+        needs->pairs[i] = (struct skr_realization_pair){.scope = object->scopes[i], .version = 1};
+    return needs;
+}
+
 void skr_realization_of_object(struct skr_realization_table *table, enum skr_resource_id resource,
                                const struct skr_uuid *id, struct skr_realization *ret)
 {
@@ -113,7 +123,7 @@ void skr_realization_of_object(struct skr_realization_table *table, enum skr_res
 
     pthread_mutex_lock(&shard->lock);
     const struct realization_object *object = skr_id_map_get(&shard->objects, resource, id);
-    struct skr_realization_needs *needs = object ? skr_realization_needs_ref(object->needs) : NULL;
+    struct skr_realization_needs *needs = object ? needs_of_object(object) : NULL;
     pthread_mutex_unlock(&shard->lock);
     skr_realization_summarize(table, needs, id, ret);
     skr_realization_needs_unref(needs);

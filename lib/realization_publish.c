@@ -249,28 +249,44 @@ void skr_realization_reached(struct skr_realization_table *table, int64_t revisi
 
 /* ---- objects ---- */
 
+/* Replaces what is known of the object; NULL: nothing. */
+static void object_set(struct skr_realization_table *table, const struct skr_map_key *key,
+                       struct realization_object *object)
+{
+    struct realization_shard *shard = skr_realization_shard(table, key);
+
+    pthread_mutex_lock(&shard->lock);
+    struct realization_object *before = skr_id_map_remove(&shard->objects, key->type, &key->id);
+    if (object)
+        skr_id_map_put(&shard->objects, object);
+    pthread_mutex_unlock(&shard->lock);
+    if (before)
+        skr_realization_needs_unref(before->needs);
+    free(before);
+}
+
 void skr_realization_object(struct skr_realization_table *table, enum skr_resource_id resource,
                             const struct skr_uuid *id, struct skr_realization_needs *needs)
 {
     struct skr_map_key key = {.id = *id, .type = resource};
-    struct realization_shard *shard = skr_realization_shard(table, &key);
+    struct realization_object *object = needs ? must(calloc(1, sizeof(*object))) : NULL;
 
-    pthread_mutex_lock(&shard->lock);
-    struct realization_object *object = skr_id_map_get(&shard->objects, resource, id);
     if (object) {
-        skr_realization_needs_unref(object->needs);
-    } else if (needs) {
-        object = must(calloc(1, sizeof(*object)));
         object->key = key;
-        skr_id_map_put(&shard->objects, object);
-    }
-    if (needs) {
         object->needs = skr_realization_needs_ref(needs);
-    } else if (object) {
-        skr_id_map_remove(&shard->objects, resource, id);
-        free(object);
     }
-    pthread_mutex_unlock(&shard->lock);
+    object_set(table, &key, object);
+}
+
+void skr_realization_object_loaded(struct skr_realization_table *table, enum skr_resource_id resource,
+                                   const struct skr_uuid *id, const struct skr_map_key *scopes, uint32_t count)
+{
+    struct realization_object *object = must(calloc(1, sizeof(*object) + count * sizeof(*scopes)));
+
+    object->key = (struct skr_map_key){.id = *id, .type = resource};
+    object->scope_count = count;
+    memcpy(object->scopes, scopes, count * sizeof(*scopes));
+    object_set(table, &object->key, object);
 }
 
 /* ---- members ---- */

@@ -60,7 +60,9 @@ struct realization_write {
 
 struct realization_object {
     struct skr_map_key key; /* type: enum skr_resource_id */
+    uint32_t scope_count;   /* of scopes, when needs is NULL: unchanged since the start */
     struct skr_realization_needs *needs;
+    struct skr_map_key scopes[];
 };
 
 struct realization_host {

@@ -104,7 +104,7 @@ void skr_policy_compile_member(struct skr_policy *policy, struct member *member)
             addresses[message.n_provider_addresses++] = skr_policy_wire_address(&address->address);
     uint32_t *vsids = skr_policy_must(calloc(member->subnet_count + 1, sizeof(*vsids)));
     for (uint32_t i = 0; i < member->subnet_count; i++)
-        vsids[i] = member->subnets[i].subnet->vsid;
+        vsids[i] = skr_policy_member_subnets(member)[i].subnet->vsid;
     qsort(vsids, member->subnet_count, sizeof(*vsids), by_number);
 
     message.provider_addresses = addresses;

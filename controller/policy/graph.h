@@ -59,7 +59,7 @@ struct scope {
     uint32_t ring_first, ring_count, ring_capacity;
     size_t ring_keys;
     struct member_list members;
-    uint32_t member_count, lingering;
+    uint32_t member_count;
     /* Of the write in progress. */
     struct skr_map_key *changed;
     uint32_t changed_count, changed_capacity;
@@ -86,15 +86,26 @@ struct member_subnet {
     uint32_t ports;
 };
 
+/* Of a member that has no port any more. */
+struct lingering {
+    struct member *member;
+    uint64_t version; /* of the removal, to be acknowledged by every connected member */
+    int64_t since, acked;
+    LIST_ENTRY(lingering) link;
+};
+
 /* A host in a scope: in its own host scope, or in the domain of a VM network. */
 struct member {
     struct skr_map_key key; /* the scope's, in host->members */
     struct host *host;
     struct scope *scope;
     LIST_ENTRY(member) scope_link, host_link;
-    struct member_subnet *subnets; /* with ports on this host */
-    uint32_t subnet_count, ports;
-    bool dirty; /* its Member object must be compiled */
+    union { /* subnets with ports on this host: mostly one */
+        struct member_subnet one;
+        struct member_subnet *many;
+    };
+    uint32_t subnet_count, subnet_capacity, ports; /* capacity 0: one */
+    bool dirty;                                    /* its Member object must be compiled */
     LIST_ENTRY(member) dirty_link;
     /* What the host has. */
     enum member_sync sync;
@@ -104,11 +115,7 @@ struct member {
     struct inflight *inflight;
     uint32_t inflight_count;
     TAILQ_ENTRY(member) queue_link; /* changed while the window was closed */
-    /* Lingering: no port is left. */
-    bool lingering;
-    uint64_t linger_version; /* of the removal, to be acknowledged by every connected member */
-    int64_t linger_since, linger_acked;
-    LIST_ENTRY(member) linger_link;
+    struct lingering *linger;       /* NULL: it has ports */
 };
 
 TAILQ_HEAD(member_queue, member);
@@ -269,7 +276,7 @@ struct skr_policy {
     struct changed_object *objects;
     uint32_t object_count, object_capacity;
     /* Timers. */
-    struct member_list lingering;
+    LIST_HEAD(, lingering) lingering;
     int64_t linger_due, sync_due, idle_due; /* INT64_MAX: nothing to do */
     TAILQ_HEAD(, host) sync_queue;
     uint32_t idle_cursor;
@@ -343,6 +350,9 @@ struct frames *skr_policy_delta_buckets(const struct skr_policy *policy, const s
 void skr_policy_frames_unref(struct frames *frames);
 
 /* member.c: who is a member, lingering. */
+/* The member's subnets, subnet_count of them. */
+const struct member_subnet *skr_policy_member_subnets(const struct member *member);
+void skr_policy_member_free(struct member *member);
 struct member *skr_policy_member_find(const struct host *host, const struct skr_map_key *scope);
 /* Finds or makes the membership. */
 struct member *skr_policy_member_of(struct skr_policy *policy, struct host *host, struct scope *scope);

@@ -40,21 +40,45 @@ struct member *skr_policy_member_of(struct skr_policy *policy, struct host *host
     return member;
 }
 
+const struct member_subnet *skr_policy_member_subnets(const struct member *member)
+{
+    return member->subnet_capacity ? member->many : &member->one;
+}
+
 static struct member_subnet *member_subnet(struct member *member, const struct subnet *subnet)
 {
+    struct member_subnet *subnets = member->subnet_capacity ? member->many : &member->one;
+
     for (uint32_t i = 0; i < member->subnet_count; i++)
-        if (member->subnets[i].subnet == subnet)
-            return &member->subnets[i];
+        if (subnets[i].subnet == subnet)
+            return &subnets[i];
     return NULL;
+}
+
+static struct member_subnet *member_subnet_add(struct member *member, struct subnet *subnet)
+{
+    uint32_t capacity = member->subnet_capacity ? member->subnet_capacity : 1;
+
+    if (member->subnet_count == capacity) {
+        struct member_subnet *many = skr_policy_must(calloc(capacity * 2, sizeof(*many)));
+        memcpy(many, skr_policy_member_subnets(member), capacity * sizeof(*many));
+        if (member->subnet_capacity)
+            free(member->many);
+        member->many = many;
+        member->subnet_capacity = capacity * 2;
+    }
+    struct member_subnet *entry = (member->subnet_capacity ? member->many : &member->one) + member->subnet_count++;
+    *entry = (struct member_subnet){.subnet = subnet};
+    return entry;
 }
 
 static void linger_stop(struct member *member)
 {
-    if (!member->lingering)
+    if (!member->linger)
         return;
-    member->lingering = false;
-    member->scope->lingering--;
-    LIST_REMOVE(member, linger_link);
+    LIST_REMOVE(member->linger, link);
+    free(member->linger);
+    member->linger = NULL;
 }
 
 static int64_t linger_step_ns(const struct skr_policy *policy)
@@ -65,12 +89,13 @@ static int64_t linger_step_ns(const struct skr_policy *policy)
 
 static void linger_start(struct skr_policy *policy, struct member *member)
 {
-    member->lingering = true;
-    member->scope->lingering++;
-    member->linger_version = member->scope->version + 1;
-    member->linger_since = policy->now_ns;
-    member->linger_acked = 0;
-    LIST_INSERT_HEAD(&policy->lingering, member, linger_link);
+    struct lingering *linger = skr_policy_must(calloc(1, sizeof(*linger)));
+
+    linger->member = member;
+    linger->version = member->scope->version + 1;
+    linger->since = policy->now_ns;
+    member->linger = linger;
+    LIST_INSERT_HEAD(&policy->lingering, linger, link);
     if (policy->linger_due == INT64_MAX)
         policy->linger_due = policy->now_ns + linger_step_ns(policy);
 }
@@ -82,10 +107,7 @@ void skr_policy_member_port_added(struct skr_policy *policy, struct member *memb
     linger_stop(member);
     member->ports++;
     if (!entry) {
-        size_t size = (member->subnet_count + 1) * sizeof(*member->subnets);
-        member->subnets = skr_policy_must(realloc(member->subnets, size));
-        entry = &member->subnets[member->subnet_count++];
-        *entry = (struct member_subnet){.subnet = subnet};
+        entry = member_subnet_add(member, subnet);
         skr_policy_member_mark(policy, member);
     }
     entry->ports++;
@@ -96,7 +118,7 @@ void skr_policy_member_port_removed(struct skr_policy *policy, struct member *me
     struct member_subnet *entry = member_subnet(member, subnet);
 
     if (--entry->ports == 0) {
-        *entry = member->subnets[--member->subnet_count];
+        *entry = skr_policy_member_subnets(member)[--member->subnet_count];
         skr_policy_member_mark(policy, member);
     }
     if (--member->ports == 0)
@@ -123,18 +145,26 @@ void skr_policy_member_end(struct skr_policy *policy, struct member *member)
     skr_realization_leave(policy->options.realizations, &scope->key, &host->node.key.id);
     if (scope->domain)
         skr_policy_scope_remove(policy, scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER, &host->node.key.id);
-    free(member->subnets);
+    skr_policy_member_free(member);
+}
+
+void skr_policy_member_free(struct member *member)
+{
+    if (member->subnet_capacity)
+        free(member->many);
+    free(member->linger);
+    free(member->inflight);
     free(member);
 }
 
 /* Has every connected member acknowledged that this one has no port any more? */
-static bool linger_acknowledged(const struct member *leaving)
+static bool linger_acknowledged(const struct lingering *linger)
 {
     const struct member *member;
 
-    LIST_FOREACH (member, &leaving->scope->members, scope_link) {
+    LIST_FOREACH (member, &linger->member->scope->members, scope_link) {
         const struct session *session = member->host->session;
-        if (session && session->state != SESSION_HELD && member->acked < leaving->linger_version)
+        if (session && session->state != SESSION_HELD && member->acked < linger->version)
             return false;
     }
     return true;
@@ -143,17 +173,17 @@ static bool linger_acknowledged(const struct member *leaving)
 void skr_policy_linger_run(struct skr_policy *policy)
 {
     int64_t now = policy->now_ns;
-    struct member *member, *next;
+    struct lingering *linger, *next;
 
     if (now < policy->linger_due)
         return;
-    for (member = LIST_FIRST(&policy->lingering); member; member = next) {
-        next = LIST_NEXT(member, linger_link);
-        if (member->linger_acked == 0 && linger_acknowledged(member))
-            member->linger_acked = now;
-        bool quiet = member->linger_acked && now - member->linger_acked >= policy->options.linger_ms * INT64_C(1000000);
-        if (quiet || now - member->linger_since >= policy->options.linger_max_ms * INT64_C(1000000))
-            skr_policy_member_end(policy, member);
+    for (linger = LIST_FIRST(&policy->lingering); linger; linger = next) {
+        next = LIST_NEXT(linger, link);
+        if (linger->acked == 0 && linger_acknowledged(linger))
+            linger->acked = now;
+        bool quiet = linger->acked && now - linger->acked >= policy->options.linger_ms * INT64_C(1000000);
+        if (quiet || now - linger->since >= policy->options.linger_max_ms * INT64_C(1000000))
+            skr_policy_member_end(policy, linger->member);
     }
     policy->linger_due = LIST_EMPTY(&policy->lingering) ? INT64_MAX : now + linger_step_ns(policy);
     if (policy->touched_count)

@@ -56,62 +56,59 @@ static struct skr_realization_needs *needs_of_write(const struct skr_policy *pol
     return needs;
 }
 
-static struct skr_realization_needs *needs_of_adapter(const struct adapter *adapter)
-{
-    const struct scope *domain = adapter->domain ? adapter->domain->scope : NULL;
-    uint32_t pairs = (adapter->scope != NULL) + (domain != NULL), records = 0, index = 0;
-    const struct record *record;
-
-    if (pairs == 0)
-        return NULL;
-    LIST_FOREACH (record, &adapter->records, adapter_link)
-        records++;
-    struct skr_realization_needs *needs = skr_realization_needs_new(pairs, records + 1);
-    if (adapter->scope) {
-        pair_set(needs, index, adapter->scope, 0);
-        pair_touch(needs, index++, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &adapter->node.key.id);
-    }
-    if (domain) {
-        pair_set(needs, index, domain, adapter->scope ? 1 : 0);
-        LIST_FOREACH (record, &adapter->records, adapter_link)
-            pair_touch(needs, index, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &record->node.key.id);
-    }
-    return needs;
-}
-
-/* The object itself, as it stands in its scope now. */
-static struct skr_realization_needs *needs_of_node(const struct node *node)
+/* Where the object stands now. */
+static uint32_t scopes_of_node(const struct node *node, const struct scope *ret_scopes[2])
 {
     const struct scope *scope = NULL;
-    uint32_t type = 0;
+    uint32_t count = 0;
 
     switch ((enum skr_resource_id)node->key.type) {
-    case SKR_NETWORK_ADAPTER:
-        return needs_of_adapter((const struct adapter *)node);
+    case SKR_NETWORK_ADAPTER: {
+        const struct adapter *adapter = (const struct adapter *)node;
+        if (adapter->scope)
+            ret_scopes[count++] = adapter->scope;
+        scope = adapter->domain ? adapter->domain->scope : NULL;
+        break;
+    }
     case SKR_HOST:
         scope = ((const struct host *)node)->scope;
-        type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST;
         break;
     case SKR_PROVIDER_ADDRESS:
         scope = ((const struct provider_address *)node)->scope;
-        type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS;
         break;
     case SKR_VM_NETWORK:
         scope = ((const struct domain *)node)->scope;
-        type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN;
         break;
     case SKR_VM_SUBNET:
         scope = ((const struct subnet *)node)->scope;
-        type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET;
         break;
     default:
         break;
     }
-    if (!scope)
+    if (scope)
+        ret_scopes[count++] = scope;
+    return count;
+}
+
+/* An adapter's records fail by their own ids; all else carries the object's. */
+static struct skr_realization_needs *needs_of_node(const struct node *node)
+{
+    const struct adapter *adapter = node->key.type == SKR_NETWORK_ADAPTER ? (const struct adapter *)node : NULL;
+    const struct scope *scopes[2];
+    const struct record *record;
+    uint32_t count = scopes_of_node(node, scopes), records = 0;
+
+    if (count == 0)
         return NULL;
-    struct skr_realization_needs *needs = skr_realization_needs_new(1, 1);
-    pair_set(needs, 0, scope, 0);
-    pair_touch(needs, 0, type, &node->key.id);
+    if (adapter)
+        LIST_FOREACH (record, &adapter->records, adapter_link)
+            records++;
+    struct skr_realization_needs *needs = skr_realization_needs_new(count, records);
+    for (uint32_t i = 0; i < count; i++)
+        pair_set(needs, i, scopes[i], 0);
+    if (adapter)
+        LIST_FOREACH (record, &adapter->records, adapter_link)
+            pair_touch(needs, count - 1, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &record->node.key.id);
     return needs;
 }
 
@@ -168,11 +165,12 @@ void skr_policy_realize_load(struct skr_policy *policy)
     uint32_t cursor = 0;
 
     for (const struct node *node; (node = skr_id_map_next(&policy->nodes, &cursor));) {
-        struct skr_realization_needs *needs = node->present ? needs_of_node(node) : NULL;
-        if (needs)
-            skr_realization_object(policy->options.realizations, (enum skr_resource_id)node->key.type, &node->key.id,
-                                   needs);
-        skr_realization_needs_unref(needs);
+        const struct scope *scopes[2];
+        uint32_t count = node->present ? scopes_of_node(node, scopes) : 0;
+        if (count)
+            skr_realization_object_loaded(policy->options.realizations, (enum skr_resource_id)node->key.type,
+                                          &node->key.id,
+                                          (struct skr_map_key[2]){scopes[0]->key, scopes[count - 1]->key}, count);
     }
 }
 

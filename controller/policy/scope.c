@@ -19,9 +19,7 @@ static void members_free(struct member_list *members)
 
     while ((member = LIST_FIRST(members))) {
         LIST_REMOVE(member, scope_link);
-        free(member->subnets);
-        free(member->inflight);
-        free(member);
+        skr_policy_member_free(member);
     }
 }
 

@@ -1,4 +1,4 @@
-/* A map from (id, type) to whatever begins with a struct skr_map_key: open addressing over pointers, 8 bytes a slot,
+/* A map from (id, type) to whatever begins with a struct skr_map_key: open addressing over pointers, 9 bytes a slot,
  * because the hot maps of a controller hold millions of small things. The map owns its slots, never its elements. Ids
  * are assigned by us, so the hash needs no secret. One thread. A zeroed struct is an empty map. */
 #pragma once

@@ -77,3 +77,6 @@ void skr_realization_reached(struct skr_realization_table *table, int64_t revisi
 /* The last change of an object; needs NULL forgets it (deleted). */
 void skr_realization_object(struct skr_realization_table *table, enum skr_resource_id resource,
                             const struct skr_uuid *id, struct skr_realization_needs *needs);
+/* After load: an object needs the first version of these scopes. Takes a third of the memory of needs of its own. */
+void skr_realization_object_loaded(struct skr_realization_table *table, enum skr_resource_id resource,
+                                   const struct skr_uuid *id, const struct skr_map_key *scopes, uint32_t count);
