@@ -140,6 +140,7 @@ static void *run(void *arg)
         event_base_loop(worker->base, EVLOOP_ONCE);
         reap(worker);
     }
+    event_base_loop(worker->base, EVLOOP_NONBLOCK); /* libevent frees what was freed last in a turn of its own */
     return NULL;
 }
 
