@@ -231,7 +231,9 @@ Test(south_enrolment, silent_peers_are_gone_after_five_seconds)
     close(fd);
 }
 
-Test(south_handshakes, those_in_progress_are_capped, .timeout = 60)
+TestSuite(south_handshakes, .timeout = 60);
+
+Test(south_handshakes, those_in_progress_are_capped)
 {
     const struct skr_south_options options = {.handshakes_max = 2};
     struct wire wire;

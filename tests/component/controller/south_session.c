@@ -351,7 +351,9 @@ Test(south_session, remediate_becomes_a_command)
     agent_done(&agent);
 }
 
-Test(south_end, goodbye_to_everybody, .timeout = 60)
+TestSuite(south_end, .timeout = 60);
+
+Test(south_end, goodbye_to_everybody)
 {
     struct agent agent;
     struct wire wire;
@@ -366,7 +368,7 @@ Test(south_end, goodbye_to_everybody, .timeout = 60)
     scene_end(&scene);
 }
 
-Test(south_end, a_silent_session_is_pinged_and_then_gone, .timeout = 60)
+Test(south_end, a_silent_session_is_pinged_and_then_gone)
 {
     const struct skr_south_options options = {.keepalive_ms = 300};
     struct agent agent;
