@@ -129,8 +129,8 @@ static __always_inline int flood_from_port(struct __sk_buff *skb, const struct f
 
     local = flood_local(skb, frame, vsid, ifindex);
     result = flood_remote(skb, frame, vsid, subnet, &remote);
-    if (result)
-        return result;
+    if (result) /* those here have their copies: a flood that is not whole, not a drop */
+        drop_count(ifindex, -result);
     verdict_set(skb, SKR_VERDICT_FLOOD, local, vsid, remote);
     return TC_ACT_STOLEN;
 }

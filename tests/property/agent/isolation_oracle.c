@@ -1,0 +1,318 @@
+/* What must happen to a packet, from the model alone: plain scans over adapters, nothing of the tables' shapes. The
+ * order of the checks is part of the contract: it decides which reason a packet with several faults is counted under.
+ */
+#include "tests/property/agent/isolation.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static struct expectation dropped(uint32_t reason)
+{
+    return (struct expectation){.verdict = SKR_VERDICT_DROP, .reason = reason};
+}
+
+static bool is_group(const uint8_t *mac)
+{
+    return mac[0] & 1;
+}
+
+static bool is_gateway(const uint8_t *mac)
+{
+    return !memcmp(mac, gateway_mac, 6);
+}
+
+static const struct model_adapter *by_mac(const struct model *model, unsigned subnet, const uint8_t *mac)
+{
+    for (unsigned i = 0; i < model->adapter_count; i++)
+        if (model->adapters[i].subnet == subnet && !memcmp(model->adapters[i].mac, mac, 6))
+            return &model->adapters[i];
+    return NULL;
+}
+
+static const struct model_adapter *by_ip(const struct model *model, unsigned subnet, uint32_t ip)
+{
+    for (unsigned i = 0; i < model->adapter_count; i++)
+        if (model->adapters[i].subnet == subnet && model->adapters[i].ip == ip)
+            return &model->adapters[i];
+    return NULL;
+}
+
+static bool inside(uint32_t ip, uint32_t prefix, uint32_t length)
+{
+    return length == 0 || (ip ^ prefix) >> (32 - length) == 0;
+}
+
+static bool is_host_of(const struct model_subnet *subnet, uint32_t ip)
+{
+    uint32_t size = 1u << (32 - subnet->length);
+
+    return ip > subnet->prefix && ip < subnet->prefix + size - 1 && ip != subnet_gateway(subnet);
+}
+
+static struct expectation flooded(const struct model *model, unsigned subnet, int except, bool to_hosts)
+{
+    struct expectation expected = {.verdict = SKR_VERDICT_FLOOD, .vsid = model->subnets[subnet].vsid};
+
+    for (int i = 0; i < INTERFACES; i++)
+        if (i != except && model->occupant[i] != NOWHERE && model->adapters[model->occupant[i]].subnet == subnet)
+            expected.target += interface_index[i];
+    for (unsigned host = 0; to_hosts && model->subnets[subnet].has_source && host < HOSTS; host++) {
+        bool present = false;
+
+        for (unsigned i = 0; i < model->adapter_count; i++)
+            present |= model->adapters[i].place == REMOTE && model->adapters[i].host == host &&
+                       model->adapters[i].subnet == subnet;
+        if (present && model->neighbor[host])
+            expected.pa += htonl(host_pa(host));
+    }
+    return expected;
+}
+
+static struct expectation delivered(const struct model *model, const struct model_adapter *to)
+{
+    if (to->record_interface != to->interface)
+        return dropped(SKR_DROP_INTERNAL);
+    return (struct expectation){SKR_VERDICT_LOCAL, 0, interface_index[to->interface], model->subnets[to->subnet].vsid,
+                                0};
+}
+
+static uint32_t ip_length(const struct packet *packet)
+{
+    if (packet->ethertype == ETHERTYPE_ARP)
+        return 28;
+    if (packet->ethertype == ETHERTYPE_IP && packet->gso_size && packet->protocol == IPPROTO_UDP)
+        return 28 + packet->gso_size;
+    return packet->ethertype == 0x88b5 ? packet->payload : 28 + packet->payload;
+}
+
+static struct expectation sent(const struct model *model, const struct packet *packet, const struct model_adapter *to)
+{
+    const struct model_subnet *subnet = &model->subnets[to->subnet];
+    unsigned uplink = to->place == REMOTE && model->neighbor[to->host] ? 0 : subnet->source;
+
+    if (to->place == UNPLACED || !subnet->has_source)
+        return dropped(SKR_DROP_NO_PROVIDER_ADDRESS);
+    if (to->place == UNBOUND)
+        return dropped(SKR_DROP_UNBOUND);
+    if (packet->gso_size && packet->ethertype == ETHERTYPE_IP) /* a test run knows no type of segmentation */
+        return dropped(SKR_DROP_GSO_UNSUPPORTED);
+    return (struct expectation){SKR_VERDICT_REMOTE, 0, interface_index[INTERFACES - UPLINKS + uplink], subnet->vsid,
+                                htonl(host_pa(to->host))};
+}
+
+static struct expectation routed(const struct model *model, const struct packet *packet,
+                                 const struct model_adapter *from)
+{
+    unsigned domain = model->subnets[from->subnet].domain;
+    const struct model_subnet *target = NULL;
+    const struct model_adapter *to;
+    uint32_t next_hop = packet->destination_ip, best = 0;
+
+    if (packet->ethertype != ETHERTYPE_IP)
+        return dropped(SKR_DROP_GATEWAY_PROTOCOL);
+    for (unsigned i = 0; i < model->subnet_count; i++)
+        if (model->subnets[i].domain == domain &&
+            inside(packet->destination_ip, model->subnets[i].prefix, model->subnets[i].length))
+            target = &model->subnets[i];
+    for (unsigned i = 0; !target && i < model->route_count; i++)
+        if (model->routes[i].domain == domain && model->routes[i].length > best &&
+            inside(packet->destination_ip, model->routes[i].prefix, model->routes[i].length)) {
+            best = model->routes[i].length;
+            next_hop = model->routes[i].next_hop;
+        }
+    for (unsigned i = 0; best && i < model->route_count; i++)
+        if (model->routes[i].domain == domain && model->routes[i].length == best)
+            target = &model->subnets[model->routes[i].subnet];
+    if (!target)
+        return dropped(SKR_DROP_NO_ROUTE);
+    if (!target->programmed)
+        return dropped(SKR_DROP_NO_SUBNET);
+    if (packet->destination_ip == subnet_gateway(target))
+        return packet->protocol == 1 && packet->icmp_type == 8
+                       ? (struct expectation){SKR_VERDICT_REPLY, 0, interface_index[from->interface],
+                                              model->subnets[from->subnet].vsid, 0}
+                       : dropped(SKR_DROP_GATEWAY_PROTOCOL);
+    if (packet->ttl <= 1)
+        return dropped(SKR_DROP_TTL_EXCEEDED);
+    to = by_ip(model, (unsigned)(target - model->subnets), next_hop);
+    if (!to)
+        return dropped(SKR_DROP_UNKNOWN_DESTINATION);
+    if (ip_length(packet) > target->mtu)
+        return dropped(SKR_DROP_TOO_BIG);
+    return to->place == BOUND ? delivered(model, to) : sent(model, packet, to);
+}
+
+/* May `from`, with this MAC, use this address as its own? `asks`: in an announcement, where a learned one may move. */
+static bool may_use(const struct model *model, const struct model_adapter *from, const uint8_t *mac, uint32_t ip,
+                    bool asks)
+{
+    const struct model_adapter *holder = by_ip(model, from->subnet, ip);
+    bool chooses = from->flags & SKR_PORT_GUEST_SPECIFIED_IPS;
+
+    if (holder)
+        return !memcmp(holder->mac, mac, 6) || (asks && chooses && holder->dynamic);
+    return chooses && is_host_of(&model->subnets[from->subnet], ip);
+}
+
+static struct expectation switched(const struct model *model, const struct packet *packet,
+                                   const struct model_adapter *from)
+{
+    const struct model_subnet *subnet = &model->subnets[from->subnet];
+    const struct model_adapter *to;
+
+    if (is_group(packet->destination)) {
+        if (!memcmp(packet->destination, "\1\x80\xc2\0\0", 5) && packet->destination[5] < 16)
+            return dropped(SKR_DROP_LINK_LOCAL_GROUP);
+        if (ip_length(packet) > subnet->mtu)
+            return dropped(SKR_DROP_TOO_BIG);
+        return flooded(model, from->subnet, from->interface, true);
+    }
+    if (is_gateway(packet->destination))
+        return routed(model, packet, from);
+    to = by_mac(model, from->subnet, packet->destination);
+    if (!to)
+        return dropped(SKR_DROP_UNKNOWN_DESTINATION);
+    if (to->place == BOUND)
+        return delivered(model, to);
+    return ip_length(packet) > subnet->mtu ? dropped(SKR_DROP_TOO_BIG) : sent(model, packet, to);
+}
+
+static struct expectation asked(const struct model *model, const struct packet *packet,
+                                const struct model_adapter *from)
+{
+    const struct model_subnet *subnet = &model->subnets[from->subnet];
+    const struct arp_fields *arp = &packet->arp;
+    const struct model_adapter *holder = by_ip(model, from->subnet, arp->target);
+    bool announces =
+            arp->sender && (arp->sender == arp->target || (arp->operation == 2 && is_group(packet->destination)));
+    struct expectation answer = {SKR_VERDICT_REPLY, 0, interface_index[from->interface], subnet->vsid, 0};
+
+    if (from->flags & SKR_PORT_ARP_ND_INSPECTION &&
+        (memcmp(arp->sender_mac, packet->source, 6) ||
+         (arp->sender && !may_use(model, from, packet->source, arp->sender, announces))))
+        return dropped(SKR_DROP_ARP_SPOOFED);
+    if (announces)
+        return flooded(model, from->subnet, from->interface, true);
+    if (arp->operation == 2)
+        return is_gateway(packet->destination) ? (struct expectation){.verdict = SKR_VERDICT_CONSUMED}
+                                               : switched(model, packet, from);
+    if (arp->target == subnet_gateway(subnet) || (holder && memcmp(holder->mac, packet->source, 6)))
+        return answer;
+    if (subnet->learns)
+        return flooded(model, from->subnet, from->interface, true);
+    return holder ? (struct expectation){.verdict = SKR_VERDICT_CONSUMED} : dropped(SKR_DROP_UNKNOWN_DESTINATION);
+}
+
+static uint32_t guarded(const struct model *model, const struct packet *packet, const struct model_adapter *from)
+{
+    bool udp = packet->protocol == IPPROTO_UDP;
+
+    if (udp && packet->source_port == 67 && packet->destination_port == 68 && from->flags & SKR_PORT_DHCP_GUARD)
+        return SKR_DROP_DHCP_GUARD;
+    if (packet->protocol == 1 && packet->icmp_type == 9 && from->flags & SKR_PORT_ROUTER_GUARD)
+        return SKR_DROP_ROUTER_GUARD;
+    if (!packet->source_ip)
+        return udp && packet->source_port == 68 && packet->destination_port == 67 ? 0 : SKR_DROP_SOURCE_ADDRESS;
+    return may_use(model, from, packet->source, packet->source_ip, false) ? 0 : SKR_DROP_SOURCE_ADDRESS;
+}
+
+static struct expectation from_guest(const struct model *model, const struct packet *packet)
+{
+    int occupant = model->occupant[packet->interface];
+    const struct model_adapter *from = occupant == NOWHERE ? NULL : &model->adapters[occupant];
+    uint32_t reason;
+
+    if (!from)
+        return dropped(SKR_DROP_UNKNOWN_PORT);
+    if (packet->tagged)
+        return dropped(SKR_DROP_GUEST_VLAN_TAG);
+    if (packet->ethertype == ETHERTYPE_IP && packet->cut && !packet->gso_size)
+        return dropped(SKR_DROP_TRUNCATED);
+    if (memcmp(packet->source, from->mac, 6) &&
+        (!(from->flags & SKR_PORT_MAC_SPOOFING) || is_group(packet->source) || is_gateway(packet->source)))
+        return dropped(SKR_DROP_SOURCE_MAC);
+    if (!model->subnets[from->subnet].programmed)
+        return dropped(SKR_DROP_NO_SUBNET);
+    if (packet->ethertype == ETHERTYPE_IPV6)
+        return dropped(SKR_DROP_NOT_IPV4);
+    if (packet->ethertype == ETHERTYPE_ARP)
+        return asked(model, packet, from);
+    if (packet->ethertype == ETHERTYPE_IP) {
+        reason = guarded(model, packet, from);
+        if (reason)
+            return dropped(reason);
+    }
+    return switched(model, packet, from);
+}
+
+/* Everything that the outer headers alone decide; 0: let in, SKR_DROP_REASON_COUNT: not ours. */
+static uint32_t outer_fault(const struct packet *packet)
+{
+    unsigned own = packet->outer_destination - own_pa(0), uplink = packet->interface - (INTERFACES - UPLINKS);
+
+    if (!packet->vxlan && packet->gre_flags == 0xffff)
+        return SKR_DROP_REASON_COUNT;
+    if (own >= UPLINKS)
+        return SKR_DROP_REASON_COUNT;
+    if (memcmp(packet->outer_mac, uplink_mac(uplink), 6))
+        return SKR_DROP_NOT_ADDRESSED;
+    if (own != uplink)
+        return SKR_DROP_WRONG_UPLINK;
+    if (packet->fragment)
+        return SKR_DROP_OUTER_FRAGMENT;
+    if (packet->cut)
+        return SKR_DROP_TRUNCATED;
+    if (packet->gre_flags != 0x2000)
+        return SKR_DROP_OUTER_INVALID;
+    if (packet->tagged)
+        return SKR_DROP_GUEST_VLAN_TAG;
+    return packet->ethertype == ETHERTYPE_IPV6 ? SKR_DROP_NOT_IPV4 : 0;
+}
+
+static uint32_t sender_fault(const struct model *model, const struct packet *packet, unsigned subnet)
+{
+    unsigned host = packet->outer_source - host_pa(0);
+    const struct model_adapter *from = by_mac(model, subnet, packet->source);
+
+    if (host >= HOSTS || !model->member[host][model->subnets[subnet].domain])
+        return SKR_DROP_NOT_A_MEMBER;
+    if (is_gateway(packet->source))
+        return is_group(packet->destination) ? SKR_DROP_SOURCE_RECORD : 0;
+    return from && from->place == REMOTE && from->host == host ? 0 : SKR_DROP_SOURCE_RECORD;
+}
+
+static struct expectation from_wire(const struct model *model, const struct packet *packet)
+{
+    uint32_t reason = outer_fault(packet);
+    const struct model_adapter *to = NULL;
+    unsigned subnet = 0;
+
+    if (reason)
+        return reason == SKR_DROP_REASON_COUNT ? (struct expectation){.verdict = SKR_VERDICT_PASS} : dropped(reason);
+    while (subnet < model->subnet_count && model->subnets[subnet].vsid != packet->vsid)
+        subnet++;
+    if (subnet == model->subnet_count || !model->subnets[subnet].programmed)
+        return dropped(SKR_DROP_UNKNOWN_VSID);
+    reason = sender_fault(model, packet, subnet);
+    if (reason)
+        return dropped(reason);
+    if (!is_group(packet->destination)) {
+        to = by_mac(model, subnet, packet->destination);
+        if (!to)
+            return dropped(SKR_DROP_UNKNOWN_DESTINATION);
+        if (to->place == UNBOUND && packet->outer_destination == own_pa(model->subnets[subnet].source))
+            return dropped(SKR_DROP_UNBOUND);
+        if (to->place != BOUND)
+            return dropped(SKR_DROP_NOT_LOCAL);
+    }
+    if (packet->ethertype == 0x88b5 && packet->payload < 20) /* the kernel wants as much as an IPv4 header to remain */
+        return dropped(SKR_DROP_DECAPSULATION_FAILED);
+    if (packet->outer_tos == 3 && packet->ethertype == ETHERTYPE_IP && !packet->tos)
+        return dropped(SKR_DROP_CONGESTION_MARK);
+    return to ? delivered(model, to) : flooded(model, subnet, NOWHERE, false);
+}
+
+struct expectation oracle(const struct model *model, const struct packet *packet)
+{
+    return packet->wire ? from_wire(model, packet) : from_guest(model, packet);
+}
