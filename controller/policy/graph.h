@@ -131,6 +131,7 @@ struct session {
     bool told_synced;
     size_t unacked; /* bytes of deltas */
     struct member_queue queue;
+    struct skr_id_map removed; /* scopes it was told to drop and has not yet: struct skr_map_key, owned */
 };
 
 /* ---- nodes ---- */
@@ -384,11 +385,13 @@ void skr_policy_session_receive(struct skr_policy *policy, uint64_t number, cons
 void skr_policy_forget_session(struct skr_policy *policy, uint64_t number);
 void skr_policy_session_command(struct skr_policy *policy, const struct skr_uuid *host_id,
                                 Skerry__V1__Command__Kind kind);
+/* Frees it. */
+void skr_policy_session_done(struct session *session);
 /* Ends it from our side. */
 void skr_policy_session_end(struct skr_policy *policy, struct session *session, const char *reason);
 void skr_policy_session_send(struct skr_policy *policy, const struct session *session,
                              const Skerry__V1__Envelope *envelope);
-void skr_policy_session_send_removed(struct skr_policy *policy, const struct session *session,
+void skr_policy_session_send_removed(struct skr_policy *policy, struct session *session,
                                      const struct skr_map_key *scope, uint64_t version);
 /* A member's scope has a new version, or the member something to catch up with. `live`: the frames of the newest
  * version, made when first needed: [0] numbered, [1] for agents that count otherwise. */
@@ -407,6 +410,8 @@ void skr_policy_session_pump(struct skr_policy *policy, struct session *session)
 /* sync.c: Synced, at once or a little later. */
 void skr_policy_sync_host(struct skr_policy *policy, struct host *host);
 void skr_policy_sync_run(struct skr_policy *policy);
+/* Has the host acknowledged all that it must hold, and all that it must not? */
+bool skr_policy_host_is_settled(const struct host *host);
 uint64_t skr_policy_host_root_digest(const struct skr_policy *policy, const struct host *host);
 
 void *skr_policy_must(void *memory);

@@ -72,7 +72,7 @@ void skr_policy_free(struct skr_policy *policy)
         message_free(SKR_CONTAINER_OF(mail, struct message, mail));
     }
     for (struct session *session; (session = skr_id_map_next(&policy->sessions, &cursor));)
-        free(session);
+        skr_policy_session_done(session);
     skr_id_map_done(&policy->sessions);
     skr_policy_graph_done(policy);
     skr_mailbox_free(policy->mailbox);

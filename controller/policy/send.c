@@ -137,7 +137,7 @@ void skr_policy_session_pump(struct skr_policy *policy, struct session *session)
     if (!session->told_synced)
         LIST_FOREACH (member, &host->member_list, host_link)
             all_sent = all_sent && member->sync == MEMBER_LIVE && member->base == member->scope->version;
-    if (host->behind == 0 || (!session->told_synced && all_sent))
+    if (skr_policy_host_is_settled(host) || (!session->told_synced && all_sent))
         skr_policy_sync_host(policy, host);
 }
 

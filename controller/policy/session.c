@@ -39,7 +39,7 @@ void skr_policy_session_send(struct skr_policy *policy, const struct session *se
     send_to(policy, session->number, envelope);
 }
 
-void skr_policy_session_send_removed(struct skr_policy *policy, const struct session *session,
+void skr_policy_session_send_removed(struct skr_policy *policy, struct session *session,
                                      const struct skr_map_key *scope, uint64_t version)
 {
     Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
@@ -52,6 +52,21 @@ void skr_policy_session_send_removed(struct skr_policy *policy, const struct ses
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_SCOPE_REMOVED;
     envelope.scope_removed = &removed;
     skr_policy_session_send(policy, session, &envelope);
+    if (!skr_id_map_get(&session->removed, scope->type, &scope->id)) {
+        struct skr_map_key *key = skr_policy_must(malloc(sizeof(*key)));
+        *key = *scope;
+        skr_id_map_put(&session->removed, key);
+    }
+}
+
+void skr_policy_session_done(struct session *session)
+{
+    uint32_t cursor = 0;
+
+    for (void *key; (key = skr_id_map_next(&session->removed, &cursor));)
+        free(key);
+    skr_id_map_done(&session->removed);
+    free(session);
 }
 
 /* Forgets the session; who ends it has said so to the other side. */
@@ -69,7 +84,7 @@ static void session_free(struct skr_policy *policy, struct session *session)
     host->session = NULL;
     skr_realization_host_connected(policy->options.realizations, &host->node.key.id, 0);
     skr_id_map_remove(&policy->sessions, 0, &session->key.id);
-    free(session);
+    skr_policy_session_done(session);
 }
 
 static void refuse(struct skr_policy *policy, uint64_t number, const char *reason)
@@ -261,8 +276,25 @@ static void receive_bucket_digests(struct skr_policy *policy, struct session *se
     skr_policy_session_pump(policy, session);
 }
 
+/* The answer to ScopeRemoved: nothing is left of the scope, so its digest is 0. */
+static bool receive_dropped(struct session *session, const Skerry__V1__Applied *applied)
+{
+    struct skr_uuid id;
+
+    if (applied->digest != 0 || applied->id.len != sizeof(id.bytes))
+        return false;
+    memcpy(id.bytes, applied->id.data, sizeof(id.bytes));
+    void *key = skr_id_map_remove(&session->removed, applied->kind, &id);
+    free(key);
+    return key != NULL;
+}
+
 static void receive_applied(struct skr_policy *policy, struct session *session, const Skerry__V1__Applied *applied)
 {
+    if (receive_dropped(session, applied)) {
+        skr_policy_session_pump(policy, session);
+        return;
+    }
     struct member *member = member_of_wire(session, applied->kind, &applied->id);
     struct skr_realization_failure *failures = skr_policy_must(calloc(applied->n_failures + 1, sizeof(*failures)));
     size_t count = 0;

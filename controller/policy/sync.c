@@ -14,6 +14,12 @@ uint64_t skr_policy_host_root_digest(const struct skr_policy *policy, const stru
     return sum;
 }
 
+bool skr_policy_host_is_settled(const struct host *host)
+{
+    return host->behind == 0 && host->session && host->session->state == SESSION_LIVE &&
+           host->session->removed.count == 0;
+}
+
 static void tell_synced(struct skr_policy *policy, struct host *host)
 {
     Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
@@ -25,7 +31,7 @@ static void tell_synced(struct skr_policy *policy, struct host *host)
     envelope.synced = &synced;
     skr_policy_session_send(policy, host->session, &envelope);
     host->session->told_synced = true;
-    if (host->behind > 0)
+    if (!skr_policy_host_is_settled(host))
         return; /* all sent, not yet all acknowledged */
     host->synced_at = policy->now_ns;
     if (host->synced >= policy->revision)
@@ -65,7 +71,7 @@ static void run_queue(struct skr_policy *policy)
         }
         host->sync_due = false;
         TAILQ_REMOVE(&policy->sync_queue, host, sync_link);
-        if (host->behind == 0) /* else its acknowledgement will come back here */
+        if (skr_policy_host_is_settled(host)) /* else its acknowledgement will come back here */
             tell_synced(policy, host);
     }
 }
@@ -82,7 +88,7 @@ static void run_idle(struct skr_policy *policy)
             break;
         }
         struct host *host = session->host;
-        if (session->state == SESSION_LIVE && host->behind == 0 && host->synced < policy->revision && !host->sync_due)
+        if (skr_policy_host_is_settled(host) && host->synced < policy->revision && !host->sync_due)
             tell_synced(policy, host);
         looked++;
     }

@@ -463,6 +463,33 @@ Test(policy_session, a_silent_member_makes_nobody_linger_for_ever)
     world_done(&w);
 }
 
+Test(policy_session, a_host_is_not_synced_before_it_has_dropped_what_it_must_not_have)
+{
+    struct world w;
+    world_init(&w, NULL);
+    small_cloud(&w);
+    both_connect(&w);
+    put(&w, adapter_row(1, 1, 1, 0, 0));
+    int64_t revision = commit(&w);
+    world_settle(&w);
+    w.now += 61 * SECOND;
+    world_run(&w); /* the scope is taken away, and the agent has not heard of it yet */
+    w.synced_revision = 0;
+    put_op(&w, SKR_CHANGE_DELETE, record_row(1, 1, 1, 1, 0));
+    commit(&w);
+    while (agent_step(&w, &w.agents[1]))
+        ;
+    w.now += 5 * SECOND;
+    world_run(&w);
+    const struct host *host = skr_policy_graph_find(w.policy, SKR_HOST, &w.agents[0].host);
+    cr_assert_leq(host->synced, revision);
+    world_settle(&w);
+    w.now += 5 * SECOND;
+    world_settle(&w);
+    cr_assert_eq(host->synced, w.revision);
+    world_done(&w);
+}
+
 /* ---- truth ---- */
 
 Test(policy_realization, a_frozen_host_is_pending_and_named)
