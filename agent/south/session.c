@@ -218,14 +218,19 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         skr_session_greet(session);
         return;
     }
-    char why[160] = "the controller closed the connection";
+    char why[160];
+    snprintf(why, sizeof(why), "%s",
+             session->state == SKR_SESSION_CONNECTING ? "the controller cannot be reached"
+                                                      : "the controller closed the connection");
     unsigned long failure, first = 0;
     while ((failure = bufferevent_get_openssl_error(bev)) != 0)
         first = first ? first : failure;
     int dns = bufferevent_socket_get_dns_error(bev);
-    if (first)
-        snprintf(why, sizeof(why), "TLS: %s",
-                 ERR_reason_error_string(first) ? ERR_reason_error_string(first) : "failed");
+    /* Of a refused connection OpenSSL only says that a system call failed. */
+    if (first && !ERR_SYSTEM_ERROR(first) && ERR_reason_error_string(first))
+        snprintf(why, sizeof(why), "TLS: %s", ERR_reason_error_string(first));
+    else if (first && ERR_SYSTEM_ERROR(first))
+        snprintf(why, sizeof(why), "%s", strerror(ERR_GET_REASON(first)));
     else if (dns)
         snprintf(why, sizeof(why), "%s", evutil_gai_strerror(dns));
     else if (what & BEV_EVENT_ERROR)
