@@ -68,13 +68,12 @@ static __noinline int event_quote(struct __sk_buff *skb, const struct skr_abi_po
     event->domain = port->domain;
     event->mtu = mtu;
     mac_copy(event->mac, port->mac);
-    if (size >= SKR_EVENT_PACKET_MAX) {
+    if (size > SKR_EVENT_PACKET_MAX)
         size = SKR_EVENT_PACKET_MAX;
-        error = bpf_skb_load_bytes(skb, 0, event->packet, SKR_EVENT_PACKET_MAX);
-    } else {
-        size &= SKR_EVENT_PACKET_MAX - 1; /* for the verifier */
-        error = size ? bpf_skb_load_bytes(skb, 0, event->packet, size) : -1;
-    }
+    /* The 6.1 verifier wants 1 to 256 said in one breath; the assembly keeps the compiler from seeing that it is so. */
+    asm volatile("" : "+r"(size));
+    size = ((size - 1) & (SKR_EVENT_PACKET_MAX - 1)) + 1;
+    error = bpf_skb_load_bytes(skb, 0, event->packet, size);
     if (error) {
         bpf_ringbuf_discard(event, 0);
         return 0;
