@@ -57,9 +57,8 @@ static int open_socket(const struct sockaddr_in6 *at, int *ret_fd)
 
 int skr_acceptor_open(struct skr_south *south, const char *listen, struct skr_error *error)
 {
-    struct sockaddr_in6 at;
-    struct sockaddr_storage bound;
-    socklen_t size = sizeof(bound);
+    struct sockaddr_in6 at = {0};
+    socklen_t size = sizeof(at);
     int result = parse_listen(listen, &at, error);
     if (result < 0)
         return result;
@@ -67,9 +66,9 @@ int skr_acceptor_open(struct skr_south *south, const char *listen, struct skr_er
     if (result < 0)
         return skr_error_set(error, SKR_ERROR_INTERNAL, "Agents cannot be listened for on %s: %s.", listen,
                              strerrordesc_np(-result));
-    if (getsockname(south->listen_fd, (struct sockaddr *)&bound, &size) < 0)
+    if (getsockname(south->listen_fd, (struct sockaddr *)&at, &size) < 0)
         return skr_error_set(error, SKR_ERROR_INTERNAL, "The port of %s cannot be found.", listen);
-    south->port = ntohs(((struct sockaddr_in *)&bound)->sin_port); /* at the same place in both families */
+    south->port = ntohs(at.sin6_port); /* at the same place in both families */
     return 0;
 }
 

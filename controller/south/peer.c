@@ -346,10 +346,8 @@ void skr_peer_adopt(struct skr_worker *worker, uint64_t session, int fd)
     *peer = (struct skr_peer){.session = session, .worker = worker, .bev = bev, .ssl = ssl};
     peer->timer = evtimer_new(worker->base, on_timer, peer);
     if (!bev || !peer->timer) {
-        if (!bev) {
-            SSL_free(ssl);
+        if (!bev) /* which has freed ssl already */
             close(fd);
-        }
         skr_peer_free(peer);
         skr_acceptor_release(worker->south);
         return;

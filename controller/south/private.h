@@ -20,13 +20,13 @@
 
 #define SKR_SOUTH_PROTOCOL_VERSION 1
 #define SKR_SOUTH_WORKERS_MAX      64
-#define SKR_SOUTH_GREETING_MS      5000               /* from accept to an Enroll or an authorized Hello */
-#define SKR_SOUTH_ENROL_MS         30000              /* for the database to answer an Enroll */
-#define SKR_SOUTH_CLOSING_MS       2000               /* for the last bytes to leave */
-#define SKR_SOUTH_RETRY_MS         100                /* when the writer's queue is full */
-#define SKR_SOUTH_OUTPUT_MAX       (16 * 1024 * 1024) /* unsent bytes of one peer; the policy's window is below it */
-#define SKR_SOUTH_REPORTS_MAX      8   /* uncommitted reports of one peer; then we stop reading from it */
-#define SKR_SOUTH_NOTES_MS         500 /* seen and synced wait this long for company */
+#define SKR_SOUTH_GREETING_MS      5000     /* from accept to an Enroll or an authorized Hello */
+#define SKR_SOUTH_ENROL_MS         30000    /* for the database to answer an Enroll */
+#define SKR_SOUTH_CLOSING_MS       2000     /* for the last bytes to leave */
+#define SKR_SOUTH_RETRY_MS         100      /* when the writer's queue is full */
+#define SKR_SOUTH_OUTPUT_MAX       16777216 /* unsent bytes of one peer; the policy's window is below it */
+#define SKR_SOUTH_REPORTS_MAX      8        /* uncommitted reports of one peer; then we stop reading from it */
+#define SKR_SOUTH_NOTES_MS         500      /* seen and synced wait this long for company */
 #define SKR_SOUTH_NOTES_BATCH_MAX  256
 
 struct skr_peer;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define DAY_MS                (24 * 3600 * 1000LL)
+#define DAY_MS                86400000LL
 #define SERVER_LIFETIME_MS    (825 * DAY_MS) /* made anew at every start */
 #define KEEPALIVE_MS          5000
 #define HANDSHAKES_MAX        256

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SKR_FRAME_HEADER 4
-#define SKR_FRAME_MAX (1024 * 1024)
-#define SKR_FRAME_MAX_UNAUTHENTICATED (16 * 1024)
+#define SKR_FRAME_HEADER              4
+#define SKR_FRAME_MAX                 1048576
+#define SKR_FRAME_MAX_UNAUTHENTICATED 16384
 /* Unpacked, a frame may take this many times its size on the wire, plus 4 KiB. */
 #define SKR_FRAME_EXPANSION_MAX 32
 

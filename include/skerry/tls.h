@@ -1,7 +1,7 @@
 /* Certificates and TLS contexts (OpenSSL), for both daemons. The controller's own authority is ECDSA P-256; agents are
  * named by SAN URI:skerry://host/<uuid>; the API's certificate is signed by the same authority with DNS and IP names.
- * OpenSSL's errors end here: functions return -errno and fill a struct skr_error. All PEM strings are NUL-terminated and
- * owned by the caller after return. Times are wall clock milliseconds, given by the caller. */
+ * OpenSSL's errors end here: functions return -errno and fill a struct skr_error. All PEM strings are NUL-terminated
+ * and owned by the caller after return. Times are wall clock milliseconds, given by the caller. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -10,16 +10,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SKR_TLS_HASH_SIZE 32
+#define SKR_TLS_HASH_SIZE     32
 #define SKR_TLS_HASH_TEXT_MAX 65
-#define SKR_TLS_BACKDATE_MS (5 * 60 * 1000LL)
-#define SKR_TLS_ALPN_JOIN "skerry-join/1"
-#define SKR_TLS_ALPN_SESSION "skerry/1"
+#define SKR_TLS_BACKDATE_MS   300000LL
+#define SKR_TLS_ALPN_JOIN     "skerry-join/1"
+#define SKR_TLS_ALPN_SESSION  "skerry/1"
 
 struct skr_tls_identity; /* a private key and its certificate */
 
 /* Makes a key and a self-signed authority certificate, valid 20 years. */
-int skr_tls_authority_new(const char *common_name, int64_t now_ms, struct skr_tls_identity **ret, struct skr_error *error);
+int skr_tls_authority_new(const char *common_name, int64_t now_ms, struct skr_tls_identity **ret,
+                          struct skr_error *error);
 /* A key of our own, certificate still missing. */
 int skr_tls_key_new(struct skr_tls_identity **ret, struct skr_error *error);
 int skr_tls_identity_from_pem(const char *key_pem, const char *certificate_pem, struct skr_tls_identity **ret,
@@ -29,12 +30,14 @@ static inline void skr_tls_identity_cleanup(struct skr_tls_identity **identity)
 {
     skr_tls_identity_free(*identity);
 }
-int skr_tls_identity_set_certificate(struct skr_tls_identity *identity, const char *certificate_pem, struct skr_error *error);
+int skr_tls_identity_set_certificate(struct skr_tls_identity *identity, const char *certificate_pem,
+                                     struct skr_error *error);
 int skr_tls_identity_key_pem(const struct skr_tls_identity *identity, char **ret_pem);
 int skr_tls_identity_certificate_pem(const struct skr_tls_identity *identity, char **ret_pem);
 
 /* SHA-256 over the SubjectPublicKeyInfo (DER): the pin of join strings and the "key hash" of hosts. */
-int skr_tls_certificate_key_hash(const char *certificate_pem, uint8_t ret[static SKR_TLS_HASH_SIZE], struct skr_error *error);
+int skr_tls_certificate_key_hash(const char *certificate_pem, uint8_t ret[static SKR_TLS_HASH_SIZE],
+                                 struct skr_error *error);
 int skr_tls_identity_key_hash(const struct skr_tls_identity *identity, uint8_t ret[static SKR_TLS_HASH_SIZE]);
 char *skr_tls_hash_format(const uint8_t hash[static SKR_TLS_HASH_SIZE], char out[static SKR_TLS_HASH_TEXT_MAX]);
 int skr_tls_hash_parse(const char *text, uint8_t ret[static SKR_TLS_HASH_SIZE]);
@@ -53,10 +56,10 @@ int skr_tls_sign_server(const struct skr_tls_identity *authority, const char *co
 int skr_tls_certificate_times(const char *certificate_pem, int64_t *ret_not_before_ms, int64_t *ret_not_after_ms,
                               struct skr_error *error);
 
-/* Server context for port 6653: TLS 1.3 alone, no session cache or tickets, RELEASE_BUFFERS. The ALPN callback demands a
- * client certificate signed by one of `authority_pems` for "skerry/1" and asks for none for "skerry-join/1"; other or no
- * ALPN fails the handshake. A certificate outside its time is let through here; skr_tls_peer_* tell, the caller decides
- * (southbound.md: it may only renew). */
+/* Server context for port 6653: TLS 1.3 alone, no session cache or tickets, RELEASE_BUFFERS. The ALPN callback demands
+ * a client certificate signed by one of `authority_pems` for "skerry/1" and asks for none for "skerry-join/1"; other or
+ * no ALPN fails the handshake. A certificate outside its time is let through here; skr_tls_peer_* tell, the caller
+ * decides (southbound.md: it may only renew). */
 int skr_tls_server_context(const struct skr_tls_identity *server, const char *authority_pems, SSL_CTX **ret,
                            struct skr_error *error);
 /* Client context for agents: `identity` NULL when joining (ALPN skerry-join/1). The peer's chain must contain a

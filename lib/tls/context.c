@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define PINS_MAX              16
-#define PEER_CERTIFICATES_MAX (16 * 1024) /* bytes a peer's chain may take */
+#define PEER_CERTIFICATES_MAX 16384 /* bytes a peer's chain may take */
 
 struct pins {
     size_t count;

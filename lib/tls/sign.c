@@ -9,7 +9,7 @@
 
 #define AUTHORITY_LIFETIME_MS (20LL * 365 * 24 * 3600 * 1000)
 #define SERVER_NAMES_MAX      64
-#define REQUEST_PEM_MAX       (16 * 1024)
+#define REQUEST_PEM_MAX       16384
 
 struct extension {
     int nid;

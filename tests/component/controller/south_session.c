@@ -2,7 +2,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#define DAY_MS (24 * 3600 * 1000LL)
+#define DAY_MS 86400000LL
 
 static struct scene scene;
 
