@@ -34,7 +34,7 @@ def test_a_frozen_agent_keeps_it_pending_and_is_named(lab):
         state = made["status"]["realization"]
         assert state["state"] == "pending", state
         assert state["hosts"]["applied"] == 1 and state["hosts"]["pending"] + state["hosts"]["offline"] == 1
-        assert [h["name"] for h in state["hosts"]["names"]] == ["h2"]
+        assert [h["name"] for h in state["hosts"]["not_applied"]] == ["h2"]
         revision = lab.api.revision
         late = lab.api.get(f"/v1/realizations/{revision}?wait=realized&timeout=1s")
         assert late["state"] == "pending"
