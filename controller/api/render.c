@@ -53,11 +53,16 @@ static void look_up(struct skr_api *api, const struct skr_object *object, struct
         ret->state = SKR_REALIZATION_PENDING;
 }
 
-static json_t *render_status(struct skr_api *api, const struct skr_principal *principal,
-                             const struct skr_object *object, const struct skr_realization *realization)
+/* What the object's own status fields do not say: realization, and whether a host is there. */
+static void add_status(struct skr_api *api, const struct skr_principal *principal, const struct skr_object *object,
+                       const struct skr_realization *realization, json_t *rendered)
 {
     struct skr_realization found;
-    json_t *status = json_object();
+    json_t *status = json_object_get(rendered, "status");
+    if (!status) {
+        status = json_object();
+        json_object_set_new(rendered, "status", status);
+    }
     if (!realization) {
         look_up(api, object, &found);
         realization = &found;
@@ -72,7 +77,6 @@ static json_t *render_status(struct skr_api *api, const struct skr_principal *pr
         json_object_set_new(status, "online_since",
                             online && since_ms ? json_string(skr_time_format(since_ms, since)) : json_null());
     }
-    return status;
 }
 
 static bool wanted(const struct skr_http_fields *fields, const char *name)
@@ -90,7 +94,7 @@ json_t *skr_render_object(struct skr_api *api, const struct skr_principal *princ
 {
     json_t *rendered = skr_object_to_json(object, principal->role);
     if (!(object->resource->flags & SKR_RESOURCE_VIEW) && wanted(fields, "status"))
-        json_object_set_new(rendered, "status", render_status(api, principal, object, realization));
+        add_status(api, principal, object, realization, rendered);
     if (!fields || !fields->count)
         return rendered;
     json_t *picked = json_object();

@@ -141,7 +141,8 @@ class Api:
             connection.close()
         if answer.getheader("Skerry-Revision"):
             self.revision = int(answer.getheader("Skerry-Revision"))
-        return answer.status, answer.headers, json.loads(data) if data else None
+        is_json = "json" in (answer.getheader("Content-Type") or "")
+        return answer.status, answer.headers, json.loads(data) if is_json and data else data.decode(errors="replace") or None
 
     def __call__(self, method: str, path: str, body=None, headers=None, timeout: float = 60):
         status, _, answer = self.request(method, path, body, headers, timeout)
@@ -307,7 +308,7 @@ class Vm:
     def plug(self, host: Host, alias: bool = True) -> None:
         """Starts the VM on a host: its interface appears there."""
         if self.mtu is None:
-            self.mtu = self.lab.api.get(f"/v1/vm-subnets/{self.adapter['vm_subnet_id']}")["mtu"]
+            self.mtu = self.lab.api.get(f"/v1/vm-subnets/{self.adapter['vm_subnet_id']}")["status"]["mtu"]
         self.host = host
         self.connect(host)
         self.namespace.run("ip", "link", "set", "eth0", "address", self.mac, "mtu", str(self.mtu))
@@ -319,6 +320,8 @@ class Vm:
             self.namespace.run("ip", "route", "add", "default", "via", self.gateway)
         if alias:
             host.namespace.run("ip", "link", "set", self.port, "alias", f"skerry:{self.id}")
+        # As a hypervisor does. (The kernel tells nobody about an alias on an interface that is down.)
+        host.namespace.run("ip", "link", "set", self.port, "up")
 
     def connect(self, host: Host) -> None:
         host.namespace.run("ip", "link", "add", self.port, "type", "veth", "peer", "name", "eth0", "netns", self.namespace.name)

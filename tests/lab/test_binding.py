@@ -40,6 +40,7 @@ def test_a_second_claim_is_refused_while_the_first_host_has_the_interface(lab):
     vm, (h1, h2) = lab.vms["claimed"], lab.model["hosts"]
     h1.namespace.run("ip", "link", "add", "second", "type", "veth", "peer", "name", "second-peer")
     h1.namespace.run("ip", "link", "set", "second", "alias", f"skerry:{vm.id}")
+    h1.namespace.run("ip", "link", "set", "second", "up")
     event = wait_for("an event names both hosts", lambda: [
         e for e in lab.api.list("/v1/events") if e["object_id"] == vm.id and "h1" in e["message"] and "h2" in e["message"]])
     assert event

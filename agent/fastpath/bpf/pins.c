@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#define USUAL_BPFFS "/sys/fs/bpf"
+
 static int make_directories(const char *path)
 {
     char part[SKR_BPF_PATH_MAX];
@@ -32,19 +34,25 @@ static bool is_bpffs(const char *path)
     return !statfs(path, &info) && (unsigned long)info.f_type == BPF_FS_MAGIC;
 }
 
+static int mount_bpffs(const char *directory, struct skr_error *error)
+{
+    if (is_bpffs(directory) || !mount("bpf", directory, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+        return 0;
+    return skr_error_set(error, SKR_ERROR_INTERNAL, "A bpffs cannot be mounted on %s: %s.", directory, strerror(errno));
+}
+
 int skr_bpf_pins_prepare(const char *directory, struct skr_error *error)
 {
-    int result = make_directories(directory);
+    /* sysfs takes no directories of ours: where the usual bpffs is not mounted, it is mounted in its usual place. */
+    int result = strncmp(directory, USUAL_BPFFS "/", sizeof(USUAL_BPFFS)) ? 0 : mount_bpffs(USUAL_BPFFS, error);
+    if (result)
+        return result;
+    result = make_directories(directory);
 
     if (result)
         return skr_error_set(error, SKR_ERROR_INTERNAL, "The directory %s cannot be made: %s.", directory,
                              strerror(-result));
-    if (is_bpffs(directory))
-        return 0;
-    if (mount("bpf", directory, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
-        return skr_error_set(error, SKR_ERROR_INTERNAL, "A bpffs cannot be mounted on %s: %s.", directory,
-                             strerror(errno));
-    return 0;
+    return mount_bpffs(directory, error);
 }
 
 static bool pin_path(char path[static PATH_MAX], const char *directory, const char *name)

@@ -23,7 +23,7 @@ def apply_latency(lab: Lab, build: pathlib.Path, count: int) -> dict:
     # A subnet of its own with room for every adapter.
     subnet = lab.api.create("vm-subnets", name="wide", tenant_id=red["tenant"]["id"], vm_network_id=red["vm_network"]["id"],
                             prefix="10.16.0.0/12")
-    lab.api.create("ip-pools", name="wide-pool", vm_subnet_id=subnet["id"], tenant_id=red["tenant"]["id"],
+    lab.api.create("ip-pools", name="wide-pool", vm_subnet_id=subnet["id"],
                    subnet="10.16.0.0/12", range_start="10.16.0.2", range_end="10.31.255.254")
     fields = {"vm_name": "bench", "vm_network_id": red["vm_network"]["id"], "vm_subnet_id": subnet["id"],
               "tenant_id": red["tenant"]["id"]}
