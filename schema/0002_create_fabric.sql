@@ -105,7 +105,10 @@ CREATE TABLE ip_pool (
     reserved_count INTEGER NOT NULL, -- Reserved addresses
     vip_count INTEGER NOT NULL -- Addresses kept for virtual IPs
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX ip_pool_by_name ON ip_pool (name);
+-- A pool has one parent of two; the other is NULL, and NULLs are distinct.
+CREATE UNIQUE INDEX ip_pool_by_site_name ON ip_pool (network_site_id, name);
+CREATE UNIQUE INDEX ip_pool_by_subnet_name ON ip_pool (vm_subnet_id, name);
+CREATE INDEX ip_pool_by_name ON ip_pool (name, id);
 CREATE INDEX ip_pool_by_tenant_id ON ip_pool (tenant_id, id);
 CREATE INDEX ip_pool_by_network_site_id ON ip_pool (network_site_id, id);
 CREATE INDEX ip_pool_by_vm_subnet_id ON ip_pool (vm_subnet_id, id);

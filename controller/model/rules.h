@@ -59,8 +59,6 @@ int skr_write_inner(struct skr_txn *txn, enum skr_resource_id resource, struct s
 int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error);
 /* EXISTS when another object of this kind has the name in the same scope. */
 int skr_name_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error);
-/* The field that scopes names of this kind, -1 = global; the table's name_parent. */
-int skr_name_scope(enum skr_resource_id resource);
 /* 1: taken, by *ret_id; 0: free. `parent` is what scopes the name, NULL for global names. */
 int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
                   struct skr_uuid *ret_id, struct skr_error *error);

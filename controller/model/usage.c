@@ -89,42 +89,37 @@ int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct
 #define NAME(table)            "SELECT id FROM " table " WHERE name = ?1"
 #define NAME_IN(table, parent) "SELECT id FROM " table " WHERE " parent " = ?2 AND name = ?1"
 
+/* In the name_parent of the resource's table, and in its name_other_parent. */
 static const struct {
-    int parent; /* field that scopes the name, -1 = global */
-    struct skr_query query;
+    struct skr_query query, other_query;
 } names[SKR_RESOURCE_COUNT] = {
-        [SKR_TENANT] = {-1, {NAME("tenant")}},
-        [SKR_HOST_GROUP] = {-1, {NAME("host_group")}},
-        [SKR_LOGICAL_NETWORK] = {-1, {NAME("logical_network")}},
-        [SKR_NETWORK_SITE] = {SKR_NETWORK_SITE_LOGICAL_NETWORK_ID, {NAME_IN("network_site", "logical_network_id")}},
-        [SKR_IP_POOL] = {-1, {NAME("ip_pool")}},
-        [SKR_MAC_POOL] = {-1, {NAME("mac_pool")}},
-        [SKR_VIRTUAL_PORT_PROFILE] = {-1, {NAME("virtual_port_profile")}},
-        [SKR_PORT_CLASSIFICATION] = {-1, {NAME("port_classification")}},
-        [SKR_HOST] = {-1, {NAME("host")}},
-        [SKR_VM_NETWORK] = {SKR_FIELD_TENANT_ID, {NAME_IN("vm_network", "tenant_id")}},
-        [SKR_VM_SUBNET] = {SKR_VM_SUBNET_VM_NETWORK_ID, {NAME_IN("vm_subnet", "vm_network_id")}},
-        [SKR_NETWORK_ADAPTER] = {SKR_NETWORK_ADAPTER_VM_NETWORK_ID, {NAME_IN("network_adapter", "vm_network_id")}},
-        [SKR_JOIN_TOKEN] = {-1, {NAME("join_token")}},
-        [SKR_TOKEN] = {-1, {NAME("token")}},
+        [SKR_TENANT] = {{NAME("tenant")}},
+        [SKR_HOST_GROUP] = {{NAME("host_group")}},
+        [SKR_LOGICAL_NETWORK] = {{NAME("logical_network")}},
+        [SKR_NETWORK_SITE] = {{NAME_IN("network_site", "logical_network_id")}},
+        [SKR_IP_POOL] = {{NAME_IN("ip_pool", "network_site_id")}, {NAME_IN("ip_pool", "vm_subnet_id")}},
+        [SKR_MAC_POOL] = {{NAME("mac_pool")}},
+        [SKR_VIRTUAL_PORT_PROFILE] = {{NAME("virtual_port_profile")}},
+        [SKR_PORT_CLASSIFICATION] = {{NAME("port_classification")}},
+        [SKR_HOST] = {{NAME("host")}},
+        [SKR_VM_NETWORK] = {{NAME_IN("vm_network", "tenant_id")}},
+        [SKR_VM_SUBNET] = {{NAME_IN("vm_subnet", "vm_network_id")}},
+        [SKR_NETWORK_ADAPTER] = {{NAME_IN("network_adapter", "vm_network_id")}},
+        [SKR_JOIN_TOKEN] = {{NAME("join_token")}},
+        [SKR_TOKEN] = {{NAME("token")}},
 };
 
-int skr_name_scope(enum skr_resource_id resource)
+static int find_name(struct skr_txn *txn, const struct skr_query *query, const char *name,
+                     const struct skr_uuid *parent, struct skr_uuid *ret_id, struct skr_error *error)
 {
-    return names[resource].query.sql ? names[resource].parent : -1;
-}
-
-int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
-                  struct skr_uuid *ret_id, struct skr_error *error)
-{
-    if (!names[resource].query.sql)
+    if (!query->sql)
         return 0;
     struct skr_statement *statement;
-    int r = skr_txn_query(txn, &names[resource].query, &statement, error);
+    int r = skr_txn_query(txn, query, &statement, error);
     if (r < 0)
         return r;
     skr_bind_text(statement, 1, name);
-    if (names[resource].parent >= 0)
+    if (parent)
         skr_bind_uuid(statement, 2, parent);
     r = skr_step(statement, error);
     if (r > 0)
@@ -133,21 +128,30 @@ int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char
     return r;
 }
 
+int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
+                  struct skr_uuid *ret_id, struct skr_error *error)
+{
+    bool scoped = skr_resource_get(resource)->name_parent >= 0;
+    return find_name(txn, &names[resource].query, name, scoped ? parent : NULL, ret_id, error);
+}
+
 int skr_name_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error)
 {
-    enum skr_resource_id resource = object->resource->id;
-    int scope = names[resource].parent;
+    const struct skr_resource *resource = object->resource;
+    const struct skr_query *query = &names[resource->id].query;
     struct skr_uuid parent = {0}, id = skr_object_id(object), other;
+    int scope = resource->name_parent;
+    if (resource->name_other_parent && !skr_object_has(object, scope)) {
+        scope = resource->name_other_parent;
+        query = &names[resource->id].other_query;
+    }
     if (scope >= 0)
         parent = skr_object_uuid(object, scope);
-    int r = skr_name_find(txn, resource, skr_object_name(object), &parent, &other, error);
+    int r = find_name(txn, query, skr_object_name(object), scope >= 0 ? &parent : NULL, &other, error);
     if (r <= 0 || skr_uuid_equal(&id, &other))
         return r < 0 ? r : 0;
     return skr_refuse(error, SKR_ERROR_EXISTS, "/name",
-                      "There is a %s named \"%.100s\" already%s; choose another name.", object->resource->name,
-                      skr_object_name(object),
-                      resource == SKR_NETWORK_SITE ? " in this logical network"
-                      : resource == SKR_VM_NETWORK ? " in this tenant"
-                      : scope >= 0                 ? " in this VM network"
-                                                   : "");
+                      "There is a %s named \"%.100s\" already%s%s; choose another name.", resource->name,
+                      skr_object_name(object), scope >= 0 ? " in this " : "",
+                      scope >= 0 ? skr_resource_get(resource->fields[scope].target)->name : "");
 }

@@ -173,6 +173,8 @@ Test(resource, scopes_views_and_actions_hold_together)
     {
         if (r->name_parent >= 0)
             cr_assert(r->fields[r->name_parent].kind == SKR_KIND_REFERENCE, "%s: names have no such scope", r->name);
+        if (r->name_other_parent)
+            cr_assert(r->fields[r->name_other_parent].kind == SKR_KIND_REFERENCE && r->name_parent >= 0, "%s", r->name);
         if (r->scope == SKR_SCOPE_TENANT)
             cr_assert(r->fields[SKR_FIELD_TENANT_ID].flags & SKR_FIELD_FILTER, "%s", r->name);
         for (unsigned i = SKR_FIELD_COMMON_COUNT; (r->flags & SKR_RESOURCE_VIEW) && i < r->field_count; i++)

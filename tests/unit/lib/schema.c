@@ -251,6 +251,9 @@ Test(schema, what_is_unique)
         if (r->name_parent >= 0)
             snprintf(columns, sizeof(columns), "%s,name", r->fields[r->name_parent].name);
         cr_assert(is_unique(r->table, columns), "%s: names", r->table);
+        if (r->name_other_parent)
+            snprintf(columns, sizeof(columns), "%s,name", r->fields[r->name_other_parent].name);
+        cr_assert(is_unique(r->table, columns), "%s: names in the other parent", r->table);
     }
     cr_assert(is_unique("vm_subnet", "vsid"));
     cr_assert(is_unique("vm_network", "routing_domain_id"));

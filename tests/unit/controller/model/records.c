@@ -87,10 +87,25 @@ Test(model_write, names_are_scoped_and_sites_have_a_default_one)
                  "{'logical_network_id': '$second', 'subnet_vlans': [{'subnet': '10.83.2.0/24'}]}");
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *site = world_get(&w, SKR_NETWORK_SITE, "unnamed");
     cr_expect_str_eq(skr_object_name(site), "second_0");
-    for (int kind = 0; kind < SKR_RESOURCE_COUNT; kind++)
-        cr_expect_eq(skr_name_scope((enum skr_resource_id)kind),
-                     skr_resource_get((enum skr_resource_id)kind)->name_parent, "%s",
-                     skr_resource_get((enum skr_resource_id)kind)->name);
+    world_close(&w);
+}
+
+Test(model_names, pools_are_named_in_their_site_or_subnet)
+{
+    struct world w;
+    world_open(&w);
+    world_fill(&w);
+    SKR_CLEANUP(answer_cleanup) struct answer again = {0};
+    world_create(&w, SKR_IP_POOL, "same-name",
+                 "{'name': 'pa-north', 'vm_subnet_id': '$blue-a', 'subnet': '10.0.0.0/24',"
+                 " 'range_start': '10.0.0.200', 'range_end': '10.0.0.201'}");
+    cr_expect_eq(world_request(&w, SKR_OPERATION_CREATE, SKR_IP_POOL, NULL,
+                               "{'name': 'pa-north', 'vm_subnet_id': '$blue-a', 'subnet': '10.0.0.0/24',"
+                               " 'range_start': '10.0.0.210', 'range_end': '10.0.0.211'}",
+                               &again),
+                 -EEXIST);
+    cr_expect_str_eq(again.error.detail,
+                     "There is a ip-pool named \"pa-north\" already in this vm-subnet; choose another name.");
     world_close(&w);
 }
 
