@@ -1,0 +1,59 @@
+#include "cli/apply/manifest.h"
+#include "cli/apply/member.h"
+
+#include <skerry/macros.h>
+#include <skerry/object.h>
+
+/* Only what a request may write: the rest is not ours to compare. */
+static json_t *writable_part(const struct skr_resource *resource, const json_t *object)
+{
+    json_t *part = json_object();
+    for (unsigned i = 0; i < resource->field_count; i++) {
+        json_t *value = json_object_get(object, resource->fields[i].name);
+        if (value && skr_member_is_writable(&resource->fields[i]))
+            json_object_set(part, resource->fields[i].name, value);
+    }
+    return part;
+}
+
+static json_t *without_fixed_nulls(const struct skr_resource *resource, const json_t *desired)
+{
+    json_t *part = json_copy((json_t *)desired);
+    for (unsigned i = 0; i < resource->field_count; i++)
+        if ((resource->fields[i].flags & SKR_FIELD_IMMUTABLE) &&
+            json_is_null(json_object_get(part, resource->fields[i].name)))
+            json_object_del(part, resource->fields[i].name);
+    return part;
+}
+
+static int parse(const struct skr_resource *resource, json_t *stolen, struct skr_object **ret, struct skr_error *error)
+{
+    int r = skr_object_from_json(resource, stolen, true, SKR_ROLE_ADMIN, ret, error);
+    json_decref(stolen);
+    return r;
+}
+
+int skr_manifest_diff(const struct skr_resource *resource, const json_t *current, const json_t *desired, json_t **ret,
+                      struct skr_error *error)
+{
+    struct skr_object *before SKR_CLEANUP(skr_object_cleanup) = NULL, *wanted SKR_CLEANUP(skr_object_cleanup) = NULL,
+                              *after SKR_CLEANUP(skr_object_cleanup) = NULL;
+    bool changed = false;
+    int r = parse(resource, writable_part(resource, current), &before, error);
+    if (r == 0)
+        r = parse(resource, without_fixed_nulls(resource, desired), &wanted, error);
+    if (r < 0)
+        return r;
+    if (skr_object_merge(before, wanted, &after, &changed) < 0)
+        return skr_error_set(error, SKR_ERROR_LIMIT, "The %s would hold more labels than it can", resource->name);
+    json_t *patch = json_object();
+    for (unsigned i = 0; i < resource->field_count; i++)
+        if (!skr_value_equal(&before->values[i], &after->values[i]))
+            json_object_set(patch, resource->fields[i].name, json_object_get(desired, resource->fields[i].name));
+    if (!json_object_size(patch)) {
+        json_decref(patch);
+        patch = NULL;
+    }
+    *ret = patch;
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* Members as people write them, in manifests and as flags of create: "vm_network" for vm_network_id, "host_groups" for
+ * host_group_ids, values as words. Pure functions over the resource tables. */
+#pragma once
+
+#include <jansson.h>
+#include <skerry/error.h>
+#include <skerry/resource.h>
+#include <stdbool.h>
+
+/* The field of a member, by its name or the short name of a reference. -1 and a sentence ("did you mean") in *error. */
+int skr_member_find(const struct skr_resource *resource, const char *name, struct skr_error *error);
+/* May a request write it? */
+bool skr_member_is_writable(const struct skr_field *field);
+/* A value from the word of a flag, new reference: numbers, yes/no, lists by commas, maps as a=b,c=d, JSON where it
+ * begins like JSON, null. References stay names. INVALID with a sentence. NULL text: the flag stood alone. */
+int skr_member_from_text(const struct skr_field *field, const char *text, json_t **ret, struct skr_error *error);

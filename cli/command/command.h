@@ -1,0 +1,67 @@
+/* The commands of skerryctl. Each is one entry of a table and one function that returns the exit code of the process.
+ * Data goes to standard output, talk to standard error. */
+#pragma once
+
+#include "cli/apply/manifest.h"
+#include "cli/command/arguments.h"
+#include "cli/output/print.h"
+#include "cli/rest/lookup.h"
+
+/* api.md, "skerryctl". What the controller refuses has its code in the table of error tags. */
+enum { SKR_EXIT_DONE = 0, SKR_EXIT_FAILED = 1, SKR_EXIT_USAGE = 2, SKR_EXIT_NOT_YET_REALIZED = 7 };
+
+struct skr_command {
+    const char *name; /* "get", "host list" */
+    const char *usage;
+    const char *help;
+    const struct skr_flag *flags; /* ends with a nameless one */
+    bool takes_fields;
+    bool takes_kind; /* its first word is a kind: help says so */
+    int (*run)(const struct skr_command *command, const struct skr_arguments *arguments);
+};
+extern const struct skr_command skr_commands[];
+extern const unsigned skr_command_count;
+
+int skr_run(int argc, char *const *argv);
+
+/* ---- talk (say.c) ---- */
+
+void skr_say(const char *format, ...) SKR_PRINTF(1, 2);
+/* Tells what went wrong and returns the exit code that goes with it. */
+int skr_fail(const struct skr_error *error);
+/* The same for a mistake on the command line, with the way to help. */
+int skr_usage(const struct skr_command *command, const struct skr_error *error);
+int skr_usage_because(const struct skr_command *command, const char *format, ...) SKR_PRINTF(2, 3);
+
+/* ---- what commands share (session.c) ---- */
+
+struct skr_session {
+    struct skr_client *client;
+    struct skr_lookup *lookup;
+};
+int skr_session_open(struct skr_session *ret, struct skr_error *error);
+void skr_session_close(struct skr_session *session);
+
+/* A kind by any of its names. SYNTAX, "did you mean". */
+int skr_kind_find(const char *text, const struct skr_resource **ret, struct skr_error *error);
+/* KIND NAME..., or KIND/NAME... each: the kind and name at word `at`; *ret_name NULL when there is none. Returns how
+ * many words it took, or -errno. */
+int skr_target_at(const struct skr_arguments *arguments, unsigned at, const struct skr_resource **ret_kind,
+                  const char **ret_name, struct skr_error *error);
+/* --wait and --timeout of a write, as a query: 0 ms = none. */
+int skr_wait_flags(const struct skr_arguments *arguments, struct skr_request_path *path, unsigned *ret_ms,
+                   struct skr_error *error);
+/* DONE, FAILED or NOT_YET_REALIZED, and talk about the hosts that have not applied it. `realization` may be NULL. */
+int skr_realization_code(const char *what, const json_t *realization);
+/* A file, "-" = standard input, as JSON. SYNTAX says that YAML is not read. */
+int skr_read_json(const char *path, json_t **ret, struct skr_error *error);
+/* The fields of a command line as a body. */
+int skr_body_from_fields(const struct skr_resource *resource, const struct skr_arguments *arguments, json_t *body,
+                         struct skr_error *error);
+
+/* ---- one file a command ---- */
+
+typedef int skr_command_fn(const struct skr_command *command, const struct skr_arguments *arguments);
+skr_command_fn skr_command_login, skr_command_config, skr_command_get, skr_command_describe, skr_command_create,
+        skr_command_apply, skr_command_delete, skr_command_wait, skr_command_watch, skr_command_host_list,
+        skr_command_host_join, skr_command_host_action, skr_command_host_local, skr_command_help;

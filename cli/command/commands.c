@@ -1,0 +1,183 @@
+#include "cli/command/command.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <string.h>
+
+#define NAME_WORDS_MAX 2
+#define NAME_MAX_BYTES 64
+
+#define OUTPUT                                                                                                         \
+    {                                                                                                                  \
+        "output", 'o', "FORM", "table, wide, json, yaml or name"                                                       \
+    }
+#define WAIT                                                                                                           \
+    {                                                                                                                  \
+        "wait", 0, NULL, "until every host that needs it has applied it"                                               \
+    }
+#define TIMEOUT                                                                                                        \
+    {                                                                                                                  \
+        "timeout", 0, "TIME", "how long to wait: 500ms, 30s, 5m; 30s"                                                  \
+    }
+#define DRY_RUN                                                                                                        \
+    {                                                                                                                  \
+        "dry-run", 0, NULL, "tell what would happen"                                                                   \
+    }
+#define END                                                                                                            \
+    {                                                                                                                  \
+        0                                                                                                              \
+    }
+
+static const struct skr_flag login_flags[] = {
+        {"ca", 0, "FILE", "certificate of the controller's authority (PEM)"},
+        {"ca-hash", 0, "SHA256", "or the hash of its key, as join strings carry it"},
+        {"token-file", 0, "FILE", "file that holds the token; otherwise standard input or a prompt"},
+        END};
+static const struct skr_flag output_flags[] = {OUTPUT, END};
+static const struct skr_flag no_flags[] = {END};
+static const struct skr_flag create_flags[] = {
+        {"file", 'f', "FILE", "objects as JSON; - is standard input"}, WAIT, TIMEOUT, DRY_RUN, OUTPUT, END};
+static const struct skr_flag apply_flags[] = {
+        {"file", 'f', "FILE", "objects as JSON; - is standard input"}, WAIT, TIMEOUT, DRY_RUN, END};
+static const struct skr_flag delete_flags[] = {WAIT, TIMEOUT, DRY_RUN, END};
+static const struct skr_flag wait_flags[] = {{"for", 0, "STATE", "realized, bound or deleted; realized"}, TIMEOUT, END};
+static const struct skr_flag watch_flags[] = {
+        {"timeout", 0, "TIME", "end after this long; otherwise never"}, OUTPUT, END};
+static const struct skr_flag join_flags[] = {{"host-group", 0, "GROUP", "group of the hosts that join; All hosts"},
+                                             {"ttl", 0, "TIME", "how long it can be used: 10m, 24h; 1h"},
+                                             {"uses", 0, "N", "how many hosts can join with it; 1"},
+                                             {"approve", 0, NULL, "hosts wait for: skerryctl host approve HOST"},
+                                             END};
+static const struct skr_flag local_flags[] = {{"socket", 0, "PATH", "of the agent; /run/skerry/agent.sock"},
+                                              {"vsid", 0, "N", "only the records of one virtual subnet"},
+                                              {"output", 'o', "FORM", "table, json (as the agent says it) or yaml"},
+                                              END};
+
+const struct skr_command skr_commands[] = {
+        {"login", "login URL [--ca FILE | --ca-hash SHA256] [--token-file FILE]",
+         "Remember a controller, whom to trust as it, and your token", login_flags, false, false, skr_command_login},
+        {"config", "config [-o table|json]", "Show what login keeps, without the token", output_flags, false, false,
+         skr_command_config},
+        {"get", "get KIND [NAME|ID] [-o FORM] [--FILTER VALUE ...]", "List objects, or show one", output_flags, true,
+         true, skr_command_get},
+        {"describe", "describe KIND NAME", "Everything about one object, with its latest events", no_flags, false, true,
+         skr_command_describe},
+        {"create", "create KIND NAME [--FIELD VALUE ...] | create -f FILE", "Create objects", create_flags, true, true,
+         skr_command_create},
+        {"apply", "apply -f FILE",
+         "Make objects what a JSON file says: create what is missing, change what differs, leave the rest alone",
+         apply_flags, false, false, skr_command_apply},
+        {"delete", "delete KIND NAME ...", "Delete objects", delete_flags, false, true, skr_command_delete},
+        {"wait", "wait KIND NAME [--for realized|bound|deleted] [--timeout TIME]",
+         "Wait until an object is realized, bound or deleted; 7 when it is not in time", wait_flags, false, true,
+         skr_command_wait},
+        {"watch", "watch KIND [NAME]", "List objects, then show every change as it happens", watch_flags, false, true,
+         skr_command_watch},
+        {"host list", "host list [-o FORM]", "Hosts and whether they are online", output_flags, false, false,
+         skr_command_host_list},
+        {"host join-command", "host join-command [--host-group GROUP] [--ttl TIME] [--uses N] [--approve]",
+         "Make a join token and print the command to run on a host", join_flags, false, false, skr_command_host_join},
+        {"host remediate", "host remediate HOST", "Put back what differs on a host", no_flags, false, false,
+         skr_command_host_action},
+        {"host approve", "host approve HOST", "Let a host in that waits for it", no_flags, false, false,
+         skr_command_host_action},
+        {"host revoke", "host revoke HOST", "End a host's certificate for good", no_flags, false, false,
+         skr_command_host_action},
+        {"host local",
+         "host local records|routes|ports|provider-addresses|stats|drift|status|ping-pa ADDRESS [--socket PATH]",
+         "On a host: ask its agent what it holds, without the controller", local_flags, false, false,
+         skr_command_host_local},
+        {"help", "help [COMMAND | KIND]", "Explain a command, or the fields of a kind", no_flags, false, false,
+         skr_command_help},
+};
+const unsigned skr_command_count = SKR_ARRAY_SIZE(skr_commands);
+
+/* ---- dispatch ---- */
+
+static const struct skr_command *find(const char *name)
+{
+    for (unsigned i = 0; i < skr_command_count; i++)
+        if (strcmp(skr_commands[i].name, name) == 0)
+            return &skr_commands[i];
+    return NULL;
+}
+
+/* The command with the longest name that the words begin with; *ret_words: how many it took. */
+static const struct skr_command *find_words(int argc, char *const *argv, int *ret_words)
+{
+    char name[NAME_MAX_BYTES] = "";
+    const struct skr_command *found = NULL;
+    for (int i = 0; i < argc && i < NAME_WORDS_MAX; i++) {
+        size_t length = strlen(name);
+        snprintf(name + length, sizeof(name) - length, "%s%s", i ? " " : "", argv[i]);
+        const struct skr_command *longer = find(name);
+        if (longer) {
+            found = longer;
+            *ret_words = i + 1;
+        }
+    }
+    return found;
+}
+
+static int unknown(int argc, char *const *argv)
+{
+    char word[NAME_MAX_BYTES];
+    const char *names[SKR_ARRAY_SIZE(skr_commands)];
+    bool is_host = strcmp(argv[0], "host") == 0;
+    snprintf(word, sizeof(word), "%s%s%s", argv[0], is_host && argc > 1 ? " " : "", is_host && argc > 1 ? argv[1] : "");
+    for (unsigned i = 0; i < skr_command_count; i++)
+        names[i] = skr_commands[i].name;
+    const char *near = is_host && argc == 1 ? NULL : skr_nearest(word, names, skr_command_count);
+    if (near)
+        skr_say("skerryctl: there is no command '%s'; did you mean '%s'?", word, near);
+    else
+        skr_say("skerryctl: there is no command '%s'", word);
+    fputs("Commands:", stderr);
+    for (unsigned i = 0; i < skr_command_count; i++)
+        fprintf(stderr, "%s %s", i ? "," : "", names[i]);
+    fputc('\n', stderr);
+    return SKR_EXIT_USAGE;
+}
+
+static bool asks_for_help(int argc, char *const *argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int help_on(const char *word)
+{
+    struct skr_arguments arguments = {.words = {word}, .word_count = word ? 1 : 0};
+    return skr_command_help(find("help"), &arguments);
+}
+
+int skr_run(int argc, char *const *argv)
+{
+    struct skr_arguments arguments;
+    struct skr_error error = {0};
+    int words = 0;
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help_on(NULL);
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("skerryctl " SKR_VERSION);
+        return SKR_EXIT_DONE;
+    }
+    const struct skr_command *command = find_words(argc - 1, argv + 1, &words);
+    if (!command)
+        return unknown(argc - 1, argv + 1);
+    argc -= 1 + words;
+    argv += 1 + words;
+    if (asks_for_help(argc, argv))
+        return help_on(command->name);
+    if (skr_arguments_parse(command->flags, command->takes_fields, argc, argv, &arguments, &error) < 0)
+        return skr_usage(command, &error);
+    signal(SIGPIPE, SIG_IGN);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int code = command->run(command, &arguments);
+    curl_global_cleanup();
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == SKR_EXIT_DONE)
+        code = SKR_EXIT_FAILED;
+    return code;
+}

@@ -1,0 +1,67 @@
+#include "cli/command/command.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int delete_one(struct skr_session *session, const struct skr_arguments *arguments,
+                      const struct skr_resource *resource, const char *name, int *code, struct skr_error *error)
+{
+    struct skr_request_path path;
+    struct skr_request request = {.method = "DELETE"};
+    struct skr_answer answer = {0};
+    json_t *object = NULL;
+    int r = skr_lookup_find(session->lookup, resource, name, &object, error);
+    if (r < 0)
+        return r;
+    char *shown SKR_CLEANUP(skr_free_cleanup) = skr_lookup_path(session->lookup, resource, object);
+    skr_path_set(&path, "/v1/%s/%s", resource->collection, json_string_value(json_object_get(object, "id")));
+    json_decref(object);
+    bool dry = skr_arguments_flag(arguments, "dry-run") != NULL;
+    if (dry)
+        skr_path_add(&path, "dry_run", "true");
+    r = skr_wait_flags(arguments, &path, &request.patient_for_ms, error);
+    request.path = path.text;
+    if (r == 0)
+        r = skr_client_send(session->client, &request, &answer, error);
+    if (r < 0)
+        return r;
+    printf("%s/%s deleted%s\n", resource->name, shown, dry ? " (dry run)" : "");
+    fflush(stdout);
+    int waited = skr_realization_code(shown, json_object_get(answer.body, "realization"));
+    if (*code == SKR_EXIT_DONE)
+        *code = waited;
+    skr_answer_done(&answer);
+    return 0;
+}
+
+int skr_command_delete(const struct skr_command *command, const struct skr_arguments *arguments)
+{
+    struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
+    struct skr_error error = {0};
+    const struct skr_resource *resource = NULL;
+    const char *name = NULL;
+    int code = SKR_EXIT_DONE;
+    if (!arguments->word_count)
+        return skr_usage_because(command, "delete takes a kind and names");
+    int taken = skr_target_at(arguments, 0, &resource, &name, &error);
+    if (taken < 0)
+        return skr_usage(command, &error);
+    if (!name)
+        return skr_usage_because(command, "delete takes the names of the %s to delete", resource->collection);
+    int r = skr_session_open(&session, &error);
+    if (r == 0)
+        r = delete_one(&session, arguments, resource, name, &code, &error);
+    for (unsigned at = (unsigned)taken; at < arguments->word_count && r == 0; at++) {
+        name = arguments->words[at];
+        const char *slash = strchr(arguments->words[0], '/');
+        if (slash) { /* KIND/NAME KIND/NAME ... */
+            r = skr_target_at(arguments, at, &resource, &name, &error) < 0 ? -EINVAL : 0;
+            if (r == 0 && !strchr(arguments->words[at], '/'))
+                r = skr_error_set(&error, SKR_ERROR_SYNTAX, "'%.100s' is not of the form KIND/NAME like the first one",
+                                  arguments->words[at]);
+        }
+        if (r == 0)
+            r = delete_one(&session, arguments, resource, name, &code, &error);
+    }
+    return r < 0 ? skr_fail(&error) : code;
+}
