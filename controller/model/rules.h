@@ -59,7 +59,7 @@ int skr_write_inner(struct skr_txn *txn, enum skr_resource_id resource, struct s
 int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error);
 /* EXISTS when another object of this kind has the name in the same scope. */
 int skr_name_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error);
-/* 1: taken, by *ret_id; 0: free. `parent` is what scopes the name, NULL for global names. */
+/* 1: taken, by *ret_id; 0: free. `parent` is the object of the table's name_parent, NULL for global names. */
 int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
                   struct skr_uuid *ret_id, struct skr_error *error);
 
