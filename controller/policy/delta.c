@@ -52,9 +52,9 @@ static struct skr_shared_bytes *pack_next(const struct skr_policy *policy, const
         bytes += OBJECT_OVERHEAD;
     uint32_t upserts = *upsert - first_upsert, deletes = *delete_ - first_delete;
     Skerry__V1__Object *objects = skr_policy_must(calloc(upserts + 1, sizeof(*objects)));
-    Skerry__V1__Object **object_list = skr_policy_must(calloc(upserts + 1, sizeof(*object_list)));
+    Skerry__V1__Object **object_list = skr_policy_must(calloc(upserts + 1, sizeof(void *)));
     Skerry__V1__ObjectKey *keys = skr_policy_must(calloc(deletes + 1, sizeof(*keys)));
-    Skerry__V1__ObjectKey **key_list = skr_policy_must(calloc(deletes + 1, sizeof(*key_list)));
+    Skerry__V1__ObjectKey **key_list = skr_policy_must(calloc(deletes + 1, sizeof(void *)));
 
     for (uint32_t i = 0; i < upserts; i++) {
         const struct scope_object *from = draft->upserts[first_upsert + i];
@@ -100,7 +100,7 @@ static struct frames *draft_pack(const struct skr_policy *policy, const struct d
 
     frames->references = 1;
     do {
-        frames = skr_policy_must(realloc(frames, sizeof(*frames) + (frames->count + 1) * sizeof(frames->frame[0])));
+        frames = skr_policy_must(realloc(frames, sizeof(*frames) + (frames->count + 1) * sizeof(void *)));
         struct skr_shared_bytes *frame = pack_next(policy, draft, &upsert, &delete_);
         frames->bytes += frame->size;
         frames->frame[frames->count++] = frame;
@@ -142,7 +142,7 @@ struct frames *skr_policy_delta_recent(const struct skr_policy *policy, const st
         count += entry->count;
     }
     qsort(keys, count, sizeof(*keys), by_key);
-    draft.upserts = skr_policy_must(calloc(count + 1, sizeof(*draft.upserts)));
+    draft.upserts = skr_policy_must(calloc(count + 1, sizeof(void *)));
     draft.deletes = skr_policy_must(calloc(count + 1, sizeof(*draft.deletes)));
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && by_key(&keys[i], &keys[i - 1]) == 0)
@@ -163,7 +163,7 @@ static void draft_add_buckets(struct draft *draft, const bool wanted[static 256]
 {
     uint32_t cursor = 0;
 
-    draft->upserts = skr_policy_must(calloc(draft->scope->objects.count + 1, sizeof(*draft->upserts)));
+    draft->upserts = skr_policy_must(calloc(draft->scope->objects.count + 1, sizeof(void *)));
     for (const struct scope_object *object; (object = skr_id_map_next(&draft->scope->objects, &cursor));)
         if (wanted[skr_digest_bucket(&object->key.id)])
             draft->upserts[draft->upsert_count++] = object;

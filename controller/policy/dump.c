@@ -47,14 +47,14 @@ static int by_host(const void *a, const void *b)
 
 static void dump_members(FILE *out, const struct scope *scope)
 {
-    const struct skr_uuid **ids = skr_policy_must(calloc(scope->member_count + 1, sizeof(*ids)));
+    const struct skr_uuid **ids = skr_policy_must(calloc(scope->member_count + 1, sizeof(void *)));
     const struct member *member;
     char id[SKR_UUID_TEXT_MAX];
     uint32_t count = 0;
 
     LIST_FOREACH (member, &scope->members, scope_link)
         ids[count++] = &member->host->node.key.id;
-    qsort(ids, count, sizeof(*ids), by_host);
+    qsort(ids, count, sizeof(void *), by_host);
     for (uint32_t i = 0; i < count; i++)
         fprintf(out, "  held by %s\n", skr_uuid_format(ids[i], id));
     free(ids);

@@ -32,7 +32,7 @@ static size_t node_size(enum skr_resource_id resource)
     case SKR_LOOKUP_RECORD:
         return sizeof(struct record);
     default:
-        return 0;
+        return sizeof(struct node);
     }
 }
 
@@ -111,7 +111,7 @@ void skr_policy_node_mark(struct skr_policy *policy, struct node *node)
     skr_policy_node_ref(node);
     if (policy->dirty_count == policy->dirty_capacity) {
         policy->dirty_capacity = policy->dirty_capacity ? policy->dirty_capacity * 2 : 64;
-        policy->dirty = skr_policy_must(realloc(policy->dirty, policy->dirty_capacity * sizeof(*policy->dirty)));
+        policy->dirty = skr_policy_must(realloc(policy->dirty, policy->dirty_capacity * sizeof(void *)));
     }
     policy->dirty[policy->dirty_count++] = node;
 }

@@ -17,10 +17,10 @@
 
 #define SKR_POLICY_RING_VERSIONS 256 /* recent changes kept a scope, and at most as many keys as it has objects */
 #define SKR_POLICY_RING_KEYS_MIN 64
-#define SKR_POLICY_FRAME_BYTES   (512 * 1024) /* a delta over this travels in several frames */
-#define SKR_POLICY_SYNC_MS       250          /* a host is told and recorded as synced at most this often */
-#define SKR_POLICY_IDLE_SYNCS    100          /* hosts that owe nothing are recorded in a second, at most */
-#define SKR_POLICY_RESYNCS_MAX   8            /* digests that differ in a row, then the session ends */
+#define SKR_POLICY_FRAME_BYTES   ((size_t)512 * 1024) /* a delta over this travels in several frames */
+#define SKR_POLICY_SYNC_MS       250                  /* a host is told and recorded as synced at most this often */
+#define SKR_POLICY_IDLE_SYNCS    100                  /* hosts that owe nothing are recorded in a second, at most */
+#define SKR_POLICY_RESYNCS_MAX   8                    /* digests that differ in a row, then the session ends */
 
 /* ---- scopes ---- */
 

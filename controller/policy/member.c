@@ -60,7 +60,7 @@ static struct member_subnet *member_subnet_add(struct member *member, struct sub
     uint32_t capacity = member->subnet_capacity ? member->subnet_capacity : 1;
 
     if (member->subnet_count == capacity) {
-        struct member_subnet *many = skr_policy_must(calloc(capacity * 2, sizeof(*many)));
+        struct member_subnet *many = skr_policy_must(calloc((size_t)capacity * 2, sizeof(*many)));
         memcpy(many, skr_policy_member_subnets(member), capacity * sizeof(*many));
         if (member->subnet_capacity)
             free(member->many);

@@ -218,6 +218,24 @@ Test(realization, a_leaving_host_holds_nothing_up)
     skr_realization_table_free(table);
 }
 
+Test(realization, a_later_member_neither_holds_up_nor_settles_an_older_write)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_map_key scope = domain_of(1);
+    struct skr_uuid later = id_of(2);
+    struct heard heard = {0};
+    publish(table, 10, 3, 50);
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 10, hear, &heard);
+    skr_realization_join(table, &scope, &later, 4);
+    applied(table, 2, 4, 0, NULL);
+    cr_assert_eq(heard.times, 0, "host 1 still owes it");
+    applied(table, 1, 3, 0, NULL);
+    cr_assert_eq(heard.times, 1);
+    cr_assert_eq(heard.last.applied, 1);
+    cr_assert(!skr_realization_wait_cancel(wait));
+    skr_realization_table_free(table);
+}
+
 Test(realization, more_failures_than_are_kept_fail_everything)
 {
     struct skr_realization_table *table = table_with_hosts(1);
