@@ -1,0 +1,437 @@
+/* skerryctl and skerry-controller as programs: exit codes, what goes to which stream, and that apply is idempotent. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <skerry/file.h>
+#include <skerry/macros.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#define OUTPUT_MAX (256 << 10)
+
+static char directory[64], url[96], out[OUTPUT_MAX], err[OUTPUT_MAX];
+static pid_t controller;
+
+static pid_t start(const char *out_path, const char *err_path, const char *in_path, char *const *argv)
+{
+    pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int fds[3] = {open(in_path, O_RDONLY), open(out_path, O_WRONLY | O_CREAT | O_TRUNC, 0600),
+                  open(err_path, O_WRONLY | O_CREAT | O_TRUNC, 0600)};
+    for (int i = 0; i < 3; i++)
+        dup2(fds[i], i);
+    execv(argv[0], argv);
+    _exit(127);
+}
+
+static void read_into(const char *path, char *ret)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    cr_assert_eq(skr_file_read(path, OUTPUT_MAX - 1, &data, &size), 0, "%s", path);
+    memcpy(ret, data, size + 1);
+    free(data);
+}
+
+/* Runs skerryctl with words split at spaces; what it read, wrote and said is in `out` and `err`. */
+static int ctl_reading(const char *in, const char *words)
+{
+    char *copy = strdup(words), *rest = copy, *argv[32] = {SKR_BUILD_DIR "/skerryctl"};
+    char out_path[128], err_path[128], in_path[128];
+    int argc = 1, status = 0;
+    while ((argv[argc] = strsep(&rest, " ")) && argc < 31)
+        argc++;
+    snprintf(out_path, sizeof(out_path), "%s/out", directory);
+    snprintf(err_path, sizeof(err_path), "%s/err", directory);
+    snprintf(in_path, sizeof(in_path), "%s/in", directory);
+    cr_assert_eq(skr_file_replace(in_path, in, strlen(in), 0600), 0);
+    pid_t pid = start(out_path, err_path, in_path, argv);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFEXITED(status), "%s", words);
+    free(copy);
+    read_into(out_path, out);
+    read_into(err_path, err);
+    cr_expect_null(strstr(err, "Sanitizer"), "%s", err);
+    return WEXITSTATUS(status);
+}
+
+static int ctl(const char *format, ...) SKR_PRINTF(1, 2);
+static int ctl(const char *format, ...)
+{
+    char words[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(words, sizeof(words), format, arguments);
+    va_end(arguments);
+    return ctl_reading("", words);
+}
+
+static int apply(const char *manifest)
+{
+    char json[4096];
+    snprintf(json, sizeof(json), "%s", manifest);
+    for (char *c = json; *c; c++)
+        if (*c == '\'')
+            *c = '"';
+    return ctl_reading(json, "apply -f -");
+}
+
+#define expect(code, call) cr_expect_eq((call), (code), "%s: out %s err %s", #call, out, err)
+
+/* A port that was free a moment ago. */
+static int free_port(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_storage address = {.ss_family = AF_INET};
+    socklen_t size = sizeof(address);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, 16), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    return (((unsigned char *)&address)[2] << 8) + ((unsigned char *)&address)[3];
+}
+
+/* The token's file is the last thing written before requests are answered. */
+static void wait_for_token(int notify, const char *path)
+{
+    for (int rounds = 0; rounds < 200 && access(path, R_OK) != 0; rounds++) {
+        struct pollfd poll_fd = {.fd = notify, .events = POLLIN};
+        char events[4096];
+        cr_assert_gt(poll(&poll_fd, 1, 30000), 0, "the controller did not start");
+        cr_assert_gt(read(notify, events, sizeof(events)), 0);
+    }
+}
+
+static void open_scene(void)
+{
+    char data[128], api[64], agents[64], log[128], token[160];
+    snprintf(directory, sizeof(directory), "/tmp/skerry-cli-XXXXXX");
+    cr_assert(mkdtemp(directory));
+    setenv("HOME", directory, 1);
+    unsetenv("XDG_CONFIG_HOME");
+    snprintf(data, sizeof(data), "%s/data", directory);
+    snprintf(log, sizeof(log), "%s/log", directory);
+    snprintf(api, sizeof(api), "127.0.0.1:%d", free_port());
+    snprintf(agents, sizeof(agents), "127.0.0.1:%d", free_port());
+    snprintf(url, sizeof(url), "https://%s", api);
+    cr_assert_eq(mkdir(data, 0700), 0);
+    int notify SKR_CLEANUP(skr_close_cleanup) = inotify_init1(IN_CLOEXEC);
+    cr_assert_geq(inotify_add_watch(notify, data, IN_CREATE | IN_MOVED_TO), 0);
+    char *argv[] = {SKR_BUILD_DIR "/skerry-controller",
+                    "--data-directory",
+                    data,
+                    "--api-listen",
+                    api,
+                    "--agent-listen",
+                    agents,
+                    "--agent-address",
+                    agents,
+                    NULL};
+    controller = start(log, log, "/dev/null", argv);
+    snprintf(token, sizeof(token), "%s/admin.token", data);
+    wait_for_token(notify, token);
+    int r = 6;
+    for (int tries = 0; tries < 100 && r == 6; tries++) { /* the socket listens right behind the file */
+        r = ctl("login %s --ca %s/ca.pem --token-file %s", url, data, token);
+        if (r == 6)
+            poll(NULL, 0, 50);
+    }
+    cr_assert_eq(r, 0, "%s", err);
+}
+
+static void close_scene(void)
+{
+    int status;
+    char command[128];
+    kill(controller, SIGTERM);
+    waitpid(controller, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the controller ended with %d", status);
+    snprintf(command, sizeof(command), "rm -r '%s'", directory);
+    cr_expect_eq(system(command), 0);
+}
+
+TestSuite(skerryctl, .init = open_scene, .fini = close_scene);
+
+static const char cloud[] =
+        "{'items': [{'kind': 'network-adapter', 'name': 'red/web/vm', 'vm_subnet': 'front', 'mac': '02:AA:00:00:00:01',"
+        "  'ip_addresses': ['10.0.0.2']},"
+        " {'kind': 'network-adapter', 'name': 'blue/web/vm', 'vm_subnet': 'front', 'ip_addresses': ['10.0.0.2']},"
+        " {'kind': 'vm-subnet', 'name': 'red/web/front', 'prefix': '10.0.0.0/24'},"
+        " {'kind': 'vm-subnet', 'name': 'front', 'vm_network': 'blue/web', 'prefix': '10.0.0.0/24'},"
+        " {'kind': 'vm-network', 'name': 'red/web', 'logical_network': 'fabric'},"
+        " {'kind': 'vm-network', 'name': 'web', 'tenant': 'blue', 'logical_network': 'fabric'},"
+        " {'kind': 'tenant', 'name': 'red', 'logical_networks': ['fabric']},"
+        " {'kind': 'tenant', 'name': 'blue', 'logical_networks': ['fabric']},"
+        " {'kind': 'logical-network', 'name': 'fabric', 'network_virtualization': true}]}";
+
+Test(skerryctl, login_keeps_a_secret_and_trusts_one_authority)
+{
+    char path[128], command[256];
+    struct stat kept;
+    snprintf(path, sizeof(path), "%s/.config/skerry/config.json", directory);
+    cr_assert_eq(stat(path, &kept), 0);
+    cr_expect_eq(kept.st_mode & 0777, 0600);
+    expect(0, ctl("config -o json"));
+    json_t *config = json_loads(out, 0, NULL);
+    cr_assert(config);
+    char *hash = strdup(json_string_value(json_object_get(config, "authority")));
+    json_decref(config);
+    cr_expect_null(strstr(out, "token"));
+    expect(0, ctl("login %s --ca-hash %s --token-file %s/data/admin.token", url, hash, directory));
+    hash[0] = hash[0] == '0' ? '1' : '0';
+    expect(5, ctl("login %s --ca-hash %s --token-file %s/data/admin.token", url, hash, directory));
+    expect(6, ctl("login %s --token-file %s/data/admin.token", url, directory));
+    expect(5,
+           ctl_reading("018f0000-0000-7000-8000-000000000000.nothing\n",
+                       (snprintf(command, sizeof(command), "login %s --ca %s/data/ca.pem", url, directory), command)));
+    expect(0, ctl("get tenants")); /* a login that failed leaves the old one */
+    free(hash);
+}
+
+Test(skerryctl, apply_orders_by_reference_and_is_idempotent)
+{
+    expect(0, apply(cloud));
+    cr_expect(strstr(err, "9 created, 0 changed, 0 left alone"), "%s", err);
+    cr_expect(strstr(out, "logical-network/fabric created\n") == out, "%s", out);
+    expect(0, apply(cloud));
+    cr_expect(strstr(err, "0 created, 0 changed, 9 left alone"), "%s", err);
+    expect(0, apply("{'kind': 'network-adapter', 'name': 'red/web/vm', 'ip_addresses': ['10.0.0.9']}"));
+    cr_expect_str_eq(out, "network-adapter/red/web/vm changed\n");
+    expect(0, ctl("get na -o json"));
+    char *all = strdup(out);
+    expect(0, ctl_reading(all, "apply -f -"));
+    cr_expect(strstr(err, "0 created, 0 changed, 2 left alone"), "%s", err);
+    free(all);
+    expect(3, apply("{'kind': 'vm-network', 'name': 'green/web', 'logical_network': 'fabric'}"));
+    cr_expect(strstr(err, "/tenant_id: There is no tenant named 'green'"), "%s", err);
+    expect(2, ctl_reading("kind: tenant\n", "apply -f -"));
+    cr_expect(strstr(err, "YAML"), "%s", err);
+}
+
+Test(skerryctl, dry_runs_change_nothing)
+{
+    char json[4096];
+    snprintf(json, sizeof(json), "%s", cloud);
+    for (char *c = json; *c; c++)
+        if (*c == '\'')
+            *c = '"';
+    expect(0, ctl_reading(json, "apply --dry-run -f -"));
+    cr_expect(strstr(out, "network-adapter/vm created (dry run)"), "%s", out);
+    expect(0, ctl("get tenants"));
+    cr_expect_str_eq(out, "");
+    cr_expect_str_eq(err, "No tenants\n");
+}
+
+Test(skerryctl, create_get_and_delete)
+{
+    expect(0, ctl("create ln fabric --network-virtualization"));
+    expect(0, ctl("create tenant red --logical-networks fabric --labels a=b"));
+    expect(4, ctl("create tenant red"));
+    expect(0, ctl("create vm-network red/web --logical-network fabric --wait"));
+    cr_expect_str_eq(out, "vm-network/red/web created\n");
+    expect(0, ctl("create vm-subnet red/web/front --prefix 10.0.0.0/24 -o json"));
+    json_t *subnet = json_loads(out, 0, NULL);
+    cr_expect_str_eq(json_string_value(json_object_get(subnet, "prefix")), "10.0.0.0/24");
+    expect(0, ctl("get vms %s -o name", json_string_value(json_object_get(subnet, "id"))));
+    cr_expect_str_eq(out, "vm-subnet/red/web/front\n");
+    json_decref(subnet);
+    expect(2, ctl("create vm-subnet red/web/back --prefix 10.0.0.1/24"));
+    cr_expect(strstr(err, "\n  /prefix: "), "%s", err);
+    expect(2, ctl("create vm-subnet red/web/back --prefx 10.0.1.0/24"));
+    cr_expect(strstr(err, "did you mean 'prefix'?"), "%s", err);
+    expect(0, ctl("get vmn --tenant red"));
+    cr_expect(strstr(out, "TENANT  NAME  LOGICAL NETWORK"), "%s", out);
+    cr_expect(strstr(out, "red     web   fabric"), "%s", out);
+    expect(0, ctl("get vmn red/web -o yaml"));
+    cr_expect_eq(strncmp(out, "kind: vm-network\n", 17), 0, "%s", out);
+    expect(0, ctl("describe tenant red"));
+    cr_expect(strstr(out, "labels:\n  a: b\n"), "%s", out);
+    expect(4, ctl("delete tenant red"));
+    expect(0, ctl("delete vms/red/web/front vmn/red/web --wait"));
+    cr_expect_str_eq(out, "vm-subnet/red/web/front deleted\nvm-network/red/web deleted\n");
+    expect(0, ctl("delete tenant red --dry-run"));
+    expect(0, ctl("get tenant red"));
+    expect(0, ctl("delete tenant red"));
+    expect(3, ctl("get tenant red"));
+    expect(3, ctl("delete tenant red"));
+}
+
+Test(skerryctl, wait_and_watch)
+{
+    expect(0, apply(cloud));
+    expect(0, ctl("wait vmn red/web"));
+    cr_expect_str_eq(out, "vm-network/red/web realized\n");
+    expect(7, ctl("wait na red/web/vm --for bound --timeout 300ms"));
+    expect(7, ctl("wait na red/web/vm --for deleted --timeout 300ms"));
+    expect(2, ctl("wait tenant red --for bound"));
+    expect(0, ctl("wait na red/web/none --for deleted"));
+    expect(0, ctl("watch na -o name --timeout 300ms"));
+    cr_expect(strstr(out, "list network-adapter/red/web/vm\n"), "%s", out);
+    expect(0, ctl("watch na red/web/vm --timeout 300ms"));
+    cr_expect(strstr(out, "EVENT  TENANT"), "%s", out);
+    expect(0, ctl("delete na red/web/vm"));
+    expect(0, ctl("wait na red/web/vm --for deleted"));
+}
+
+static void *delete_later(void *arg)
+{
+    char *argv[] = {SKR_BUILD_DIR "/skerryctl", "delete", "na", "red/web/vm", NULL};
+    int status;
+    poll(NULL, 0, 300); /* the waiter looks first; either order ends well */
+    pid_t pid = start("/dev/null", "/dev/null", "/dev/null", argv);
+    waitpid(pid, &status, 0);
+    *(int *)arg = WEXITSTATUS(status);
+    return NULL;
+}
+
+Test(skerryctl, waiting_for_a_delete_hears_of_it)
+{
+    pthread_t thread;
+    int deleted = -1;
+    expect(0, apply(cloud));
+    cr_assert_eq(pthread_create(&thread, NULL, delete_later, &deleted), 0);
+    expect(0, ctl("wait na red/web/vm --for deleted --timeout 30s"));
+    pthread_join(thread, NULL);
+    cr_expect_eq(deleted, 0);
+    cr_expect_str_eq(out, "network-adapter/red/web/vm deleted\n");
+}
+
+Test(skerryctl, hosts)
+{
+    expect(0, ctl("host join-command --ttl 10m --uses 3 --approve"));
+    cr_expect_eq(strncmp(out, "skerry-agent join 'skerry://127.0.0.1:", 38), 0, "%s", out);
+    expect(0, ctl("get join-tokens -o json"));
+    cr_expect(strstr(out, "\"ttl_s\": 600") && strstr(out, "\"uses\": 3") && strstr(out, "\"approve\": true"), "%s",
+              out);
+    expect(2, ctl("host join-command --ttl tomorrow"));
+    expect(3, ctl("host join-command --host-group nowhere"));
+    expect(0, ctl("host list"));
+    expect(3, ctl("host remediate h1"));
+    expect(0, ctl("create token mine"));
+    cr_expect(strstr(out, "token/mine created\n"), "%s", out);
+    cr_expect_eq(strcspn(strchr(out, '\n') + 1, "."), 36, "the whole token, once: %s", out);
+}
+
+Test(skerryctl, when_nobody_answers)
+{
+    kill(controller, SIGTERM);
+    int status;
+    waitpid(controller, &status, 0);
+    expect(6, ctl("get tenants"));
+    controller = fork();
+    if (controller == 0)
+        _exit(0);
+}
+
+/* ---- beside a controller ---- */
+
+static void make_directory(void)
+{
+    snprintf(directory, sizeof(directory), "/tmp/skerry-cli-XXXXXX");
+    cr_assert(mkdtemp(directory));
+    setenv("HOME", directory, 1);
+    unsetenv("XDG_CONFIG_HOME");
+}
+
+static void remove_directory(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -r '%s'", directory);
+    cr_expect_eq(system(command), 0);
+}
+
+TestSuite(skerryctl_alone, .init = make_directory, .fini = remove_directory);
+
+Test(skerryctl_alone, help_and_mistakes)
+{
+    expect(0, ctl("--version"));
+    cr_expect_eq(strncmp(out, "skerryctl ", 10), 0);
+    expect(0, ctl("help"));
+    cr_expect(strstr(out, "Commands:") && strstr(out, "vm-networks"), "%s", out);
+    expect(0, ctl("help apply"));
+    expect(0, ctl("help vm-subnet"));
+    cr_expect(strstr(out, "prefix") && strstr(out, "fixed at create"), "%s", out);
+    expect(0, ctl("help host"));
+    cr_expect(strstr(out, "host join-command") && strstr(out, "host local"), "%s", out);
+    expect(0, ctl("get --help"));
+    expect(2, ctl("help nothing-like-it"));
+    expect(2, ctl("edit tenant red"));
+    cr_expect_str_eq(out, "");
+    cr_expect(strstr(err, "there is no command 'edit'") && strstr(err, "apply"), "%s", err);
+    expect(2, ctl("get"));
+    expect(2, ctl("get tenats"));
+    expect(2, ctl("get tenants -o xml"));
+    expect(5, ctl("get tenants"));
+    expect(2, ctl("login http://127.0.0.1"));
+    expect(6, ctl("host local status --socket %s/none", directory));
+    expect(2, ctl("host local statsu"));
+    expect(2, ctl("host local ping-pa"));
+}
+
+struct agent {
+    int listener;
+    const char *answer;
+    char question[256];
+};
+
+static void *answer_once(void *arg)
+{
+    struct agent *agent = arg;
+    int fd = accept(agent->listener, NULL, NULL);
+    FILE *stream = fdopen(fd, "r+");
+    if (fgets(agent->question, sizeof(agent->question), stream)) {
+        fseek(stream, 0, SEEK_CUR);
+        fprintf(stream, "%s\n", agent->answer);
+    }
+    fclose(stream);
+    return NULL;
+}
+
+/* Asks an agent that answers this; its question is kept. */
+static int ask(struct agent *agent, const char *answer, const char *words)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    pthread_t thread;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/agent.sock", directory);
+    unlink(address.sun_path);
+    agent->listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    agent->answer = answer;
+    cr_assert_eq(bind(agent->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(listen(agent->listener, 1), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, answer_once, agent), 0);
+    int code = ctl("host local %s --socket %s", words, address.sun_path);
+    pthread_join(thread, NULL);
+    close(agent->listener);
+    return code;
+}
+
+Test(skerryctl_alone, what_the_agent_says)
+{
+    struct agent agent = {0};
+    static const char drift[] = "{\"items\":[{\"object_kind\":\"filter\",\"found\":\"none\"}]}";
+    expect(0, ask(&agent, drift, "drift -o json"));
+    cr_expect_str_eq(agent.question, "{\"command\":\"drift\"}\n");
+    cr_expect_eq(strncmp(out, drift, strlen(drift)), 0, "verbatim: %s", out);
+    expect(0, ask(&agent, drift, "drift"));
+    cr_expect_str_eq(out, "OBJECT KIND  FOUND\nfilter       none\n");
+    expect(0, ask(&agent, "{\"items\":[],\"truncated\":false}", "records --vsid 5000"));
+    cr_expect_str_eq(agent.question, "{\"command\":\"records\",\"vsid\":5000}\n");
+    cr_expect_str_eq(err, "No records\n");
+    expect(1, ask(&agent, "{\"address\":\"10.1.0.2\",\"answered\":false}", "ping-pa 10.1.0.2"));
+    cr_expect_str_eq(agent.question, "{\"command\":\"ping-pa\",\"address\":\"10.1.0.2\"}\n");
+    expect(3, ask(&agent, "{\"error\":{\"tag\":\"not-found\",\"detail\":\"No.\"}}", "routes"));
+    cr_expect_str_eq(err, "skerryctl: No.\n");
+    expect(1, ask(&agent, "nonsense", "status"));
+}
