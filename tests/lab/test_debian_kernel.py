@@ -30,6 +30,7 @@ def add_guest_vm(guest: Guest, name: str, adapter: dict, address: str) -> None:
         f"ip2 netns exec {name} ip addr add {address}/24 dev eth0",
         f"ip2 netns exec {name} ip route add default via 10.0.0.1",
         f"ip2 link set v-{name} alias skerry:{adapter['id']}",
+        f"ip2 link set v-{name} up",
     ):
         guest.run(line)
 

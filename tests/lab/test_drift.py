@@ -107,9 +107,9 @@ def test_a_replaced_program_is_seen_and_put_back(lab):
     host, port = lab.model["hosts"][0], lab.vms["red-1"].port
     lab.api.patch("hosts", host.id, remediation="auto")
     before = host.program_ids()
-    # A foreign program in our place: the uplink's program on the port's filter, same priority and handle.
+    # Somebody else's program in our place, same priority and handle: it accepts everything.
     host.namespace.run("tc", "filter", "replace", "dev", port, "ingress", "prio", "49152", "handle", "1", "bpf", "da",
-                       "object-pinned", str(host.pins / "uplink_ingress"))
+                       "bytecode", "1,6 0 0 0")
     wait_for("our program is back", lambda: host.program_ids() == before)
     assert reaches(lab)
 

@@ -131,14 +131,14 @@ def test_truncated(lab):
     h1, h2 = lab.model["hosts"]
     mac = lab.rogue.mac_of(pa(lab, h1))
     dropped(lab, h1, "truncated", f"Ether(dst='{mac}')/IP(src='{pa(lab, h2)}', dst='{pa(lab, h1)}', proto=47)/Raw(bytes.fromhex("
-            "'200065580010')) ")
+            "'20006558001389000200'))")
 
 
 def test_to_a_group_mac(lab):
     """An encapsulated packet in a frame to a group address is for nobody."""
     vsid, h2 = lab.model["red"]["subnets"][0]["vsid"], lab.model["hosts"][1]
     frame = encapsulated(lab, pa(lab, h2), vsid, lab.vms["red-2"].mac, destination="01:00:5e:00:00:05")
-    dropped(lab, lab.model["hosts"][0], "outer_invalid", frame)
+    dropped(lab, lab.model["hosts"][0], "not_addressed", frame)
 
 
 def test_what_is_not_ours_passes(lab):

@@ -29,7 +29,7 @@ print(n, refused, flush=True)
 RECEIVE = """
 import socket, sys, threading
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 1 << 24)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
 s.bind(('', 7777))
 s.settimeout(0.2)
 print('ready', flush=True)
