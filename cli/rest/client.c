@@ -50,7 +50,8 @@ int skr_client_new(const struct skr_settings *settings, struct skr_client **ret,
     client->ca_pem = settings->ca_pem ? strdup(settings->ca_pem) : NULL;
     if (!client->curl) {
         skr_client_free(client);
-        return skr_error_set(error, SKR_ERROR_INTERNAL, "libcurl cannot be started");
+        skr_error_set(error, SKR_ERROR_INTERNAL, "libcurl cannot be started");
+        return -ENOMEM;
     }
     *ret = client;
     return 0;
