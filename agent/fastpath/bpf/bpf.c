@@ -15,7 +15,7 @@ static int log_keep(enum libbpf_print_level level, const char *format, va_list a
     if (level != LIBBPF_WARN || length <= 0)
         return 0;
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        if (strncmp(line, "processed ", 10) && strncmp(line, "-- ", 3) && line[0])
+        if (line[0] && strncmp(line, "processed ", 10) != 0 && strncmp(line, "-- ", 3) != 0)
             snprintf(log_text, sizeof(log_text), "%s", line);
     return 0;
 }

@@ -47,7 +47,7 @@ static int exact_entry(void *arg, const void *key, const void *value)
 {
     struct exact *exact = arg;
 
-    if (memcmp(key, exact->key, sizeof(struct skr_abi_route_key)))
+    if (memcmp(key, exact->key, sizeof(struct skr_abi_route_key)) != 0)
         return 0;
     memcpy(exact->ret_value, value, sizeof(struct skr_abi_route));
     return 1;

@@ -68,7 +68,7 @@ static bool right_bytes(const struct packet *packet, size_t length)
         outer = 42;
         memcpy(&key, found.bytes + 38, 4);
         memcpy(&pa, found.bytes + 30, 4);
-        if (ntohl(key) >> 8 != found.vsid || pa != found.pa || memcmp(found.bytes + 34, "\x20\0\x65\x58", 4))
+        if (ntohl(key) >> 8 != found.vsid || pa != found.pa || memcmp(found.bytes + 34, "\x20\0\x65\x58", 4) != 0)
             return false;
         inner += outer;
     } else if (packet->wire) {
@@ -136,7 +136,8 @@ static bool beyond_packets(uint32_t reason)
 
 Test(isolation, verdicts_equal_the_oracle, .timeout = 110)
 {
-    uint64_t seed = getenv("SKR_SEED") ? strtoull(getenv("SKR_SEED"), NULL, 0) : 1;
+    const char *wished = getenv("SKR_SEED");
+    uint64_t seed = wished ? strtoull(wished, NULL, 0) : 1;
     unsigned total = 0, deliverable;
     struct model model;
     struct packet packet;

@@ -130,6 +130,7 @@ static void make_routes(struct model *model)
     for (unsigned i = 0; i < model->subnet_count; i++) {
         const struct model_adapter *next_hop = &model->adapters[random_below(model->adapter_count)];
         struct model_route *route = &model->routes[model->route_count];
+        bool taken = false;
 
         if (model->route_count == ROUTES || random_percent(50))
             continue;
@@ -139,9 +140,8 @@ static void make_routes(struct model *model)
                                       .next_hop = next_hop->ip};
         route->length = route->prefix == 0xac100000 ? 12 : 24;
         for (unsigned other = 0; other < model->route_count; other++)
-            if (model->routes[other].domain == route->domain && model->routes[other].length == route->length)
-                route = NULL, other = model->route_count;
-        if (route)
+            taken |= model->routes[other].domain == route->domain && model->routes[other].length == route->length;
+        if (!taken)
             model->route_count++;
     }
 }

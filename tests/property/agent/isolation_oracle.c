@@ -188,7 +188,7 @@ static struct expectation asked(const struct model *model, const struct packet *
     struct expectation answer = {SKR_VERDICT_REPLY, 0, interface_index[from->interface], subnet->vsid, 0};
 
     if (from->flags & SKR_PORT_ARP_ND_INSPECTION &&
-        (memcmp(arp->sender_mac, packet->source, 6) ||
+        (memcmp(arp->sender_mac, packet->source, 6) != 0 ||
          (arp->sender && !may_use(model, from, packet->source, arp->sender, announces))))
         return dropped(SKR_DROP_ARP_SPOOFED);
     if (announces)
@@ -196,7 +196,7 @@ static struct expectation asked(const struct model *model, const struct packet *
     if (arp->operation == 2)
         return is_gateway(packet->destination) ? (struct expectation){.verdict = SKR_VERDICT_CONSUMED}
                                                : switched(model, packet, from);
-    if (arp->target == subnet_gateway(subnet) || (holder && memcmp(holder->mac, packet->source, 6)))
+    if (arp->target == subnet_gateway(subnet) || (holder && memcmp(holder->mac, packet->source, 6) != 0))
         return answer;
     if (subnet->learns)
         return flooded(model, from->subnet, from->interface, true);
@@ -228,7 +228,7 @@ static struct expectation from_guest(const struct model *model, const struct pac
         return dropped(SKR_DROP_GUEST_VLAN_TAG);
     if (packet->ethertype == ETHERTYPE_IP && packet->cut && !packet->gso_size)
         return dropped(SKR_DROP_TRUNCATED);
-    if (memcmp(packet->source, from->mac, 6) &&
+    if (memcmp(packet->source, from->mac, 6) != 0 &&
         (!(from->flags & SKR_PORT_MAC_SPOOFING) || is_group(packet->source) || is_gateway(packet->source)))
         return dropped(SKR_DROP_SOURCE_MAC);
     if (!model->subnets[from->subnet].programmed)
@@ -250,11 +250,9 @@ static uint32_t outer_fault(const struct packet *packet)
 {
     unsigned own = packet->outer_destination - own_pa(0), uplink = packet->interface - (INTERFACES - UPLINKS);
 
-    if (!packet->vxlan && packet->gre_flags == 0xffff)
-        return SKR_DROP_REASON_COUNT;
     if (own >= UPLINKS)
         return SKR_DROP_REASON_COUNT;
-    if (memcmp(packet->outer_mac, uplink_mac(uplink), 6))
+    if (memcmp(packet->outer_mac, uplink_mac(uplink), 6) != 0)
         return SKR_DROP_NOT_ADDRESSED;
     if (own != uplink)
         return SKR_DROP_WRONG_UPLINK;
