@@ -14,6 +14,7 @@ struct audit {
     void *arg;
     struct seen {
         uint32_t table; /* = the PA in host byte order */
+        const struct provider_address *pa;
         bool address, rule, on_link, gateway;
         UT_hash_handle hh;
     } * seen;
@@ -32,12 +33,8 @@ static int on_address(const struct nlmsghdr *message, void *arg)
     const struct nlattr *table[IFA_MAX + 1];
     skr_netlink_attributes(message, sizeof(*body), table, IFA_MAX);
     struct seen *seen = table[IFA_LOCAL] ? seen_for(arg, ntohl(mnl_attr_get_u32(table[IFA_LOCAL]))) : NULL;
-    if (!seen)
-        return MNL_CB_OK;
-    for (const struct provider_address *pa = ((struct audit *)arg)->host->addresses; pa; pa = pa->hh.next) {
-        if (skr_host_provider_address_table(pa) == seen->table && pa->ifindex == body->ifa_index)
-            seen->address = true;
-    }
+    if (seen && seen->pa->ifindex == body->ifa_index)
+        seen->address = true;
     return MNL_CB_OK;
 }
 
@@ -60,10 +57,14 @@ static int on_route(const struct nlmsghdr *message, void *arg)
     const struct nlattr *table[RTA_MAX + 1];
     skr_netlink_attributes(message, sizeof(*body), table, RTA_MAX);
     struct seen *seen = table[RTA_TABLE] ? seen_for(arg, mnl_attr_get_u32(table[RTA_TABLE])) : NULL;
-    if (seen && table[RTA_GATEWAY])
-        seen->gateway = true;
-    else if (seen)
-        seen->on_link = true;
+    if (!seen || !table[RTA_OIF] || mnl_attr_get_u32(table[RTA_OIF]) != seen->pa->ifindex)
+        return MNL_CB_OK;
+    const struct provider_address *pa = seen->pa;
+    uint32_t destination = table[RTA_DST] ? mnl_attr_get_u32(table[RTA_DST]) : 0;
+    if (table[RTA_GATEWAY] && !body->rtm_dst_len)
+        seen->gateway = seen->gateway || mnl_attr_get_u32(table[RTA_GATEWAY]) == skr_address_v4(&pa->gateway);
+    else if (!table[RTA_GATEWAY] && body->rtm_dst_len == pa->subnet.length)
+        seen->on_link = seen->on_link || destination == skr_address_v4(&pa->subnet.address);
     return MNL_CB_OK;
 }
 
@@ -81,7 +82,9 @@ static int look(struct audit *audit)
     if (r < 0)
         return r;
     message = skr_netlink_request(netlink, RTM_GETROUTE, 0);
-    ((struct rtmsg *)mnl_nlmsg_put_extra_header(message, sizeof(struct rtmsg)))->rtm_family = AF_INET;
+    struct rtmsg *filter = mnl_nlmsg_put_extra_header(message, sizeof(*filter));
+    filter->rtm_family = AF_INET;
+    filter->rtm_protocol = SKR_NETLINK_PROTOCOL;
     return skr_netlink_dump(netlink, message, on_route, audit);
 }
 
@@ -94,6 +97,18 @@ static void differ(struct audit *audit, const char *kind, const struct skr_uuid 
     snprintf(difference.expected, sizeof(difference.expected), "%s", expected);
     snprintf(difference.found, sizeof(difference.found), "%s", found);
     audit->fn(audit->arg, &difference);
+}
+
+/* The kernel takes the greater of an interface's value and that of "all". */
+static void audit_sysctl(struct audit *audit, const struct provider_address *pa, const char *key, int least)
+{
+    char object[SKR_ADDRESS_TEXT_MAX], expected[16], found[16];
+    int own = skr_host_sysctl_read("ipv4", pa->uplink, key), all = skr_host_sysctl_read("ipv4", "all", key);
+    if (own < 0 || own >= least || all >= least)
+        return;
+    snprintf(expected, sizeof(expected), "%d", least);
+    snprintf(found, sizeof(found), "%d", own > all ? own : all);
+    differ(audit, "provider-address", &pa->id, skr_address_format(&pa->address, object), key, expected, found);
 }
 
 static void audit_address(struct audit *audit, const struct provider_address *pa)
@@ -113,6 +128,8 @@ static void audit_address(struct audit *audit, const struct provider_address *pa
         differ(audit, "provider-address", &pa->id, object, "route", "its subnet on the uplink", "missing");
     if (interface && interface->up && pa->has_gateway && !seen->gateway)
         differ(audit, "provider-address", &pa->id, object, "gateway", "default through the site's gateway", "missing");
+    audit_sysctl(audit, pa, "arp_ignore", 1);
+    audit_sysctl(audit, pa, "arp_announce", 2);
     if (interface && interface->mtu < pa->mtu) {
         snprintf(mtu, sizeof(mtu), "%u", pa->mtu);
         snprintf(found, sizeof(found), "%u", interface->mtu);
@@ -141,11 +158,17 @@ void skr_host_audit(struct skr_host *host, void (*fn)(void *arg, const struct sk
                     void *arg)
 {
     struct audit audit = {.host = host, .fn = fn, .arg = arg};
+    skr_host_read(host);
     for (const struct provider_address *pa = host->addresses; pa; pa = pa->hh.next) {
-        struct seen *seen = calloc(1, sizeof(*seen));
+        uint32_t table = skr_host_provider_address_table(pa);
+        struct seen *seen = seen_for(&audit, table);
+        if (seen) /* two ids of one address, on its way from one to the other */
+            continue;
+        seen = calloc(1, sizeof(*seen));
         if (!seen)
             abort();
-        seen->table = skr_host_provider_address_table(pa);
+        seen->table = table;
+        seen->pa = pa;
         HASH_ADD(hh, audit.seen, table, sizeof(seen->table), seen);
     }
     if (look(&audit) == 0) {

@@ -1,6 +1,8 @@
 #include "agent/host/private.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <skerry/clock.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +34,7 @@ void skr_host_free(struct skr_host *host)
     if (!host)
         return;
     skr_host_binding_free(host);
+    skr_host_claim_free(host);
     skr_host_provider_address_free(host);
     skr_host_neighbor_free(host);
     struct uplink *uplink, *next;
@@ -39,8 +42,9 @@ void skr_host_free(struct skr_host *host)
         HASH_DEL(host->uplinks, uplink);
         free(uplink);
     }
+    skr_host_index_free(host);
+    skr_host_interfaces_free(host);
     skr_netlink_free(host->netlink);
-    free(host->interfaces);
     free(host);
 }
 
@@ -61,11 +65,12 @@ static void drop_uplinks(struct skr_host *host, const Skerry__V1__Host *body)
             continue;
         const struct skr_host_interface *interface = skr_host_interface(host, uplink->ifindex);
         HASH_DEL(host->uplinks, uplink);
-        if (interface) {
-            struct skr_host_interface copy = *interface;
-            host->output.uplink(host->output.arg, &copy, false);
-        }
         free(uplink);
+        if (!interface)
+            continue;
+        struct skr_host_interface copy = *interface;
+        host->output.uplink(host->output.arg, &copy, false);
+        skr_host_binding_interface(host, NULL, &copy); /* a port may have waited for it */
     }
 }
 
@@ -73,7 +78,7 @@ static void add_uplink(struct skr_host *host, const char *name)
 {
     struct uplink *uplink;
     HASH_FIND_STR(host->uplinks, name, uplink);
-    if (uplink)
+    if (uplink || strlen(name) >= SKR_INTERFACE_NAME_MAX)
         return;
     uplink = calloc(1, sizeof(*uplink));
     if (!uplink)
@@ -86,6 +91,7 @@ static void add_uplink(struct skr_host *host, const char *name)
     struct skr_host_interface copy = *interface;
     uplink->ifindex = copy.ifindex;
     uplink->up = copy.up;
+    skr_host_binding_interface(host, NULL, &copy); /* whoever was bound to it is not any more */
     if (!copy.up)
         skr_netlink_link_up(host->netlink, copy.ifindex);
     host->output.uplink(host->output.arg, &copy, true);
@@ -114,6 +120,8 @@ void skr_host_changes(void *arg, const struct skr_desired_change *changes, size_
         else if (change->type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT)
             skr_host_port_set(host, &change->id, (const Skerry__V1__Port *)change->after);
     }
+    /* Together, not one by one: what is ambiguous must not depend on the order. */
+    skr_host_binding_settle(host);
 }
 
 int skr_host_fd(const struct skr_host *host)
@@ -121,57 +129,83 @@ int skr_host_fd(const struct skr_host *host)
     return skr_netlink_events_fd(host->netlink);
 }
 
-static uint32_t ifindex_of(const struct nlmsghdr *message)
+/* Is it about one of our addresses? The index is told. */
+static bool our_address(const struct skr_host *host, const struct nlmsghdr *message, uint32_t *ret_ifindex)
 {
-    if (mnl_nlmsg_get_payload_len(message) < sizeof(struct ifaddrmsg))
-        return 0;
+    const struct ifaddrmsg *body = mnl_nlmsg_get_payload(message);
+    const struct nlattr *table[IFA_MAX + 1];
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(*body))
+        return false;
+    skr_netlink_attributes(message, sizeof(*body), table, IFA_MAX);
+    if (!table[IFA_LOCAL] || !skr_host_provider_address_of_table(host, be32toh(mnl_attr_get_u32(table[IFA_LOCAL]))))
+        return false;
+    *ret_ifindex = body->ifa_index;
+    return true;
+}
+
+static bool our_rule(const struct nlmsghdr *message)
+{
+    const struct nlattr *table[FRA_MAX + 1];
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(struct fib_rule_hdr))
+        return false;
+    skr_netlink_attributes(message, sizeof(struct fib_rule_hdr), table, FRA_MAX);
+    return table[FRA_PROTOCOL] && mnl_attr_get_u8(table[FRA_PROTOCOL]) == SKR_NETLINK_PROTOCOL;
+}
+
+/* One of ours went, or somebody else's came into our table. */
+static bool our_route(const struct skr_host *host, const struct nlmsghdr *message)
+{
+    const struct rtmsg *body = mnl_nlmsg_get_payload(message);
+    const struct nlattr *table[RTA_MAX + 1];
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(*body))
+        return false;
+    if (message->nlmsg_type == RTM_DELROUTE)
+        return body->rtm_protocol == SKR_NETLINK_PROTOCOL;
+    skr_netlink_attributes(message, sizeof(*body), table, RTA_MAX);
+    return body->rtm_protocol != SKR_NETLINK_PROTOCOL && table[RTA_TABLE] &&
+           skr_host_provider_address_of_table(host, mnl_attr_get_u32(table[RTA_TABLE]));
+}
+
+/* What changed, or NULL: nothing that can be drift. */
+static const char *judge(struct skr_host *host, const struct nlmsghdr *message, uint32_t *ret_ifindex)
+{
     switch (message->nlmsg_type) {
-    case RTM_NEWADDR:
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+        if (!skr_host_link_message(host, message))
+            return NULL;
+        *ret_ifindex = (uint32_t)((const struct ifinfomsg *)mnl_nlmsg_get_payload(message))->ifi_index;
+        return "link";
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH:
+        skr_host_neighbor_message(host, message);
+        return NULL; /* neighbours come and go with traffic: no reason to look at everything */
     case RTM_DELADDR:
-        return ((const struct ifaddrmsg *)mnl_nlmsg_get_payload(message))->ifa_index;
-    case RTM_NEWQDISC:
+        return our_address(host, message, ret_ifindex) ? "address" : NULL;
+    case RTM_DELRULE:
+        return our_rule(message) ? "rule" : NULL;
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+        return our_route(host, message) ? "rule" : NULL;
     case RTM_DELQDISC:
-    case RTM_NEWTFILTER:
+    case RTM_NEWTFILTER: /* a replaced program looks like a new filter */
     case RTM_DELTFILTER:
-        return (uint32_t)((const struct tcmsg *)mnl_nlmsg_get_payload(message))->tcm_ifindex;
+        if (mnl_nlmsg_get_payload_len(message) < sizeof(struct tcmsg))
+            return NULL;
+        *ret_ifindex = (uint32_t)((const struct tcmsg *)mnl_nlmsg_get_payload(message))->tcm_ifindex;
+        return message->nlmsg_type == RTM_DELQDISC ? "qdisc" : "filter";
     default:
-        return 0;
+        return NULL;
     }
 }
 
 static int on_event(const struct nlmsghdr *message, void *arg)
 {
     struct skr_host *host = arg;
-    const char *kind = NULL;
-    switch (message->nlmsg_type) {
-    case RTM_NEWLINK:
-    case RTM_DELLINK:
-        skr_host_link_message(host, message);
-        host->output.changed(host->output.arg, "link",
-                             (uint32_t)((const struct ifinfomsg *)mnl_nlmsg_get_payload(message))->ifi_index);
-        return MNL_CB_OK;
-    case RTM_NEWNEIGH:
-    case RTM_DELNEIGH:
-        skr_host_neighbor_message(host, message);
-        return MNL_CB_OK; /* neighbours come and go with traffic: no reason to look at everything */
-    case RTM_DELADDR:
-        kind = "address";
-        break;
-    case RTM_DELRULE:
-    case RTM_DELROUTE:
-        kind = "rule";
-        break;
-    case RTM_DELQDISC:
-        kind = "qdisc";
-        break;
-    case RTM_NEWTFILTER: /* a replaced program looks like a new filter */
-    case RTM_DELTFILTER:
-        kind = "filter";
-        break;
-    default:
-        return MNL_CB_OK;
-    }
-    host->output.changed(host->output.arg, kind, ifindex_of(message));
+    uint32_t ifindex = 0;
+    const char *kind = judge(host, message, &ifindex);
+    if (kind)
+        host->output.changed(host->output.arg, kind, ifindex);
     return MNL_CB_OK;
 }
 
@@ -180,18 +214,26 @@ void skr_host_read(struct skr_host *host)
     host->now_ns = skr_clock_monotonic_ns();
     if (skr_netlink_events(host->netlink, on_event, host) != -ENOBUFS)
         return;
-    /* Notifications were lost: the inventory is read again and everything is looked at. */
+    /* Notifications were lost: interfaces and neighbours are read again and everything is looked at. */
+    skr_netlink_events_discard(host->netlink);
     skr_host_interfaces_load(host);
+    skr_host_neighbor_resync(host);
     host->output.changed(host->output.arg, "link", 0);
 }
 
 int64_t skr_host_deadline_ns(const struct skr_host *host)
 {
-    return skr_host_provider_address_deadline(host);
+    int64_t due = skr_host_provider_address_deadline(host);
+    return host->interfaces_down && host->rescan_ns < due ? host->rescan_ns : due;
 }
 
 void skr_host_run(struct skr_host *host, int64_t now_ns)
 {
     host->now_ns = now_ns;
     skr_host_provider_address_run(host);
+    if (!host->interfaces_down || host->rescan_ns > now_ns)
+        return;
+    host->rescan_ns = now_ns + RESCAN_NS;
+    if (skr_host_interfaces_load(host) > 0)
+        host->output.changed(host->output.arg, "link", 0);
 }

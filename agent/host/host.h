@@ -25,21 +25,22 @@ struct skr_host_interface {
 
 /* What the rest of the agent hears. All are required. */
 struct skr_host_output {
-    /* An adapter was bound (ifindex), rebound, or lost its interface (ifindex 0, reason: no_interface,
-     * ambiguous_binding, interface_in_use). */
+    /* An adapter was bound, rebound (interface differs, also in name), or lost its interface (NULL, reason:
+     * no_interface, ambiguous_binding, interface_in_use, interface_is_uplink, removed). */
     void (*binding)(void *arg, const struct skr_uuid *adapter_id, const struct skr_host_interface *interface,
                     const char *reason);
-    /* An interface with ifalias skerry:<adapter id> that is no port of ours appeared or went. */
+    /* An interface with ifalias skerry:<adapter id> appeared or went. */
     void (*claim)(void *arg, const struct skr_uuid *adapter_id, const char *interface, bool present);
-    /* An own PA stands on its uplink (ifindex) or does not (0, reason). */
+    /* An own PA stands on its uplink (ifindex) or does not (0, reason). The reason is "removed", or starts with one of
+     * no_uplink, uplink_down, duplicate_address, unsupported, refused, a colon and a sentence. */
     void (*own_pa)(void *arg, const struct skr_uuid *id, const struct skr_address *pa, uint32_t ifindex, uint32_t mtu,
                    const char *reason);
     void (*neighbor)(void *arg, const struct skr_address *pa,
                      const struct skr_abi_neighbor *neighbor); /* ifindex 0: none */
     /* An uplink of desired state appeared (attach), went, or changed state. */
     void (*uplink)(void *arg, const struct skr_host_interface *interface, bool present);
-    /* Any interface, address, qdisc or filter changed: drift looks at once. kind: "link", "address", "rule", "qdisc",
-     * "filter", "neighbor". */
+    /* An interface, one of our addresses, rules or routes, a qdisc or a filter changed: drift looks at once. kind:
+     * "link", "address", "rule", "qdisc", "filter". What the agent adds itself is not told. */
     void (*changed)(void *arg, const char *kind, uint32_t ifindex);
     void *arg;
 };
@@ -50,6 +51,12 @@ int skr_host_new(struct skr_desired *desired, const struct skr_host_output *outp
 void skr_host_free(struct skr_host *host); /* leaves addresses, rules and routes in place */
 /* An skr_desired_fn. */
 void skr_host_changes(void *host, const struct skr_desired_change *changes, size_t count);
+/* An adapter was on this interface when an earlier agent ended: if the interface still answers the adapter's
+ * description, it is not ambiguous. Before the first skr_host_changes(). */
+void skr_host_remember(struct skr_host *host, const struct skr_uuid *adapter_id, uint32_t ifindex);
+/* Removes addresses, rules, routes and neighbours that an agent made on this host and desired state no longer has.
+ * Called once desired state is known (from the cache or from Synced), never before. */
+void skr_host_remove_unintended(struct skr_host *host);
 void skr_host_need_neighbor(void *host, const struct skr_address *pa, bool needed); /* for skr_program_on_remote_pa */
 
 int skr_host_fd(const struct skr_host *host); /* readable: netlink messages wait */
@@ -62,7 +69,7 @@ size_t skr_host_interfaces(const struct skr_host *host, const struct skr_host_in
 const struct skr_host_interface *skr_host_interface(const struct skr_host *host, uint32_t ifindex);
 
 /* What differs from desired state on the host side (PA missing, uplink down, wrong MTU, rule or route gone); fn for
- * each. repair puts one back. */
+ * each. Waiting notifications are read first, so that it is the present that is compared. repair puts one back. */
 struct skr_host_difference {
     const char *object_kind; /* provider-address, uplink, port */
     struct skr_uuid object_id;

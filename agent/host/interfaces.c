@@ -2,7 +2,6 @@
 #include "agent/host/private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
@@ -72,12 +71,12 @@ static int64_t read_speed(const char *name)
 }
 
 /* Where ifindex stands or would stand. */
-static size_t position(const struct skr_host *host, uint32_t ifindex)
+static size_t position(const struct inventory *inventory, uint32_t ifindex)
 {
-    size_t low = 0, high = host->interface_count;
+    size_t low = 0, high = inventory->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (host->interfaces[middle].ifindex < ifindex)
+        if (inventory->items[middle].ifindex < ifindex)
             low = middle + 1;
         else
             high = middle;
@@ -85,154 +84,196 @@ static size_t position(const struct skr_host *host, uint32_t ifindex)
     return low;
 }
 
-static bool stands_at(const struct skr_host *host, size_t at, uint32_t ifindex)
+static struct skr_host_interface *find(const struct inventory *inventory, uint32_t ifindex)
 {
-    return at < host->interface_count && host->interfaces[at].ifindex == ifindex;
+    size_t at = position(inventory, ifindex);
+    return at < inventory->count && inventory->items[at].ifindex == ifindex ? &inventory->items[at] : NULL;
 }
 
-static int make_room(struct skr_host *host)
+static int make_room(struct inventory *inventory)
 {
-    if (host->interface_count < host->interface_room)
+    if (inventory->count < inventory->room)
         return 0;
-    if (host->interface_room >= HOST_INTERFACES_MAX)
+    if (inventory->room >= HOST_INTERFACES_MAX)
         return -E2BIG;
-    size_t room = host->interface_room ? host->interface_room * 2 : 64;
-    struct skr_host_interface *grown = realloc(host->interfaces, room * sizeof(*grown));
+    size_t room = inventory->room ? inventory->room * 2 : 64;
+    struct skr_host_interface *grown = realloc(inventory->items, room * sizeof(*grown));
     if (!grown)
         return -ENOMEM;
-    host->interfaces = grown;
-    host->interface_room = room;
+    inventory->items = grown;
+    inventory->room = room;
     return 0;
 }
 
-static void tell(struct skr_host *host, const struct skr_host_interface *interface, bool present)
+static int put(struct inventory *inventory, const struct skr_host_interface *interface)
+{
+    struct skr_host_interface *known = find(inventory, interface->ifindex);
+    if (known) {
+        *known = *interface;
+        return 0;
+    }
+    int r = make_room(inventory);
+    if (r < 0)
+        return r;
+    size_t at = position(inventory, interface->ifindex);
+    memmove(&inventory->items[at + 1], &inventory->items[at], (inventory->count - at) * sizeof(*interface));
+    inventory->items[at] = *interface;
+    inventory->count++;
+    return 0;
+}
+
+static void take_out(struct inventory *inventory, uint32_t ifindex)
+{
+    size_t at = position(inventory, ifindex);
+    inventory->count--;
+    memmove(&inventory->items[at], &inventory->items[at + 1], (inventory->count - at) * sizeof(*inventory->items));
+}
+
+typedef void index_fn(struct skr_host *host, enum index_kind kind, const void *bytes, size_t size, uint64_t value);
+
+static void index_interface(struct skr_host *host, const struct skr_host_interface *interface, index_fn *fn)
+{
+    struct skr_uuid id;
+    fn(host, INDEX_LINK_NAME, interface->name, strlen(interface->name), interface->ifindex);
+    fn(host, INDEX_LINK_MAC, MAC_KEY(&interface->mac), MAC_KEY_SIZE, interface->ifindex);
+    if (skr_host_alias_id(interface, &id))
+        fn(host, INDEX_LINK_ALIAS, &id, sizeof(id), interface->ifindex);
+}
+
+static void uplink_gone(struct skr_host *host, const struct skr_host_interface *interface)
 {
     struct uplink *uplink;
     HASH_FIND_STR(host->uplinks, interface->name, uplink);
-    if (uplink) {
-        bool was_present = uplink->ifindex == interface->ifindex;
-        if (present != was_present || (present && uplink->up != interface->up)) {
-            uplink->ifindex = present ? interface->ifindex : 0;
-            uplink->up = present && interface->up;
-            host->output.uplink(host->output.arg, interface, present);
-        }
-    }
-    skr_host_provider_address_interface(host, interface, present);
-    skr_host_binding_interface(host, interface, present);
+    if (!uplink || uplink->ifindex != interface->ifindex)
+        return;
+    uplink->ifindex = 0;
+    uplink->up = false;
+    host->output.uplink(host->output.arg, interface, false);
 }
 
-/* Enters or updates one interface; returns false when nothing that anybody looks at differs. */
-static bool enter(struct skr_host *host, const struct skr_host_interface *interface)
+static void uplink_present(struct skr_host *host, const struct skr_host_interface *interface)
 {
-    size_t at = position(host, interface->ifindex);
-    if (stands_at(host, at, interface->ifindex)) {
-        struct skr_host_interface *known = &host->interfaces[at];
-        if (!memcmp(known, interface, sizeof(*known)))
-            return false;
-        if (strcmp(known->name, interface->name) || strcmp(known->alias, interface->alias)) {
-            struct skr_host_interface renamed = *known;
-            *known = *interface;
-            tell(host, &renamed, false);
-        }
-        *known = *interface;
-        return true;
+    struct uplink *uplink;
+    HASH_FIND_STR(host->uplinks, interface->name, uplink);
+    if (!uplink || (uplink->ifindex == interface->ifindex && uplink->up == interface->up))
+        return;
+    bool is_new = uplink->ifindex != interface->ifindex;
+    uplink->ifindex = interface->ifindex;
+    uplink->up = interface->up;
+    if (is_new && !interface->up)
+        skr_netlink_link_up(host->netlink, interface->ifindex);
+    host->output.uplink(host->output.arg, interface, true);
+}
+
+/* One interface differs; before NULL: new, after NULL: gone. Both are the caller's copies. */
+static void tell(struct skr_host *host, const struct skr_host_interface *before, const struct skr_host_interface *after)
+{
+    bool name_gone = before && (!after || strcmp(before->name, after->name) != 0);
+    if (name_gone) {
+        skr_host_provider_address_interface(host, before, false);
+        uplink_gone(host, before);
     }
-    if (make_room(host) < 0)
+    if (after) {
+        uplink_present(host, after);
+        skr_host_provider_address_interface(host, after, true);
+    }
+    skr_host_neighbor_interface(host, before, after);
+    skr_host_claim_interface(host, before, after);
+    skr_host_binding_interface(host, before, after);
+}
+
+/* Enters or updates one interface; false: nothing differs. */
+static bool enter(struct skr_host *host, struct skr_host_interface interface)
+{
+    const struct skr_host_interface *known = find(&host->inventory, interface.ifindex);
+    struct skr_host_interface before;
+    interface.speed_mbps =
+            known && known->running == interface.running ? known->speed_mbps : read_speed(interface.name);
+    if (known && !memcmp(known, &interface, sizeof(interface)))
         return false;
-    memmove(&host->interfaces[at + 1], &host->interfaces[at], (host->interface_count - at) * sizeof(*interface));
-    host->interfaces[at] = *interface;
-    host->interface_count++;
+    if (known) {
+        before = *known;
+        index_interface(host, &before, skr_host_index_remove);
+    }
+    if (put(&host->inventory, &interface) < 0)
+        return false; /* beyond HOST_INTERFACES_MAX: never bound */
+    index_interface(host, &interface, skr_host_index_add);
+    host->interfaces_down += !interface.up;
+    host->interfaces_down -= known && !before.up;
+    tell(host, known ? &before : NULL, &interface);
     return true;
 }
 
-static void leave(struct skr_host *host, uint32_t ifindex)
+static bool leave(struct skr_host *host, uint32_t ifindex)
 {
-    size_t at = position(host, ifindex);
-    if (!stands_at(host, at, ifindex))
-        return;
-    struct skr_host_interface gone = host->interfaces[at];
-    host->interface_count--;
-    memmove(&host->interfaces[at], &host->interfaces[at + 1], (host->interface_count - at) * sizeof(gone));
-    tell(host, &gone, false);
+    const struct skr_host_interface *known = find(&host->inventory, ifindex);
+    if (!known)
+        return false;
+    struct skr_host_interface gone = *known;
+    index_interface(host, &gone, skr_host_index_remove);
+    take_out(&host->inventory, ifindex);
+    host->interfaces_down -= !gone.up;
+    tell(host, &gone, NULL);
+    return true;
 }
 
-void skr_host_link_message(struct skr_host *host, const struct nlmsghdr *message)
+bool skr_host_link_message(struct skr_host *host, const struct nlmsghdr *message)
 {
     struct skr_host_interface interface;
     const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
     if (mnl_nlmsg_get_payload_len(message) < sizeof(*link) || link->ifi_family != AF_UNSPEC)
-        return; /* bridge ports report under their own family */
-    if (message->nlmsg_type == RTM_DELLINK) {
-        leave(host, (uint32_t)link->ifi_index);
-        return;
-    }
-    if (parse(message, &interface) < 0)
-        return;
-    const struct skr_host_interface *known = skr_host_interface(host, interface.ifindex);
-    interface.speed_mbps =
-            known && known->running == interface.running ? known->speed_mbps : read_speed(interface.name);
-    if (enter(host, &interface)) {
-        struct skr_host_interface copy = interface; /* telling may move the inventory */
-        tell(host, &copy, true);
-    }
+        return false; /* bridge ports report under their own family */
+    if (message->nlmsg_type == RTM_DELLINK)
+        return leave(host, (uint32_t)link->ifi_index);
+    return parse(message, &interface) == 0 && enter(host, interface);
 }
 
 static int dumped(const struct nlmsghdr *message, void *arg)
 {
     struct skr_host_interface interface;
-    if (message->nlmsg_type == RTM_NEWLINK && parse(message, &interface) == 0) {
-        interface.speed_mbps = read_speed(interface.name);
-        enter(arg, &interface);
-    }
+    if (message->nlmsg_type == RTM_NEWLINK && parse(message, &interface) == 0)
+        (void)put(arg, &interface);
     return MNL_CB_OK;
 }
 
 int skr_host_interfaces_load(struct skr_host *host)
 {
-    SKR_CLEANUP(skr_free_cleanup) struct skr_host_interface *before = NULL;
-    size_t before_count = host->interface_count;
-    if (before_count) {
-        before = malloc(before_count * sizeof(*before));
-        if (!before)
-            return -ENOMEM;
-        memcpy(before, host->interfaces, before_count * sizeof(*before));
-    }
-    host->interface_count = 0;
+    struct inventory now = {0};
     struct nlmsghdr *message = skr_netlink_request(host->netlink, RTM_GETLINK, 0);
     mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
-    int r = skr_netlink_dump(host->netlink, message, dumped, host);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < before_count; i++) {
-        if (!skr_host_interface(host, before[i].ifindex))
-            tell(host, &before[i], false);
+    bool differs = false;
+    int r = skr_netlink_dump(host->netlink, message, dumped, &now);
+    /* What went leaves first: a new interface may have its name. */
+    for (size_t i = host->inventory.count; r == 0 && i-- > 0;) {
+        uint32_t ifindex = host->inventory.items[i].ifindex;
+        if (!find(&now, ifindex))
+            differs = leave(host, ifindex) || differs;
     }
-    for (size_t i = 0; i < host->interface_count; i++) {
-        struct skr_host_interface copy = host->interfaces[i];
-        tell(host, &copy, true);
-    }
-    return 0;
+    for (size_t i = 0; r == 0 && i < now.count; i++)
+        differs = enter(host, now.items[i]) || differs;
+    free(now.items);
+    host->rescan_ns = host->now_ns + RESCAN_NS;
+    return r < 0 ? r : differs;
 }
 
 const struct skr_host_interface *skr_host_interface(const struct skr_host *host, uint32_t ifindex)
 {
-    size_t at = position(host, ifindex);
-    return stands_at(host, at, ifindex) ? &host->interfaces[at] : NULL;
+    return find(&host->inventory, ifindex);
 }
 
 const struct skr_host_interface *skr_host_interface_named(const struct skr_host *host, const char *name)
 {
-    for (size_t i = 0; i < host->interface_count; i++) {
-        if (!strcmp(host->interfaces[i].name, name))
-            return &host->interfaces[i];
-    }
-    return NULL;
+    const uint64_t *found;
+    size_t size = strlen(name);
+    if (size >= SKR_INTERFACE_NAME_MAX || !skr_host_index_find(host, INDEX_LINK_NAME, name, size, &found))
+        return NULL;
+    return skr_host_interface(host, (uint32_t)found[0]);
 }
 
 size_t skr_host_interfaces(const struct skr_host *host, const struct skr_host_interface **ret)
 {
-    *ret = host->interfaces;
-    return host->interface_count;
+    *ret = host->inventory.items;
+    return host->inventory.count;
 }
 
 bool skr_host_is_uplink(const struct skr_host *host, const char *name)
@@ -242,11 +283,7 @@ bool skr_host_is_uplink(const struct skr_host *host, const char *name)
     return uplink != NULL;
 }
 
-void skr_host_sysctl(const char *family, const char *interface, const char *key, const char *value)
+void skr_host_interfaces_free(struct skr_host *host)
 {
-    char path[128];
-    snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, interface, key);
-    SKR_CLEANUP(skr_close_cleanup) int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd >= 0 && write(fd, value, strlen(value)) < 0)
-        return; /* read-only /proc/sys: the audit shows what follows from it */
+    free(host->inventory.items);
 }

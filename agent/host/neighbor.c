@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <string.h>
+#include <utlist.h>
 
 static const struct provider_address *route(const struct skr_host *host, const struct skr_address *remote,
                                             struct skr_address *ret_next_hop)
@@ -33,23 +34,22 @@ static struct next_hop *find(const struct skr_host *host, const struct next_hop_
     return next_hop;
 }
 
-static struct next_hop_key key_of(const struct remote_pa *remote)
+static struct next_hop_key make_key(const struct skr_address *address, uint32_t ifindex)
 {
     struct next_hop_key key;
     memset(&key, 0, sizeof(key));
-    key.address = remote->next_hop;
-    key.ifindex = remote->ifindex;
+    key.address = *address;
+    key.ifindex = ifindex;
     return key;
 }
 
 static void tell(struct skr_host *host, const struct remote_pa *remote)
 {
     struct skr_abi_neighbor neighbor = {0};
-    struct next_hop_key key = key_of(remote);
-    const struct next_hop *next_hop = remote->ifindex ? find(host, &key) : NULL;
-    const struct skr_host_interface *interface = skr_host_interface(host, remote->ifindex);
-    if (next_hop && next_hop->resolved && interface) {
-        neighbor.ifindex = remote->ifindex;
+    const struct next_hop *next_hop = remote->next_hop;
+    const struct skr_host_interface *interface = next_hop ? skr_host_interface(host, next_hop->key.ifindex) : NULL;
+    if (interface && next_hop->resolved) {
+        neighbor.ifindex = interface->ifindex;
         memcpy(neighbor.source_mac, interface->mac.bytes, 6);
         memcpy(neighbor.destination_mac, next_hop->mac, 6);
     }
@@ -58,10 +58,12 @@ static void tell(struct skr_host *host, const struct remote_pa *remote)
 
 static void release(struct skr_host *host, struct remote_pa *remote)
 {
-    struct next_hop_key key = key_of(remote);
-    struct next_hop *next_hop = remote->ifindex ? find(host, &key) : NULL;
-    remote->ifindex = 0;
-    if (!next_hop || --next_hop->users)
+    struct next_hop *next_hop = remote->next_hop;
+    if (!next_hop)
+        return;
+    remote->next_hop = NULL;
+    DL_DELETE(next_hop->users, remote);
+    if (next_hop->users)
         return;
     skr_netlink_neighbor(host->netlink, false, next_hop->key.ifindex, &next_hop->key.address);
     HASH_DEL(host->next_hops, next_hop);
@@ -70,52 +72,50 @@ static void release(struct skr_host *host, struct remote_pa *remote)
 
 static void enter(struct skr_host *host, const struct nlmsghdr *message, bool tell_all);
 
-static int dumped(const struct nlmsghdr *message, void *arg)
+static int on_known(const struct nlmsghdr *message, void *arg)
 {
-    enter(arg, message, false);
+    if (message->nlmsg_type == RTM_NEWNEIGH)
+        enter(arg, message, false);
     return MNL_CB_OK;
 }
 
 /* The kernel tells a neighbour's MAC when it changes; one that is known already is read once. */
-static void read_known(struct skr_host *host, uint32_t ifindex)
+static void read_known(struct skr_host *host, const struct next_hop_key *key)
 {
     struct nlmsghdr *message = skr_netlink_request(host->netlink, RTM_GETNEIGH, 0);
     struct ndmsg *body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
     body->ndm_family = AF_INET;
-    mnl_attr_put_u32(message, NDA_IFINDEX, ifindex);
-    skr_netlink_dump(host->netlink, message, dumped, host);
+    body->ndm_ifindex = (int)key->ifindex;
+    mnl_attr_put_u32(message, NDA_DST, skr_address_v4(&key->address));
+    (void)skr_netlink_get(host->netlink, message, on_known, host); /* none yet: told when there is one */
 }
 
-static void acquire(struct skr_host *host, struct remote_pa *remote)
+static void acquire(struct skr_host *host, struct remote_pa *remote, const struct next_hop_key *key)
 {
-    struct next_hop_key key = key_of(remote);
-    struct next_hop *next_hop = find(host, &key);
-    if (next_hop) {
-        next_hop->users++;
-        return;
+    struct next_hop *next_hop = find(host, key);
+    if (!next_hop) {
+        next_hop = calloc(1, sizeof(*next_hop));
+        if (!next_hop)
+            abort();
+        next_hop->key = *key;
+        HASH_ADD(hh, host->next_hops, key, sizeof(next_hop->key), next_hop);
+        read_known(host, key);
+        skr_netlink_neighbor(host->netlink, true, key->ifindex, &key->address);
     }
-    next_hop = calloc(1, sizeof(*next_hop));
-    if (!next_hop)
-        abort();
-    next_hop->key = key;
-    next_hop->users = 1;
-    HASH_ADD(hh, host->next_hops, key, sizeof(next_hop->key), next_hop);
-    read_known(host, key.ifindex);
-    skr_netlink_neighbor(host->netlink, true, key.ifindex, &key.address);
+    remote->next_hop = next_hop;
+    DL_APPEND(next_hop->users, remote);
 }
 
 static void place(struct skr_host *host, struct remote_pa *remote)
 {
     struct skr_address next_hop = {0};
     const struct provider_address *pa = route(host, &remote->address, &next_hop);
-    uint32_t ifindex = pa ? pa->ifindex : 0;
-    if (ifindex == remote->ifindex && !skr_address_compare(&next_hop, &remote->next_hop))
+    struct next_hop_key key = make_key(&next_hop, pa ? pa->ifindex : 0);
+    if (pa ? remote->next_hop && !memcmp(&key, &remote->next_hop->key, sizeof(key)) : !remote->next_hop)
         return;
     release(host, remote);
-    remote->next_hop = next_hop;
-    remote->ifindex = ifindex;
-    if (ifindex)
-        acquire(host, remote);
+    if (pa)
+        acquire(host, remote, &key);
     tell(host, remote);
 }
 
@@ -147,10 +147,45 @@ void skr_host_neighbor_refresh(struct skr_host *host)
 
 static void tell_users(struct skr_host *host, const struct next_hop *next_hop)
 {
-    for (struct remote_pa *remote = host->remotes; remote; remote = remote->hh.next) {
-        if (remote->ifindex == next_hop->key.ifindex && !skr_address_compare(&remote->next_hop, &next_hop->key.address))
-            tell(host, remote);
+    const struct remote_pa *remote;
+    DL_FOREACH (next_hop->users, remote)
+        tell(host, remote);
+}
+
+void skr_host_neighbor_interface(struct skr_host *host, const struct skr_host_interface *before,
+                                 const struct skr_host_interface *after)
+{
+    if (!after)
+        return;
+    bool other_mac = before && memcmp(&before->mac, &after->mac, sizeof(after->mac)) != 0;
+    bool came_up = after->up && !(before && before->up);
+    if (!other_mac && !came_up)
+        return;
+    for (struct next_hop *next_hop = host->next_hops; next_hop; next_hop = next_hop->hh.next) {
+        if (next_hop->key.ifindex != after->ifindex)
+            continue;
+        if (came_up)
+            skr_netlink_neighbor(host->netlink, true, next_hop->key.ifindex, &next_hop->key.address);
+        if (other_mac)
+            tell_users(host, next_hop);
     }
+}
+
+void skr_host_neighbor_resync(struct skr_host *host)
+{
+    for (struct next_hop *next_hop = host->next_hops; next_hop; next_hop = next_hop->hh.next) {
+        struct next_hop before = *next_hop;
+        skr_netlink_neighbor(host->netlink, true, next_hop->key.ifindex, &next_hop->key.address);
+        read_known(host, &next_hop->key);
+        if (before.resolved != next_hop->resolved || memcmp(before.mac, next_hop->mac, sizeof(before.mac)) != 0)
+            tell_users(host, next_hop);
+    }
+}
+
+bool skr_host_neighbor_wanted(const struct skr_host *host, uint32_t ifindex, const struct skr_address *address)
+{
+    struct next_hop_key key = make_key(address, ifindex);
+    return find(host, &key) != NULL;
 }
 
 static void enter(struct skr_host *host, const struct nlmsghdr *message, bool tell_all)
@@ -167,10 +202,8 @@ static void enter(struct skr_host *host, const struct nlmsghdr *message, bool te
      * kernel's must not cut off hosts that are there. */
     if (!(body->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)))
         return;
-    struct next_hop_key key;
-    memset(&key, 0, sizeof(key));
-    key.address = skr_address_from_v4(mnl_attr_get_u32(table[NDA_DST]));
-    key.ifindex = (uint32_t)body->ndm_ifindex;
+    struct skr_address address = skr_address_from_v4(mnl_attr_get_u32(table[NDA_DST]));
+    struct next_hop_key key = make_key(&address, (uint32_t)body->ndm_ifindex);
     struct next_hop *next_hop = find(host, &key);
     const uint8_t *mac = mnl_attr_get_payload(table[NDA_LLADDR]);
     if (!next_hop || (next_hop->resolved && !memcmp(next_hop->mac, mac, 6)))
@@ -195,11 +228,11 @@ void skr_host_neighbor_message(struct skr_host *host, const struct nlmsghdr *mes
     skr_netlink_attributes(message, sizeof(*body), table, NDA_MAX);
     if (!table[NDA_DST] || mnl_attr_get_payload_len(table[NDA_DST]) != 4)
         return;
-    struct next_hop_key key;
-    memset(&key, 0, sizeof(key));
-    key.address = skr_address_from_v4(mnl_attr_get_u32(table[NDA_DST]));
-    key.ifindex = (uint32_t)body->ndm_ifindex;
-    if (find(host, &key))
+    struct skr_address address = skr_address_from_v4(mnl_attr_get_u32(table[NDA_DST]));
+    struct next_hop_key key = make_key(&address, (uint32_t)body->ndm_ifindex);
+    const struct skr_host_interface *interface = skr_host_interface(host, key.ifindex);
+    /* Going down takes all neighbours; coming up asks for them again. */
+    if (interface && interface->up && find(host, &key))
         skr_netlink_neighbor(host->netlink, true, key.ifindex, &key.address);
 }
 

@@ -12,12 +12,16 @@
 #include <time.h>
 
 #define EVENTS_RECEIVE_BUFFER (4 * 1024 * 1024)
+#define EVENT_READS_MAX       256 /* a call: a storm does not hold up the loop */
+#define EVENT_DISCARDS_MAX    (1 << 20)
+#define DUMP_TRIES_MAX        5 /* a dump that a change interrupted is begun again */
 #define RULE_PRIORITY         5300
 
 struct skr_netlink {
     struct mnl_socket *requests, *events;
     uint32_t port, sequence;
-    char send[SKR_NETLINK_BUFFER], receive[SKR_NETLINK_BUFFER];
+    /* Notifications have a buffer of their own: what they cause makes requests. */
+    char send[SKR_NETLINK_BUFFER], receive[SKR_NETLINK_BUFFER], event[SKR_NETLINK_BUFFER];
 };
 
 static const int event_groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_RULE,
@@ -33,9 +37,10 @@ static int open_events(struct skr_netlink *netlink)
         if (mnl_socket_setsockopt(netlink->events, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
             return -errno;
     }
-    int size = EVENTS_RECEIVE_BUFFER;
-    if (setsockopt(mnl_socket_get_fd(netlink->events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-        return -errno;
+    int size = EVENTS_RECEIVE_BUFFER, fd = mnl_socket_get_fd(netlink->events);
+    /* Forcing needs the first user namespace's CAP_NET_ADMIN; a smaller buffer only overruns earlier. */
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
     return 0;
 }
 
@@ -46,11 +51,13 @@ int skr_netlink_new(struct skr_netlink **ret)
         return -ENOMEM;
     netlink->sequence = (uint32_t)time(NULL);
     netlink->requests = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-    int r = 0;
+    int r = 0, on = 1;
     if (!netlink->requests || mnl_socket_bind(netlink->requests, 0, MNL_SOCKET_AUTOPID) < 0)
         r = -errno;
     if (r == 0) {
         netlink->port = mnl_socket_get_portid(netlink->requests);
+        /* Dumps are filtered by the kernel: a host may have a million routes that are not ours. */
+        (void)mnl_socket_setsockopt(netlink->requests, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
         r = open_events(netlink);
     }
     if (r < 0) {
@@ -78,40 +85,73 @@ struct nlmsghdr *skr_netlink_request(struct skr_netlink *netlink, uint16_t type,
     struct nlmsghdr *message = mnl_nlmsg_put_header(netlink->send);
     message->nlmsg_type = type;
     message->nlmsg_flags = NLM_F_REQUEST | flags;
-    message->nlmsg_seq = ++netlink->sequence;
     return message;
+}
+
+/* Takes one datagram apart. 0: more to come; 1: the answer is complete; -errno. What answers an earlier request, one
+ * that was given up, is passed over. */
+static int take(struct skr_netlink *netlink, size_t size, bool *interrupted, mnl_cb_t fn, void *arg)
+{
+    int length = (int)size;
+    for (const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)netlink->receive;
+         mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+        if (message->nlmsg_seq != netlink->sequence || message->nlmsg_pid != netlink->port)
+            continue;
+        *interrupted = *interrupted || message->nlmsg_flags & NLM_F_DUMP_INTR;
+        if (message->nlmsg_type == NLMSG_DONE)
+            return 1;
+        if (message->nlmsg_type == NLMSG_ERROR) {
+            const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
+            if (mnl_nlmsg_get_payload_len(message) < sizeof(*error))
+                return -EBADMSG;
+            return error->error ? error->error : 1;
+        }
+        if (message->nlmsg_type >= NLMSG_MIN_TYPE && fn)
+            (void)fn(message, arg);
+    }
+    return 0;
 }
 
 static int receive(struct skr_netlink *netlink, mnl_cb_t fn, void *arg)
 {
+    bool interrupted = false;
     for (;;) {
         ssize_t size = mnl_socket_recvfrom(netlink->requests, netlink->receive, sizeof(netlink->receive));
         if (size < 0 && errno == EINTR)
             continue;
         if (size < 0)
             return -errno;
-        int r = mnl_cb_run(netlink->receive, (size_t)size, netlink->sequence, netlink->port, fn, arg);
-        if (r < 0)
-            return -errno;
-        if (r == MNL_CB_STOP)
-            return 0;
+        int r = take(netlink, (size_t)size, &interrupted, fn, arg);
+        if (r != 0)
+            return r < 0 ? r : interrupted ? -EINTR : 0;
     }
+}
+
+int skr_netlink_get(struct skr_netlink *netlink, struct nlmsghdr *message, mnl_cb_t fn, void *arg)
+{
+    message->nlmsg_flags |= NLM_F_ACK;
+    message->nlmsg_seq = ++netlink->sequence;
+    if (mnl_socket_sendto(netlink->requests, message, message->nlmsg_len) < 0)
+        return -errno;
+    return receive(netlink, fn, arg);
 }
 
 int skr_netlink_call(struct skr_netlink *netlink, struct nlmsghdr *message)
 {
-    message->nlmsg_flags |= NLM_F_ACK;
-    if (mnl_socket_sendto(netlink->requests, message, message->nlmsg_len) < 0)
-        return -errno;
-    return receive(netlink, NULL, NULL);
+    return skr_netlink_get(netlink, message, NULL, NULL);
 }
 
 int skr_netlink_dump(struct skr_netlink *netlink, struct nlmsghdr *message, mnl_cb_t fn, void *arg)
 {
+    int r = -EINTR;
     message->nlmsg_flags |= NLM_F_DUMP;
-    if (mnl_socket_sendto(netlink->requests, message, message->nlmsg_len) < 0)
-        return -errno;
-    return receive(netlink, fn, arg);
+    for (int i = 0; r == -EINTR && i < DUMP_TRIES_MAX; i++) {
+        message->nlmsg_seq = ++netlink->sequence;
+        if (mnl_socket_sendto(netlink->requests, message, message->nlmsg_len) < 0)
+            return -errno;
+        r = receive(netlink, fn, arg);
+    }
+    return r;
 }
 
 int skr_netlink_events_fd(const struct skr_netlink *netlink)
@@ -121,14 +161,21 @@ int skr_netlink_events_fd(const struct skr_netlink *netlink)
 
 int skr_netlink_events(struct skr_netlink *netlink, mnl_cb_t fn, void *arg)
 {
-    /* Not the request's receive buffer: fn may make requests of its own. */
-    static _Thread_local char buffer[SKR_NETLINK_BUFFER];
-    for (;;) {
-        ssize_t size = mnl_socket_recvfrom(netlink->events, buffer, sizeof(buffer));
+    for (int i = 0; i < EVENT_READS_MAX; i++) {
+        ssize_t size = mnl_socket_recvfrom(netlink->events, netlink->event, sizeof(netlink->event));
         if (size < 0)
             return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        if (mnl_cb_run(buffer, (size_t)size, 0, 0, fn, arg) < 0)
+        if (mnl_cb_run(netlink->event, (size_t)size, 0, 0, fn, arg) < 0)
             return -errno;
+    }
+    return 0;
+}
+
+void skr_netlink_events_discard(struct skr_netlink *netlink)
+{
+    for (int i = 0; i < EVENT_DISCARDS_MAX; i++) {
+        if (mnl_socket_recvfrom(netlink->events, netlink->event, sizeof(netlink->event)) < 0 && errno == EAGAIN)
+            return;
     }
 }
 
@@ -172,7 +219,8 @@ int skr_netlink_address(struct skr_netlink *netlink, bool add, uint32_t ifindex,
     put_v4(message, IFA_ADDRESS, address);
     if (add)
         mnl_attr_put_u8(message, IFA_PROTO, SKR_NETLINK_PROTOCOL);
-    return skr_netlink_call(netlink, message);
+    int r = skr_netlink_call(netlink, message);
+    return !add && (r == -EADDRNOTAVAIL || r == -ENODEV) ? 0 : r;
 }
 
 int skr_netlink_rule(struct skr_netlink *netlink, bool add, const struct skr_address *from, uint32_t table)
@@ -211,7 +259,7 @@ int skr_netlink_route(struct skr_netlink *netlink, bool add, uint32_t table, con
     mnl_attr_put_u32(message, RTA_OIF, ifindex);
     mnl_attr_put_u32(message, RTA_TABLE, table);
     int r = skr_netlink_call(netlink, message);
-    return !add && r == -ESRCH ? 0 : r;
+    return !add && (r == -ESRCH || r == -ENODEV) ? 0 : r;
 }
 
 int skr_netlink_neighbor(struct skr_netlink *netlink, bool add, uint32_t ifindex, const struct skr_address *address)
@@ -229,5 +277,5 @@ int skr_netlink_neighbor(struct skr_netlink *netlink, bool add, uint32_t ifindex
         mnl_attr_put_u8(message, NDA_PROTOCOL, SKR_NETLINK_PROTOCOL);
     }
     int r = skr_netlink_call(netlink, message);
-    return !add && r == -ENOENT ? 0 : r;
+    return !add && (r == -ENOENT || r == -ENODEV) ? 0 : r;
 }

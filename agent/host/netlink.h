@@ -20,13 +20,18 @@ void skr_netlink_free(struct skr_netlink *netlink);
 struct nlmsghdr *skr_netlink_request(struct skr_netlink *netlink, uint16_t type, uint16_t flags);
 /* Sends the request and waits for the acknowledgement. */
 int skr_netlink_call(struct skr_netlink *netlink, struct nlmsghdr *message);
-/* Sends a dump request and calls fn for each message of the answer. */
+/* Sends a request for one object and calls fn for it; likewise acknowledged. fn makes no request. */
+int skr_netlink_get(struct skr_netlink *netlink, struct nlmsghdr *message, mnl_cb_t fn, void *arg);
+/* Sends a dump request and calls fn for each message of the answer, again from the start when a change interrupted the
+ * dump: fn may see an object more than once, and makes no request. */
 int skr_netlink_dump(struct skr_netlink *netlink, struct nlmsghdr *message, mnl_cb_t fn, void *arg);
 
 /* Notifications: links, IPv4 addresses, rules, routes, neighbours, traffic control. */
 int skr_netlink_events_fd(const struct skr_netlink *netlink);
 /* Calls fn for each waiting message. -ENOBUFS: some were lost, look at everything again. */
 int skr_netlink_events(struct skr_netlink *netlink, mnl_cb_t fn, void *arg);
+/* Throws away what waits: it is older than what was lost, and must not be believed after everything was read anew. */
+void skr_netlink_events_discard(struct skr_netlink *netlink);
 
 /* Parses the attributes behind a fixed header into table[0 .. max]; unknown ones are passed over. */
 void skr_netlink_attributes(const struct nlmsghdr *message, size_t header, const struct nlattr **table, unsigned max);

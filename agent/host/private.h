@@ -1,5 +1,6 @@
-/* The inside of the host room: who keeps what. host.c wires, interfaces.c the inventory, binding.c adapters to
- * interfaces, provider_address.c PAs on uplinks, neighbor.c next hops of remote PAs. */
+/* The inside of the host room: who keeps what. host.c wires, interfaces.c the inventory, index.c who has or wants a
+ * name, binding.c adapters to interfaces, provider_address.c PAs on uplinks, probe.c their duplicate-address detection,
+ * neighbor.c next hops of remote PAs, audit.c what differs, unintended.c what an earlier agent left. */
 #pragma once
 
 #include "agent/host/host.h"
@@ -10,15 +11,31 @@
 #define HOST_INTERFACES_MAX 65536
 #define PROBE_COUNT         3                     /* ARP probes before an address is used (RFC 5227 section 2.1.1) */
 #define PROBE_INTERVAL_NS   (100 * 1000 * 1000LL) /* shortened: a PA comes from a pool that knows who holds what */
-#define RETRY_NS            (2 * 1000 * 1000 * 1000LL)
+/* The kernel does not tell of an ifalias that is set while the interface is down: while there are such, they are read
+ * again. */
+#define RESCAN_NS (2 * 1000 * 1000 * 1000LL)
+#define RETRY_NS  (2 * 1000 * 1000 * 1000LL)
+
+/* How firmly an interface is a port's; a firmer claim takes it from a weaker one. */
+enum bind_rank { RANK_NONE, RANK_MAC, RANK_ALIAS, RANK_EXPLICIT };
 
 struct port {
     struct skr_uuid id; /* adapter */
     struct skr_mac mac;
     char interface[SKR_INTERFACE_NAME_MAX]; /* explicit, or empty */
     uint32_t ifindex;                       /* bound to; 0 */
-    bool peer_elsewhere, told;
+    char name[SKR_INTERFACE_NAME_MAX];      /* of that interface, as told */
+    enum bind_rank rank;
+    bool peer_elsewhere, told, queued;
     char reason[32];
+    struct port *prev_queued, *next_queued;
+    UT_hash_handle hh, bound; /* by id; by ifindex */
+};
+
+/* What an adapter was bound to when an earlier agent ended. */
+struct memory {
+    struct skr_uuid id; /* adapter */
+    uint32_t ifindex;
     UT_hash_handle hh;
 };
 
@@ -30,13 +47,24 @@ struct claim {
     UT_hash_handle hh;
 };
 
+enum index_kind { INDEX_LINK_NAME, INDEX_LINK_ALIAS, INDEX_LINK_MAC, INDEX_PORT_NAME, INDEX_PORT_MAC };
+struct index_key {
+    uint8_t kind, bytes[SKR_INTERFACE_NAME_MAX];
+};
+struct index_node {
+    struct index_key key;
+    size_t count, room;
+    uint64_t *values; /* ifindex, or struct port * */
+    UT_hash_handle hh;
+};
+
 enum pa_state { PA_WAITING, PA_PROBING, PA_READY };
 
 struct provider_address {
     struct skr_uuid id;
     struct skr_address address, gateway;
     struct skr_prefix subnet;
-    bool has_gateway, uplink_up;
+    bool has_gateway, uplink_up; /* uplink_up: as of the last message about it */
     char uplink[SKR_INTERFACE_NAME_MAX];
     uint32_t vlan_id, mtu, ifindex;
     enum pa_state state;
@@ -47,8 +75,9 @@ struct provider_address {
 };
 
 struct remote_pa {
-    struct skr_address address, next_hop;
-    uint32_t ifindex; /* uplink of the next hop; 0: no own PA reaches it */
+    struct skr_address address;
+    struct next_hop *next_hop;     /* NULL: no own PA reaches it */
+    struct remote_pa *prev, *next; /* users of the same next hop */
     UT_hash_handle hh;
 };
 
@@ -58,7 +87,7 @@ struct next_hop_key {
 };
 struct next_hop {
     struct next_hop_key key;
-    unsigned users;
+    struct remote_pa *users;
     bool resolved;
     uint8_t mac[6];
     UT_hash_handle hh;
@@ -71,13 +100,21 @@ struct uplink {
     UT_hash_handle hh;
 };
 
+struct inventory {
+    struct skr_host_interface *items; /* in order of ifindex */
+    size_t count, room;
+};
+
 struct skr_host {
     struct skr_desired *desired;
     struct skr_host_output output;
     struct skr_netlink *netlink;
-    struct skr_host_interface *interfaces; /* in order of ifindex */
-    size_t interface_count, interface_room;
-    struct port *ports;
+    struct inventory inventory;
+    size_t interfaces_down;
+    int64_t rescan_ns;
+    struct index_node *index;
+    struct port *ports, *ports_by_ifindex, *queue;
+    struct memory *memories;
     struct claim *claims;
     struct provider_address *addresses;
     struct uplink *uplinks;
@@ -87,34 +124,76 @@ struct skr_host {
 };
 
 /* interfaces.c */
+/* Reads all interfaces; what differs from the known ones is told like a notification. 1: something
+ * differed, 0: nothing; on failure nothing changed. */
 int skr_host_interfaces_load(struct skr_host *host);
-/* A link message: updates the inventory and tells the other files. */
-void skr_host_link_message(struct skr_host *host, const struct nlmsghdr *message);
+/* A link message: updates the inventory and tells the other files. false: nothing differs. */
+bool skr_host_link_message(struct skr_host *host, const struct nlmsghdr *message);
 const struct skr_host_interface *skr_host_interface_named(const struct skr_host *host, const char *name);
 bool skr_host_is_uplink(const struct skr_host *host, const char *name);
-/* Writes one word to /proc/sys/net/<family>/conf/<interface>/<key>; a missing file is fine (IPv6 may be off). */
-void skr_host_sysctl(const char *family, const char *interface, const char *key, const char *value);
+void skr_host_interfaces_free(struct skr_host *host);
+
+/* sysctl.c: /proc/sys/net/<family>/conf/<interface>/<key>. A missing file is fine (IPv6 may be off). */
+int skr_host_sysctl_write(const char *family, const char *interface, const char *key, const char *value);
+/* -1: cannot be read. */
+int skr_host_sysctl_read(const char *family, const char *interface, const char *key);
+
+/* index.c: an interface name, the adapter id of an alias, or MAC_KEY_SIZE last bytes of a MAC -> values. */
+#define MAC_KEY(mac) ((mac)->bytes + 1) /* the first octet does not count on taps */
+#define MAC_KEY_SIZE 5
+void skr_host_index_add(struct skr_host *host, enum index_kind kind, const void *bytes, size_t size, uint64_t value);
+void skr_host_index_remove(struct skr_host *host, enum index_kind kind, const void *bytes, size_t size, uint64_t value);
+/* Their number; *ret is valid until the next change of the index. */
+size_t skr_host_index_find(const struct skr_host *host, enum index_kind kind, const void *bytes, size_t size,
+                           const uint64_t **ret);
+void skr_host_index_free(struct skr_host *host);
 
 /* binding.c */
+bool skr_host_alias_id(const struct skr_host_interface *interface, struct skr_uuid *ret);
+/* Takes note of a port; skr_host_binding_settle() then binds whatever can be bound. */
 void skr_host_port_set(struct skr_host *host, const struct skr_uuid *id, const Skerry__V1__Port *port);
-/* An interface is new, different or gone (`interface` then is its last state). */
-void skr_host_binding_interface(struct skr_host *host, const struct skr_host_interface *interface, bool present);
+void skr_host_binding_settle(struct skr_host *host);
+/* An interface is new (before NULL), different, gone (after NULL), or has become an uplink or no longer is one. */
+void skr_host_binding_interface(struct skr_host *host, const struct skr_host_interface *before,
+                                const struct skr_host_interface *after);
 void skr_host_binding_free(struct skr_host *host);
+
+/* claim.c: an interface's alias is new, different or gone. */
+void skr_host_claim_interface(struct skr_host *host, const struct skr_host_interface *before,
+                              const struct skr_host_interface *after);
+void skr_host_claim_free(struct skr_host *host);
 
 /* provider_address.c */
 void skr_host_provider_address_set(struct skr_host *host, const struct skr_uuid *id,
                                    const Skerry__V1__ProviderAddress *address);
+/* An interface of this name is there, or not any more. */
 void skr_host_provider_address_interface(struct skr_host *host, const struct skr_host_interface *interface,
                                          bool present);
 void skr_host_provider_address_run(struct skr_host *host);
 int64_t skr_host_provider_address_deadline(const struct skr_host *host);
-/* Address, rule and routes of one PA; all of them are idempotent. */
+/* Settings, address, rule and routes of one PA; all of them are idempotent. */
 int skr_host_provider_address_install(struct skr_host *host, const struct provider_address *pa);
 void skr_host_provider_address_free(struct skr_host *host);
 uint32_t skr_host_provider_address_table(const struct provider_address *pa);
+/* The own PA whose table this is; NULL: none. */
+const struct provider_address *skr_host_provider_address_of_table(const struct skr_host *host, uint32_t table);
+
+/* probe.c: ARP for an address before it is used (RFC 5227 section 2.1). */
+int skr_host_probe_open(uint32_t ifindex, uint32_t address);
+int skr_host_probe_send(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t address);
+/* Tells everybody who has it now (RFC 5227 section 2.3): caches may name the host that had it before. */
+void skr_host_probe_announce(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t address);
+/* Has another station answered for the address, or probed it too, since the last look? */
+bool skr_host_probe_conflict(int fd, const struct skr_mac *mac, uint32_t address);
 
 /* neighbor.c */
 void skr_host_neighbor_message(struct skr_host *host, const struct nlmsghdr *message);
 /* The own PAs changed: every remote PA's next hop is worked out again. */
 void skr_host_neighbor_refresh(struct skr_host *host);
+/* An interface's MAC or state changed: its own MAC is told anew, and the neighbours that going down took come back. */
+void skr_host_neighbor_interface(struct skr_host *host, const struct skr_host_interface *before,
+                                 const struct skr_host_interface *after);
+/* Notifications were lost: every next hop is read again. */
+void skr_host_neighbor_resync(struct skr_host *host);
+bool skr_host_neighbor_wanted(const struct skr_host *host, uint32_t ifindex, const struct skr_address *address);
 void skr_host_neighbor_free(struct skr_host *host);

@@ -5,22 +5,22 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <netinet/if_ether.h>
-#include <skerry/clock.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-
-struct arp_frame {
-    struct ether_header ethernet;
-    struct ether_arp arp;
-} __attribute__((packed));
+#include <sys/random.h>
 
 uint32_t skr_host_provider_address_table(const struct provider_address *pa)
 {
     return ntohl(skr_address_v4(&pa->address));
+}
+
+const struct provider_address *skr_host_provider_address_of_table(const struct skr_host *host, uint32_t table)
+{
+    for (const struct provider_address *pa = host->addresses; pa; pa = pa->hh.next) {
+        if (skr_host_provider_address_table(pa) == table)
+            return pa;
+    }
+    return NULL;
 }
 
 static void tell(struct skr_host *host, const struct provider_address *pa)
@@ -42,9 +42,18 @@ static void wait_for(struct skr_host *host, struct provider_address *pa, int64_t
         tell(host, pa);
 }
 
+/* When to try again: with jitter, or two hosts that were given one address would meet at every try. */
+static int64_t later(const struct skr_host *host)
+{
+    uint32_t noise = 0;
+    (void)!getrandom(&noise, sizeof(noise), 0);
+    return host->now_ns + RETRY_NS + RETRY_NS * (int64_t)(noise & 0xff) / 256;
+}
+
 struct address_search {
     uint32_t ifindex, v4;
-    bool found;
+    bool found, ours;
+    unsigned prefix_length;
 };
 
 static int address_seen(const struct nlmsghdr *message, void *arg)
@@ -53,46 +62,56 @@ static int address_seen(const struct nlmsghdr *message, void *arg)
     const struct ifaddrmsg *body = mnl_nlmsg_get_payload(message);
     const struct nlattr *table[IFA_MAX + 1];
     skr_netlink_attributes(message, sizeof(*body), table, IFA_MAX);
-    if (body->ifa_index == search->ifindex && table[IFA_LOCAL] && mnl_attr_get_u32(table[IFA_LOCAL]) == search->v4)
-        search->found = true;
+    if (body->ifa_index != search->ifindex || !table[IFA_LOCAL] || mnl_attr_get_u32(table[IFA_LOCAL]) != search->v4)
+        return MNL_CB_OK;
+    search->found = true;
+    search->ours = table[IFA_PROTO] && mnl_attr_get_u8(table[IFA_PROTO]) == SKR_NETLINK_PROTOCOL;
+    search->prefix_length = body->ifa_prefixlen;
     return MNL_CB_OK;
 }
 
-static bool address_present(struct skr_host *host, const struct provider_address *pa)
+static struct address_search find_address(struct skr_host *host, const struct provider_address *pa)
 {
     struct address_search search = {.ifindex = pa->ifindex, .v4 = skr_address_v4(&pa->address)};
     struct nlmsghdr *message = skr_netlink_request(host->netlink, RTM_GETADDR, 0);
     struct ifaddrmsg *body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
     body->ifa_family = AF_INET;
-    return skr_netlink_dump(host->netlink, message, address_seen, &search) == 0 && search.found;
+    if (skr_netlink_dump(host->netlink, message, address_seen, &search) < 0)
+        search.found = false;
+    return search;
 }
 
 int skr_host_provider_address_install(struct skr_host *host, const struct provider_address *pa)
 {
     uint32_t table = skr_host_provider_address_table(pa);
-    int r = address_present(host, pa)
-                    ? 0
-                    : skr_netlink_address(host->netlink, true, pa->ifindex, &pa->address, pa->subnet.length);
+    const struct skr_host_interface *interface = skr_host_interface(host, pa->ifindex);
+    /* Where /proc/sys cannot be written the audit says what it finds. Without promotion, whoever removes the first
+     * address of a subnet from an interface removes all others of the subnet too. */
+    skr_host_sysctl_write("ipv4", pa->uplink, "arp_ignore", "1");
+    skr_host_sysctl_write("ipv4", pa->uplink, "arp_announce", "2");
+    skr_host_sysctl_write("ipv4", pa->uplink, "promote_secondaries", "1");
+    int r = 0;
+    if (!find_address(host, pa).found)
+        r = skr_netlink_address(host->netlink, true, pa->ifindex, &pa->address, pa->subnet.length);
     if (r == 0)
-        r = skr_netlink_route(host->netlink, true, table, &pa->subnet.address, pa->subnet.length, NULL, &pa->address,
-                              pa->ifindex);
+        r = skr_netlink_rule(host->netlink, true, &pa->address, table);
+    if (r < 0 || !interface || !interface->up)
+        return r; /* the kernel takes no routes over an interface that is down: they follow when it comes up */
+    r = skr_netlink_route(host->netlink, true, table, &pa->subnet.address, pa->subnet.length, NULL, &pa->address,
+                          pa->ifindex);
     if (r == 0 && pa->has_gateway)
         r = skr_netlink_route(host->netlink, true, table, &pa->subnet.address, 0, &pa->gateway, &pa->address,
                               pa->ifindex);
-    if (r == 0)
-        r = skr_netlink_rule(host->netlink, true, &pa->address, table);
     return r;
 }
 
 static void become_ready(struct skr_host *host, struct provider_address *pa)
 {
     char reason[sizeof(pa->reason)];
-    skr_host_sysctl("ipv4", pa->uplink, "arp_ignore", "1");
-    skr_host_sysctl("ipv4", pa->uplink, "arp_announce", "2");
     int r = skr_host_provider_address_install(host, pa);
     if (r < 0) {
-        snprintf(reason, sizeof(reason), "provider_address: the kernel refused it: %s", strerror(-r));
-        wait_for(host, pa, host->now_ns + RETRY_NS, reason);
+        snprintf(reason, sizeof(reason), "refused: the kernel does not take the provider address: %s", strerror(-r));
+        wait_for(host, pa, later(host), reason);
         return;
     }
     pa->state = PA_READY;
@@ -107,48 +126,26 @@ static void close_probe(struct provider_address *pa)
     skr_close_cleanup(&pa->probe_fd);
 }
 
-/* RFC 5227 section 2.1.1: a request from 0.0.0.0 for the address. */
-static int send_probe(struct skr_host *host, struct provider_address *pa)
+static bool send_probe(struct skr_host *host, struct provider_address *pa)
 {
     const struct skr_host_interface *interface = skr_host_interface(host, pa->ifindex);
-    struct sockaddr_ll to = {
-            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)pa->ifindex, .sll_halen = 6};
-    struct arp_frame frame = {.ethernet = {.ether_type = htons(ETHERTYPE_ARP)},
-                              .arp = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
-                                                 .ar_pro = htons(ETHERTYPE_IP),
-                                                 .ar_hln = 6,
-                                                 .ar_pln = 4,
-                                                 .ar_op = htons(ARPOP_REQUEST)}}};
-    uint32_t v4 = skr_address_v4(&pa->address);
-    memset(frame.ethernet.ether_dhost, 0xff, 6);
-    memset(to.sll_addr, 0xff, 6);
-    memcpy(frame.ethernet.ether_shost, interface->mac.bytes, 6);
-    memcpy(frame.arp.arp_sha, interface->mac.bytes, 6);
-    memcpy(frame.arp.arp_tpa, &v4, 4);
-    ssize_t r = sendto(pa->probe_fd, &frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to));
-    return r < 0 ? -errno : 0;
-}
-
-/* Has anybody answered for, or probed, our address since the last look? */
-static bool probe_answered(struct skr_host *host, struct provider_address *pa)
-{
-    const struct skr_host_interface *interface = skr_host_interface(host, pa->ifindex);
-    uint32_t v4 = skr_address_v4(&pa->address);
-    struct arp_frame frame;
-    bool answered = false;
-    ssize_t size;
-    while ((size = recv(pa->probe_fd, &frame, sizeof(frame), MSG_DONTWAIT)) >= 0) {
-        if ((size_t)size >= sizeof(frame) && !memcmp(frame.arp.arp_spa, &v4, 4) && interface &&
-            memcmp(frame.arp.arp_sha, interface->mac.bytes, 6) != 0)
-            answered = true;
+    if (!interface ||
+        skr_host_probe_send(pa->probe_fd, pa->ifindex, &interface->mac, skr_address_v4(&pa->address)) < 0) {
+        close_probe(pa);
+        wait_for(host, pa, later(host), "uplink_down: the uplink takes no frames");
+        return false;
     }
-    return answered;
+    pa->state = PA_PROBING;
+    pa->probes_sent++;
+    pa->due_ns = host->now_ns + PROBE_INTERVAL_NS;
+    return true;
 }
 
 static void begin(struct skr_host *host, struct provider_address *pa)
 {
     const struct skr_host_interface *interface = skr_host_interface_named(host, pa->uplink);
     close_probe(pa);
+    pa->ifindex = 0;
     if (pa->vlan_id) {
         wait_for(host, pa, INT64_MAX, "unsupported: provider addresses on a tagged VLAN");
         return;
@@ -162,57 +159,91 @@ static void begin(struct skr_host *host, struct provider_address *pa)
     pa->ifindex = interface->ifindex;
     if (!interface->up) {
         skr_netlink_link_up(host->netlink, interface->ifindex);
-        wait_for(host, pa, host->now_ns + RETRY_NS, "uplink_down: the uplink is being set up");
+        wait_for(host, pa, later(host), "uplink_down: the uplink is being set up");
         return;
     }
-    if (address_present(host, pa)) { /* adopted: an earlier agent has probed it */
+    if (find_address(host, pa).found) { /* adopted: an earlier agent has probed it */
         become_ready(host, pa);
         return;
     }
-    pa->probe_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ARP));
-    struct sockaddr_ll at = {
-            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)pa->ifindex};
-    if (pa->probe_fd < 0 || bind(pa->probe_fd, (struct sockaddr *)&at, sizeof(at)) < 0 || send_probe(host, pa) < 0) {
-        close_probe(pa);
-        wait_for(host, pa, host->now_ns + RETRY_NS, "uplink_down: the uplink takes no frames");
+    if (!interface->running) { /* nobody could answer */
+        wait_for(host, pa, later(host), "uplink_down: the uplink has no carrier");
         return;
     }
-    pa->state = PA_PROBING;
-    pa->probes_sent = 1;
-    pa->due_ns = host->now_ns + PROBE_INTERVAL_NS;
+    pa->probe_fd = skr_host_probe_open(pa->ifindex, skr_address_v4(&pa->address));
+    pa->probes_sent = 0;
+    send_probe(host, pa);
 }
 
 static void probe(struct skr_host *host, struct provider_address *pa)
 {
-    if (probe_answered(host, pa)) {
+    const struct skr_host_interface *interface = skr_host_interface(host, pa->ifindex);
+    uint32_t v4 = skr_address_v4(&pa->address);
+    if (interface && skr_host_probe_conflict(pa->probe_fd, &interface->mac, v4)) {
         close_probe(pa);
-        wait_for(host, pa, host->now_ns + RETRY_NS, "duplicate_address: another station holds the provider address");
+        wait_for(host, pa, later(host), "duplicate_address: another station holds the provider address");
         return;
     }
-    if (pa->probes_sent < PROBE_COUNT && send_probe(host, pa) == 0) {
-        pa->probes_sent++;
-        pa->due_ns = host->now_ns + PROBE_INTERVAL_NS;
+    if (!interface || pa->probes_sent < PROBE_COUNT) {
+        send_probe(host, pa);
         return;
     }
-    close_probe(pa);
     become_ready(host, pa);
+    if (pa->state == PA_READY)
+        skr_host_probe_announce(pa->probe_fd, pa->ifindex, &interface->mac, v4);
+    close_probe(pa);
 }
 
-static void withdraw(struct skr_host *host, struct provider_address *pa)
+/* Another object with the same address: it moves from one to the other, and nothing is taken away between. */
+static struct provider_address *heir(const struct skr_host *host, const struct provider_address *pa)
 {
-    close_probe(pa);
-    if (pa->state != PA_READY)
-        return;
+    for (struct provider_address *other = host->addresses; other; other = other->hh.next) {
+        if (other != pa && !skr_address_compare(&other->address, &pa->address))
+            return other;
+    }
+    return NULL;
+}
+
+static void remove_routes(struct skr_host *host, const struct provider_address *pa)
+{
     uint32_t table = skr_host_provider_address_table(pa);
-    pa->state = PA_WAITING;
-    snprintf(pa->reason, sizeof(pa->reason), "removed");
-    tell(host, pa);
-    skr_netlink_rule(host->netlink, false, &pa->address, table);
     if (pa->has_gateway)
         skr_netlink_route(host->netlink, false, table, &pa->subnet.address, 0, &pa->gateway, &pa->address, pa->ifindex);
     skr_netlink_route(host->netlink, false, table, &pa->subnet.address, pa->subnet.length, NULL, &pa->address,
                       pa->ifindex);
-    skr_netlink_address(host->netlink, false, pa->ifindex, &pa->address, pa->subnet.length);
+}
+
+/* Takes it from the kernel. An address that somebody else had put there stays. */
+static void uninstall(struct skr_host *host, const struct provider_address *pa)
+{
+    struct address_search found = find_address(host, pa);
+    skr_netlink_rule(host->netlink, false, &pa->address, skr_host_provider_address_table(pa));
+    remove_routes(host, pa);
+    if (found.found && found.ours)
+        skr_netlink_address(host->netlink, false, pa->ifindex, &pa->address, found.prefix_length);
+    for (const struct provider_address *other = host->addresses; other; other = other->hh.next) {
+        if (other != pa && other->state == PA_READY && other->ifindex == pa->ifindex)
+            skr_host_provider_address_install(host, other);
+    }
+}
+
+static void withdraw(struct skr_host *host, struct provider_address *pa)
+{
+    struct provider_address *other = heir(host, pa);
+    close_probe(pa);
+    bool stands = other && other->state == PA_READY;
+    if (stands && pa->state == PA_READY && other->ifindex == pa->ifindex)
+        return;
+    bool was_ready = pa->state == PA_READY;
+    pa->state = PA_WAITING;
+    snprintf(pa->reason, sizeof(pa->reason), "removed");
+    tell(host, pa);
+    if (was_ready)
+        uninstall(host, pa);
+    if (!stands)
+        return;
+    skr_host_provider_address_install(host, other);
+    tell(host, other);
 }
 
 static struct skr_address from_wire(const ProtobufCBinaryData *data)
@@ -228,12 +259,19 @@ static struct skr_address from_wire(const ProtobufCBinaryData *data)
     return address;
 }
 
-static bool same(const struct provider_address *pa, const Skerry__V1__ProviderAddress *wanted)
+/* The same address in the same place: gateway and MTU may differ. */
+static bool same_place(const struct provider_address *pa, const Skerry__V1__ProviderAddress *wanted)
 {
-    struct skr_address address = from_wire(&wanted->address), gateway = from_wire(&wanted->gateway);
-    return !skr_address_compare(&pa->address, &address) && pa->has_gateway == (wanted->gateway.len != 0) &&
-           !skr_address_compare(&pa->gateway, &gateway) && pa->subnet.length == wanted->prefix_length &&
-           !strcmp(pa->uplink, wanted->uplink) && pa->vlan_id == wanted->vlan_id && pa->mtu == wanted->mtu;
+    struct skr_address address = from_wire(&wanted->address);
+    return !skr_address_compare(&pa->address, &address) && pa->subnet.length == wanted->prefix_length &&
+           !strcmp(pa->uplink, wanted->uplink) && pa->vlan_id == wanted->vlan_id;
+}
+
+static bool same_rest(const struct provider_address *pa, const Skerry__V1__ProviderAddress *wanted)
+{
+    struct skr_address gateway = from_wire(&wanted->gateway);
+    return pa->has_gateway == (wanted->gateway.len != 0) && !skr_address_compare(&pa->gateway, &gateway) &&
+           pa->mtu == wanted->mtu;
 }
 
 static void fill(struct provider_address *pa, const Skerry__V1__ProviderAddress *wanted)
@@ -251,19 +289,38 @@ static void fill(struct provider_address *pa, const Skerry__V1__ProviderAddress 
     skr_prefix_parse(text, &pa->subnet);
 }
 
+/* In place: a new gateway or MTU costs no packet. */
+static void update(struct skr_host *host, struct provider_address *pa, const Skerry__V1__ProviderAddress *wanted)
+{
+    if (same_rest(pa, wanted))
+        return;
+    bool lost_gateway = pa->has_gateway && !wanted->gateway.len;
+    if (lost_gateway && pa->state == PA_READY)
+        skr_netlink_route(host->netlink, false, skr_host_provider_address_table(pa), &pa->subnet.address, 0,
+                          &pa->gateway, &pa->address, pa->ifindex);
+    fill(pa, wanted);
+    if (pa->state != PA_READY)
+        return;
+    skr_host_provider_address_install(host, pa);
+    tell(host, pa);
+}
+
 void skr_host_provider_address_set(struct skr_host *host, const struct skr_uuid *id,
                                    const Skerry__V1__ProviderAddress *wanted)
 {
     struct provider_address *pa;
     HASH_FIND(hh, host->addresses, id, sizeof(*id), pa);
-    if (pa && wanted && same(pa, wanted))
+    if (pa && wanted && same_place(pa, wanted)) {
+        update(host, pa, wanted);
         return;
+    }
     if (pa) {
         withdraw(host, pa);
         HASH_DEL(host->addresses, pa);
         free(pa);
     }
-    if (!wanted || wanted->address.len != 4 || wanted->prefix_length > 32)
+    if (!wanted || wanted->address.len != 4 || wanted->prefix_length > 32 ||
+        strlen(wanted->uplink) >= SKR_INTERFACE_NAME_MAX)
         return; /* an IPv6 PA is refused by the controller; desired/ has validated the sizes */
     pa = calloc(1, sizeof(*pa));
     if (!pa)
@@ -275,6 +332,14 @@ void skr_host_provider_address_set(struct skr_host *host, const struct skr_uuid 
     begin(host, pa);
 }
 
+/* Its interface went, or goes by another name now: then it must not keep the address. */
+static void lose_uplink(struct skr_host *host, struct provider_address *pa)
+{
+    if (pa->state == PA_READY)
+        uninstall(host, pa);
+    begin(host, pa);
+}
+
 void skr_host_provider_address_interface(struct skr_host *host, const struct skr_host_interface *interface,
                                          bool present)
 {
@@ -282,14 +347,14 @@ void skr_host_provider_address_interface(struct skr_host *host, const struct skr
     HASH_ITER (hh, host->addresses, pa, next) {
         if (strcmp(pa->uplink, interface->name) != 0)
             continue;
-        if (!present) {
-            pa->ifindex = 0;
+        if (!present && pa->ifindex && pa->ifindex != interface->ifindex)
+            continue; /* an older interface of this name */
+        if (!present || (pa->ifindex && pa->ifindex != interface->ifindex))
+            lose_uplink(host, pa);
+        else if (pa->state == PA_WAITING && interface->up)
             begin(host, pa);
-        } else if (pa->state == PA_WAITING && interface->up) {
-            begin(host, pa);
-        } else if (pa->state == PA_READY && interface->up && !pa->uplink_up) {
+        else if (pa->state == PA_READY && interface->up && !pa->uplink_up)
             skr_host_provider_address_install(host, pa); /* going down took the routes, not the address */
-        }
         pa->uplink_up = present && interface->up;
         /* A ready PA whose uplink goes down stays: the audit reports the uplink and sets it up. */
     }

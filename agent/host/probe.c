@@ -1,0 +1,96 @@
+/* Duplicate-address detection for provider addresses (RFC 5227): a packet socket that only hears ARP about the address
+ * in question, so that a busy network does not fill it. */
+#include "agent/host/private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <netinet/if_ether.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct arp_frame {
+    struct ether_header ethernet;
+    struct ether_arp arp;
+} __attribute__((packed));
+
+#define SENDER_OFFSET (offsetof(struct arp_frame, arp) + offsetof(struct ether_arp, arp_spa))
+#define TARGET_OFFSET (offsetof(struct arp_frame, arp) + offsetof(struct ether_arp, arp_tpa))
+
+/* Passes ARP whose sender, or target, is the address. */
+static int hear_only(int fd, uint32_t address)
+{
+    struct sock_filter code[] = {
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SENDER_OFFSET),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(address), 2, 0),
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, TARGET_OFFSET),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(address), 0, 1),
+            BPF_STMT(BPF_RET | BPF_K, sizeof(struct arp_frame)),
+            BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    const struct sock_fprog program = {.len = SKR_ARRAY_SIZE(code), .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+int skr_host_probe_open(uint32_t ifindex, uint32_t address)
+{
+    /* Protocol 0 until it is bound: nothing of other interfaces gets in. */
+    SKR_CLEANUP(skr_close_cleanup) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const struct sockaddr_ll at = {
+            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)ifindex};
+    if (fd < 0)
+        return -errno;
+    int r = hear_only(fd, address);
+    if (r < 0)
+        return r;
+    if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
+        return -errno;
+    return skr_take_fd(&fd);
+}
+
+static int send_request(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t sender, uint32_t target)
+{
+    struct sockaddr_ll to = {
+            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)ifindex, .sll_halen = 6};
+    struct arp_frame frame = {.ethernet = {.ether_type = htons(ETHERTYPE_ARP)},
+                              .arp = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
+                                                 .ar_pro = htons(ETHERTYPE_IP),
+                                                 .ar_hln = 6,
+                                                 .ar_pln = 4,
+                                                 .ar_op = htons(ARPOP_REQUEST)}}};
+    memset(frame.ethernet.ether_dhost, 0xff, 6);
+    memset(to.sll_addr, 0xff, 6);
+    memcpy(frame.ethernet.ether_shost, mac->bytes, 6);
+    memcpy(frame.arp.arp_sha, mac->bytes, 6);
+    memcpy(frame.arp.arp_spa, &sender, 4);
+    memcpy(frame.arp.arp_tpa, &target, 4);
+    ssize_t r = sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to));
+    return r < 0 ? -errno : 0;
+}
+
+int skr_host_probe_send(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t address)
+{
+    return send_request(fd, ifindex, mac, 0, address);
+}
+
+void skr_host_probe_announce(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t address)
+{
+    (void)send_request(fd, ifindex, mac, address, address); /* a lost announcement costs a resolution, no more */
+}
+
+bool skr_host_probe_conflict(int fd, const struct skr_mac *mac, uint32_t address)
+{
+    static const uint8_t nobody[4];
+    struct arp_frame frame;
+    bool conflict = false;
+    ssize_t size;
+    while ((size = recv(fd, &frame, sizeof(frame), MSG_DONTWAIT)) >= 0) {
+        bool foreign = (size_t)size >= sizeof(frame) && memcmp(frame.arp.arp_sha, mac->bytes, 6) != 0;
+        bool holds = !memcmp(frame.arp.arp_spa, &address, 4);
+        bool probes = !memcmp(frame.arp.arp_spa, nobody, 4) && !memcmp(frame.arp.arp_tpa, &address, 4);
+        conflict = conflict || (foreign && (holds || probes));
+    }
+    return conflict;
+}

@@ -1,0 +1,163 @@
+/* Next hops of remote provider addresses: on the link, or the gateway, kept resolved by the kernel. */
+#include "tests/support/agent/host_world.h"
+#include "tests/support/agent/programs.h"
+
+#include <criterion/criterion.h>
+
+#define ON_LINK 0xc0000207u /* 192.0.2.7 */
+#define FAR_1   0xc6336401u /* 198.51.100.1 */
+#define FAR_2   0xc6336402u
+#define MANAGED "ip neigh show dev u0 | grep -q '^%s .*managed'"
+
+static struct world world;
+
+static void setup(void)
+{
+    world_new(&world);
+    programs_shell("mount -t tmpfs none /run && ip netns add fabric && ip link add u0 type veth peer name f0 netns "
+                   "fabric && ip -n fabric link set f0 up && ip link set u0 up && ip -n fabric link set f0 address "
+                   "02:00:00:00:00:f0 && ip -n fabric addr add 192.0.2.1/24 dev f0");
+    world_drain(&world);
+    Skerry__V1__ProviderAddress *pa = (Skerry__V1__ProviderAddress *)body_pa(0xc0000205u, test_id(0x11, 1));
+    free(pa->uplink);
+    pa->uplink = strdup("u0");
+    pa->gateway = test_v4(0xc0000201u);
+    world_uplinks(&world, true, "u0", NULL);
+    Skerry__V1__Delta *delta = world_delta(&world);
+    delta_upsert(delta, PA, test_id(0xaa, 1), &pa->base);
+    world_apply(&world, delta);
+    world_until_pa(&world, 0xc0000205u, true);
+}
+
+static void teardown(void)
+{
+    world_free(&world);
+}
+
+TestSuite(host_neighbor, .init = setup, .fini = teardown);
+
+static void need(uint32_t address, bool needed)
+{
+    struct skr_address pa = test_address(address);
+    skr_host_need_neighbor(world.host, &pa, needed);
+}
+
+static const struct world_told *told_about(uint32_t address)
+{
+    struct skr_address pa = test_address(address);
+    return world_last(&world, TOLD_NEIGHBOR, NULL, &pa);
+}
+
+static bool is_resolved(struct world *w, void *arg)
+{
+    struct skr_address pa = test_address(*(const uint32_t *)arg);
+    const struct world_told *told = world_last(w, TOLD_NEIGHBOR, NULL, &pa);
+    return told && told->present;
+}
+
+static void until_resolved(uint32_t address)
+{
+    world_until(&world, is_resolved, &address, "the next hop resolves");
+}
+
+Test(host_neighbor, on_the_link)
+{
+    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 0xf0};
+    need(ON_LINK, true);
+    cr_assert_not(told_about(ON_LINK)->present, "nobody answers");
+    programs_shell("ip -n fabric addr add 192.0.2.7/24 dev f0");
+    until_resolved(ON_LINK);
+    const struct skr_abi_neighbor *neighbor = &told_about(ON_LINK)->neighbor;
+    cr_assert_eq(neighbor->ifindex, world_ifindex("u0"));
+    cr_assert_arr_eq(neighbor->destination_mac, mac, 6);
+    cr_assert_arr_eq(neighbor->source_mac, skr_host_interface(world.host, neighbor->ifindex)->mac.bytes, 6);
+    cr_assert(world_shell(MANAGED, "192.0.2.7"));
+    need(ON_LINK, false);
+    cr_assert_not(world_shell(MANAGED, "192.0.2.7"));
+}
+
+Test(host_neighbor, the_gateway_is_shared_and_counted)
+{
+    need(FAR_1, true);
+    need(FAR_2, true);
+    until_resolved(FAR_1);
+    until_resolved(FAR_2);
+    cr_assert(world_shell(MANAGED, "192.0.2.1"));
+    need(FAR_1, false);
+    cr_assert(world_shell(MANAGED, "192.0.2.1"));
+    need(FAR_2, false);
+    cr_assert_not(world_shell(MANAGED, "192.0.2.1"));
+    world_drain(&world);
+    cr_assert_not(world_shell(MANAGED, "192.0.2.1"), "our own deletion is not undone");
+}
+
+Test(host_neighbor, a_later_user_of_a_known_next_hop_is_told_at_once)
+{
+    need(FAR_1, true);
+    until_resolved(FAR_1);
+    need(FAR_2, true);
+    cr_assert(told_about(FAR_2)->present);
+}
+
+static bool gateway_managed(struct world *w, void *arg)
+{
+    (void)w, (void)arg;
+    return world_shell(MANAGED, "192.0.2.1");
+}
+
+Test(host_neighbor, deleted_by_hand_it_comes_back)
+{
+    need(FAR_1, true);
+    until_resolved(FAR_1);
+    programs_shell("ip neigh del 192.0.2.1 dev u0");
+    world_until(&world, gateway_managed, NULL, "the neighbour is managed again");
+    programs_shell("ip neigh flush dev u0");
+    world_until(&world, gateway_managed, NULL, "the neighbour is managed again");
+    cr_assert(told_about(FAR_1)->present, "and its MAC was never untold");
+}
+
+Test(host_neighbor, the_uplink_down_and_up)
+{
+    need(FAR_1, true);
+    until_resolved(FAR_1);
+    programs_shell("ip link set u0 down && ip link set u0 up");
+    world_drain(&world);
+    world_until(&world, gateway_managed, NULL, "the neighbour is managed again");
+}
+
+struct mac {
+    uint8_t bytes[6];
+    bool source;
+};
+
+static bool mac_told(struct world *w, void *arg)
+{
+    const struct mac *mac = arg;
+    struct skr_address pa = test_address(FAR_1);
+    const struct world_told *told = world_last(w, TOLD_NEIGHBOR, NULL, &pa);
+    const uint8_t *bytes = mac->source ? told->neighbor.source_mac : told->neighbor.destination_mac;
+    return !memcmp(bytes, mac->bytes, 6);
+}
+
+Test(host_neighbor, new_macs_on_either_side_are_told)
+{
+    struct mac theirs = {.bytes = {2, 0, 0, 0, 0, 0xf1}}, ours = {.bytes = {2, 0, 0, 0, 0, 0xa0}, .source = true};
+    need(FAR_1, true);
+    until_resolved(FAR_1);
+    programs_shell("ip link set u0 address 02:00:00:00:00:a0");
+    world_until(&world, mac_told, &ours, "our own new MAC");
+    programs_shell("ip -n fabric link set f0 address 02:00:00:00:00:f1 && "
+                   "ip netns exec fabric ping -q -c1 -W2 192.0.2.5 >/dev/null; ip neigh flush dev u0");
+    world_until(&world, mac_told, &theirs, "the gateway's new MAC");
+}
+
+Test(host_neighbor, unreachable_without_an_own_address)
+{
+    need(FAR_1, true);
+    until_resolved(FAR_1);
+    Skerry__V1__Delta *delta = world_delta(&world);
+    delta_delete(delta, PA, test_id(0xaa, 1));
+    world_apply(&world, delta);
+    cr_assert_not(told_about(FAR_1)->present);
+    cr_assert_not(world_shell(MANAGED, "192.0.2.1"));
+}
