@@ -196,6 +196,11 @@ static const struct body_kind {
          &skerry__v1__record__descriptor, record_ok},
 };
 
+bool skr_body_scope(Skerry__V1__ScopeKind kind)
+{
+    return kind == SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST || kind == SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN;
+}
+
 bool skr_body_belongs(Skerry__V1__ScopeKind kind, Skerry__V1__ObjectType type)
 {
     for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++)

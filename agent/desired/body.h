@@ -18,6 +18,7 @@ ProtobufCMessage *skr_body_unpack(struct skr_arena *arena, Skerry__V1__ScopeKind
                                   Skerry__V1__ObjectType type, const struct skr_uuid *id, const uint8_t *data,
                                   size_t size);
 
+bool skr_body_scope(Skerry__V1__ScopeKind kind); /* one of those there are */
 bool skr_body_belongs(Skerry__V1__ScopeKind kind, Skerry__V1__ObjectType type);
 
 bool skr_body_uuid(const ProtobufCBinaryData *bytes, struct skr_uuid *ret);

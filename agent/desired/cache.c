@@ -138,7 +138,8 @@ static void read_scope(struct reader *reader, struct skr_desired *into, struct s
     key.id = take_uuid(reader);
     uint64_t version = take_number(reader, 8);
     uint32_t count = (uint32_t)take_number(reader, 4);
-    if (reader->bad || count > SKR_DESIRED_OBJECTS_MAX || skr_desired_scope_find(into, key.kind, &key.id)) {
+    if (reader->bad || !skr_body_scope(key.kind) || count > SKR_DESIRED_OBJECTS_MAX ||
+        skr_desired_scope_find(into, key.kind, &key.id)) {
         reader->bad = true;
         return;
     }

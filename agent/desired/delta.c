@@ -43,8 +43,7 @@ static int refuse(struct skr_error *error, const char *what)
 static int judge(const struct skr_desired *desired, const Skerry__V1__Delta *delta, struct skr_error *error)
 {
     struct skr_uuid scope_id, id;
-    if (delta->kind != SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST &&
-        delta->kind != SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN)
+    if (!skr_body_scope(delta->kind))
         return refuse(error, "unknown kind of scope");
     if (!skr_body_uuid(&delta->id, &scope_id))
         return refuse(error, "the scope's id is not 16 bytes");
@@ -239,7 +238,8 @@ static int apply(struct skr_desired *desired, struct skr_desired_staged *staged,
     notify_and_free(desired, &changes);
     if (digest == last->digest)
         return 0;
-    skr_error_set(error, SKR_ERROR_CONFLICT, "After the delta the digest of the scope differs from that of the controller.");
+    skr_error_set(error, SKR_ERROR_CONFLICT,
+                  "After the delta the digest of the scope differs from that of the controller.");
     return -ESTALE;
 }
 

@@ -55,9 +55,9 @@ static int parse(const struct nlmsghdr *message, struct skr_host_interface *ret)
 static int64_t read_speed(const char *name)
 {
     SKR_CLEANUP(skr_close_cleanup) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct {
+    union {
         struct ethtool_link_settings settings;
-        uint32_t modes[3 * 127];
+        uint8_t room[sizeof(struct ethtool_link_settings) + sizeof(uint32_t[3 * INT8_MAX])]; /* with its masks */
     } command = {.settings = {.cmd = ETHTOOL_GLINKSETTINGS}};
     struct ifreq request = {.ifr_data = (void *)&command};
     snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);

@@ -189,14 +189,8 @@ int skr_tls_client_context(const struct skr_tls_identity *identity, const uint8_
 
 int skr_tls_peer_host_id(const SSL *ssl, struct skr_uuid *ret)
 {
-    char name[64];
     const X509 *peer = SSL_get0_peer_certificate(ssl);
-    if (!peer)
-        return -ENOENT;
-    if (skr_tls_uri(peer, SKR_TLS_HOST_NAME_PREFIX, name, sizeof(name)) < 0 ||
-        skr_uuid_parse(name + strlen(SKR_TLS_HOST_NAME_PREFIX), ret) < 0)
-        return -EBADMSG;
-    return 0;
+    return peer ? skr_tls_host_id(peer, ret) : -ENOENT;
 }
 
 int skr_tls_peer_key_hash(const SSL *ssl, uint8_t ret[static SKR_TLS_HASH_SIZE])

@@ -230,6 +230,15 @@ int skr_tls_uri(const X509 *certificate, const char *prefix, char *out, size_t s
     return result;
 }
 
+int skr_tls_host_id(const X509 *certificate, struct skr_uuid *ret)
+{
+    char name[64];
+    if (skr_tls_uri(certificate, SKR_TLS_HOST_NAME_PREFIX, name, sizeof(name)) < 0 ||
+        skr_uuid_parse(name + strlen(SKR_TLS_HOST_NAME_PREFIX), ret) < 0)
+        return -EBADMSG;
+    return 0;
+}
+
 char *skr_tls_hash_format(const uint8_t hash[static SKR_TLS_HASH_SIZE], char out[static SKR_TLS_HASH_TEXT_MAX])
 {
     static const char digits[] = "0123456789abcdef";

@@ -49,6 +49,8 @@ int skr_tls_read_certificates(const char *pem, X509 **ret_first, STACK_OF(X509) 
 int skr_tls_key_hash(EVP_PKEY *key, uint8_t ret[static SKR_TLS_HASH_SIZE]);
 /* Copies the SAN URI that begins with `prefix`; -ENOENT when there is none that fits. */
 int skr_tls_uri(const X509 *certificate, const char *prefix, char *out, size_t size);
+/* The host that a certificate names; -EBADMSG. */
+int skr_tls_host_id(const X509 *certificate, struct skr_uuid *ret);
 int skr_tls_x509_times(const X509 *certificate, int64_t *ret_not_before_ms, int64_t *ret_not_after_ms);
 /* A text bio's content as a new NUL-terminated string. */
 int skr_tls_bio_text(BIO *bio, char **ret);

@@ -7,7 +7,7 @@
 static __thread char log_text[SKR_ERROR_DETAIL_MAX / 2];
 
 /* Keeps the last line that says something; a verifier log ends with its reason and then statistics. */
-static int log_keep(enum libbpf_print_level level, const char *format, va_list arguments)
+static int SKR_PRINTF(2, 0) log_keep(enum libbpf_print_level level, const char *format, va_list arguments)
 {
     char text[4096];
     int length = vsnprintf(text, sizeof(text), format, arguments);
