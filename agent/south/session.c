@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <skerry/log.h>
 #include <skerry/macros.h>
@@ -214,6 +216,9 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct skr_session *session = arg;
     if (what & BEV_EVENT_CONNECTED) {
+        /* Applied is small and follows other small frames: it must not wait for their acknowledgement. */
+        const int on = 1;
+        setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         session->state = SKR_SESSION_GREETING;
         skr_session_greet(session);
         return;

@@ -122,6 +122,7 @@ class Api:
     def connection(self, timeout: float = 60) -> http.client.HTTPSConnection:
         raw = self.namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
         raw.settimeout(timeout)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         raw.connect((self.host, self.port))
         connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.context)
         connection.sock = self.context.wrap_socket(raw, server_hostname=self.host)
