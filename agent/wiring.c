@@ -178,8 +178,10 @@ static void on_remote_pa(void *arg, const struct skr_address *pa, bool needed)
 static void on_synced(void *arg)
 {
     struct daemon *daemon = arg;
-    if (!daemon->settled)
+    if (!daemon->settled) {
         skr_program_remove_unintended(daemon->program);
+        skr_host_remove_unintended(daemon->host);
+    }
     daemon->settled = true;
     skr_drift_begin(daemon->drift, skr_clock_monotonic_ns());
     wiring_settle(daemon);
@@ -353,6 +355,18 @@ static int make_events(struct daemon *daemon)
     return daemon->fastpath_event && event_add(daemon->fastpath_event, NULL) == 0 ? 0 : -ENOMEM;
 }
 
+/* The pinned fast path knows which adapter was on which interface. */
+static int remember(void *arg, const void *key, const void *value)
+{
+    struct daemon *daemon = arg;
+    struct skr_uuid adapter_id;
+    uint32_t ifindex;
+    memcpy(&ifindex, key, sizeof(ifindex));
+    memcpy(adapter_id.bytes, ((const struct skr_abi_port *)value)->adapter_id, sizeof(adapter_id.bytes));
+    skr_host_remember(daemon->host, &adapter_id, ifindex);
+    return 0;
+}
+
 int wiring_host(struct daemon *daemon, struct skr_error *error)
 {
     const struct skr_host_output output = {.binding = on_binding,
@@ -365,6 +379,7 @@ int wiring_host(struct daemon *daemon, struct skr_error *error)
     int r = skr_host_new(daemon->desired, &output, &daemon->host, error);
     if (r < 0)
         return r;
+    daemon->fastpath->ops->walk(daemon->fastpath, SKR_TABLE_PORTS, remember, daemon);
     const struct skr_learn_options learn = {.desired = daemon->desired, .report = on_learned, .arg = daemon};
     const struct skr_drift_options drift = {.desired = daemon->desired,
                                             .program = daemon->program,

@@ -1,15 +1,19 @@
 #include "agent/drift/drift.h"
 
 #include <errno.h>
+#include <skerry/clock.h>
 #include <skerry/digest.h>
 #include <skerry/macros.h>
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
 
-#define INTERVAL_NS     (10 * 1000 * 1000 * 1000LL)
-#define SETTLE_NS       (20 * 1000 * 1000LL) /* one look for a burst of notifications */
-#define SLICE_ENTRIES   4096                 /* of the tables, a call: a full audit never holds up the loop */
+#define INTERVAL_NS     (10LL * 1000 * 1000 * 1000)
+#define SETTLE_NS       (20LL * 1000 * 1000) /* one look for a burst of notifications */
+#define SETTLE_MAX_NS   (500LL * 1000 * 1000)
+#define REST_FACTOR     9                      /* looks at the surroundings take at most a tenth of the time */
+#define CONFIRM_NS      (1000LL * 1000 * 1000) /* to a second confirming round: what does not stay mended */
+#define SLICE_ENTRIES   4096                   /* of the tables, a call: a full audit never holds up the loop */
 #define KEY_TABLE_BYTES 64
 
 /* Surroundings: links, addresses, filters; tables: the fast path's maps. Each is audited in rounds of its own, and a
@@ -19,7 +23,8 @@ enum part { PART_SURROUNDINGS, PART_TABLES, PART_COUNT };
 struct finding {
     struct skr_drift_item item;
     enum part part;
-    uint64_t round;
+    uint64_t round;          /* in which it was seen last */
+    uint64_t repaired_round; /* in which it was put back last */
     /* what to put back */
     enum { REPAIR_HOST, REPAIR_HOOK, REPAIR_ENTRY } repair;
     struct skr_host_difference difference;
@@ -45,8 +50,9 @@ struct skr_drift {
     struct expectation *expectations;
     uint64_t rounds[PART_COUNT];
     int64_t due_ns[PART_COUNT];
-    int64_t wall_ms;
+    int64_t wall_ms, look_cost_ns;
     bool begun, remediate_once, in_round;
+    bool round_repaired, confirming; /* this table round put something back; it confirms the one before */
 };
 
 int skr_drift_new(const struct skr_drift_options *options, struct skr_drift **ret)
@@ -89,7 +95,10 @@ static void resolve(struct skr_drift *drift, struct finding *finding)
 void skr_drift_expect(struct skr_drift *drift, enum skr_fastpath_hook hook, uint32_t ifindex, const char *interface,
                       const struct skr_uuid *object_id, bool expected)
 {
-    struct expectation *expectation, search = {.key = {.hook = hook, .ifindex = ifindex}};
+    struct expectation *expectation, search;
+    memset(&search, 0, sizeof(search));
+    search.key.hook = hook;
+    search.key.ifindex = ifindex;
     HASH_FIND(hh, drift->expectations, &search.key, sizeof(search.key), expectation);
     if (!expected) {
         if (expectation) {
@@ -133,6 +142,11 @@ static struct finding *enter(struct skr_drift *drift, enum part part, const stru
     HASH_FIND(hh, drift->findings, item->key, sizeof(item->key), finding);
     if (finding) {
         finding->round = drift->rounds[part];
+        if (strcmp(finding->item.found, item->found) != 0 || strcmp(finding->item.expected, item->expected) != 0) {
+            memcpy(finding->item.found, item->found, sizeof(item->found));
+            memcpy(finding->item.expected, item->expected, sizeof(item->expected));
+            drift->options.report(drift->options.arg, &finding->item);
+        }
         return finding;
     }
     if (HASH_COUNT(drift->findings) >= SKR_DRIFT_ITEMS_MAX)
@@ -171,8 +185,10 @@ static void look_at_hook(struct skr_drift *drift, const struct expectation *expe
     const struct skr_fastpath_ops *ops = drift->options.fastpath->ops;
     struct skr_fastpath_attachment found;
     int r = ops->inspect(drift->options.fastpath, expectation->key.hook, expectation->key.ifindex, &found);
-    if (r == -ENODEV || (r == 0 && found.attached && found.ours))
-        return; /* an interface that is gone is the binding's matter */
+    if (r == 0 && found.attached && found.ours)
+        return;
+    if (r < 0 && r != -ENOENT)
+        return; /* an interface that is gone is the binding's matter, and what cannot be seen is nobody's drift */
     struct skr_drift_item item = {.object_id = expectation->object_id};
     bool port = expectation->key.hook == SKR_HOOK_PORT;
     bool replaced = r == 0 && found.attached;
@@ -191,6 +207,19 @@ static void look_at_hook(struct skr_drift *drift, const struct expectation *expe
     finding->repair = REPAIR_HOOK;
     finding->hook = expectation->key.hook;
     finding->ifindex = expectation->key.ifindex;
+}
+
+static int read_remediate(void *arg, const struct skr_desired_change *object)
+{
+    *(bool *)arg = ((const Skerry__V1__Host *)object->after)->remediate;
+    return 1;
+}
+
+static bool may_repair(struct skr_drift *drift)
+{
+    bool remediate = false;
+    skr_desired_each(drift->options.desired, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST, read_remediate, &remediate);
+    return remediate || drift->remediate_once;
 }
 
 static void on_entry_difference(void *arg, enum skr_fastpath_table table, const void *key, const void *expected,
@@ -212,26 +241,14 @@ static void on_entry_difference(void *arg, enum skr_fastpath_table table, const 
         snprintf(item.found, sizeof(item.found), "missing");
     make_key(&item, key, info->key_size);
     struct finding *finding = enter(drift, PART_TABLES, &item);
-    if (!finding) {
-        skr_program_repair(drift->options.program, table, key);
+    if (!finding) { /* the list is full */
+        if (may_repair(drift) && skr_program_repair(drift->options.program, table, key) == 0)
+            drift->round_repaired = true;
         return;
     }
     finding->repair = REPAIR_ENTRY;
     finding->table = table;
     memcpy(finding->entry, key, info->key_size);
-}
-
-static int read_remediate(void *arg, const struct skr_desired_change *object)
-{
-    *(bool *)arg = ((const Skerry__V1__Host *)object->after)->remediate;
-    return 1;
-}
-
-static bool may_repair(struct skr_drift *drift)
-{
-    bool remediate = false;
-    skr_desired_each(drift->options.desired, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST, read_remediate, &remediate);
-    return remediate || drift->remediate_once;
 }
 
 static int put_back(struct skr_drift *drift, struct finding *finding)
@@ -253,7 +270,12 @@ static bool repair(struct skr_drift *drift, enum part part)
     bool any = false;
     struct finding *finding, *next;
     HASH_ITER (hh, drift->findings, finding, next) {
-        if (finding->part == part && put_back(drift, finding) == 0)
+        /* Once a round, and only what this round has seen: what is not there any more needs no mending. */
+        if (finding->part != part || finding->round != drift->rounds[part] ||
+            finding->repaired_round == drift->rounds[part])
+            continue;
+        finding->repaired_round = drift->rounds[part];
+        if (put_back(drift, finding) == 0)
             any = true;
     }
     return any;
@@ -280,10 +302,23 @@ static void look_at_surroundings(struct skr_drift *drift)
 
 static void run_surroundings(struct skr_drift *drift, int64_t now_ns)
 {
+    int64_t start_ns = skr_clock_monotonic_ns();
     look_at_surroundings(drift);
     if (drift->findings && may_repair(drift) && repair(drift, PART_SURROUNDINGS))
         look_at_surroundings(drift);
+    drift->look_cost_ns = skr_clock_monotonic_ns() - start_ns;
     drift->due_ns[PART_SURROUNDINGS] = now_ns + drift->options.interval_ns;
+}
+
+/* What was put back is confirmed by a round of its own, at once. If that one, too, had to put something back, it does
+ * not stay: it is tried on, unhurriedly. */
+static int64_t next_round(struct skr_drift *drift, int64_t now_ns)
+{
+    bool again = drift->round_repaired && drift->confirming;
+    int64_t pause_ns = !drift->round_repaired ? drift->options.interval_ns : again ? CONFIRM_NS : 0;
+    drift->confirming = drift->round_repaired;
+    drift->round_repaired = false;
+    return now_ns + (pause_ns < drift->options.interval_ns ? pause_ns : drift->options.interval_ns);
 }
 
 static void run_tables(struct skr_drift *drift, int64_t now_ns)
@@ -293,15 +328,15 @@ static void run_tables(struct skr_drift *drift, int64_t now_ns)
         drift->in_round = true;
     }
     bool done = skr_program_audit(drift->options.program, SLICE_ENTRIES, on_entry_difference, drift);
-    bool repaired = drift->findings && may_repair(drift) && repair(drift, PART_TABLES);
+    if (drift->findings && may_repair(drift) && repair(drift, PART_TABLES))
+        drift->round_repaired = true;
     if (!done) {
         drift->due_ns[PART_TABLES] = now_ns;
         return;
     }
     end_round(drift, PART_TABLES);
     drift->in_round = false;
-    /* What was put back is confirmed by a round of its own. */
-    drift->due_ns[PART_TABLES] = repaired ? now_ns : now_ns + drift->options.interval_ns;
+    drift->due_ns[PART_TABLES] = next_round(drift, now_ns);
 }
 
 void skr_drift_begin(struct skr_drift *drift, int64_t now_ns)
@@ -315,7 +350,9 @@ void skr_drift_begin(struct skr_drift *drift, int64_t now_ns)
 
 void skr_drift_changed(struct skr_drift *drift, int64_t now_ns)
 {
-    int64_t due = now_ns + SETTLE_NS;
+    int64_t rest_ns = drift->look_cost_ns * REST_FACTOR;
+    rest_ns = rest_ns < SETTLE_NS ? SETTLE_NS : rest_ns > SETTLE_MAX_NS ? SETTLE_MAX_NS : rest_ns;
+    int64_t due = now_ns + rest_ns;
     if (due < drift->due_ns[PART_SURROUNDINGS])
         drift->due_ns[PART_SURROUNDINGS] = due;
 }
@@ -325,6 +362,7 @@ void skr_drift_remediate(struct skr_drift *drift, int64_t now_ns)
     if (!drift->begun)
         return;
     drift->remediate_once = true;
+    drift->confirming = false;
     drift->due_ns[PART_SURROUNDINGS] = drift->due_ns[PART_TABLES] = now_ns;
 }
 

@@ -8,7 +8,7 @@
 #include "agent/fastpath/program.h"
 #include "agent/host/host.h"
 
-#define SKR_DRIFT_ITEMS_MAX 4096 /* beyond: counted, repaired, not listed one by one */
+#define SKR_DRIFT_ITEMS_MAX 4096 /* beyond: repaired like the others, not listed */
 
 struct skr_drift;
 
@@ -27,7 +27,7 @@ struct skr_drift_options {
     struct skr_fastpath *fastpath;
     struct skr_host *host; /* NULL: no host side (the swarm) */
     int64_t interval_ns;   /* full audit; 0 = 10 s */
-    /* A finding is new, or resolved. */
+    /* A finding is new, has another text (same key), or is resolved. */
     void (*report)(void *arg, const struct skr_drift_item *item);
     void *arg;
 };

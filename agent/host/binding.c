@@ -146,7 +146,10 @@ static const struct skr_host_interface *resolve(const struct skr_host *host, con
     return by_mac(host, port, ret_reason);
 }
 
-/* What a port's host side needs before it carries frames. */
+/* What a port's host side needs before it carries frames. The guest's end of a veth is the guest's: its segmentation
+ * features (tunnel, SCTP, fraglist) follow neither the host side's features nor any rtnetlink attribute, and changing
+ * them would mean to enter the guest's namespace, which a namespace id does not open. What the fast path cannot carry
+ * it drops as gso_unsupported. */
 static void prepare(struct skr_host *host, const struct skr_host_interface *interface)
 {
     skr_host_sysctl_write("ipv6", interface->name, "disable_ipv6", "1");

@@ -182,6 +182,14 @@ static void tell(struct skr_host *host, const struct skr_host_interface *before,
     skr_host_binding_interface(host, before, after);
 }
 
+static bool same(const struct skr_host_interface *a, const struct skr_host_interface *b)
+{
+    return a->ifindex == b->ifindex && a->mtu == b->mtu && a->up == b->up && a->running == b->running &&
+           a->peer_elsewhere == b->peer_elsewhere && a->speed_mbps == b->speed_mbps && a->rx_queues == b->rx_queues &&
+           a->tx_queues == b->tx_queues && !memcmp(&a->mac, &b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name) &&
+           !strcmp(a->alias, b->alias) && !strcmp(a->kind, b->kind);
+}
+
 /* Enters or updates one interface; false: nothing differs. */
 static bool enter(struct skr_host *host, struct skr_host_interface interface)
 {
@@ -189,7 +197,7 @@ static bool enter(struct skr_host *host, struct skr_host_interface interface)
     struct skr_host_interface before;
     interface.speed_mbps =
             known && known->running == interface.running ? known->speed_mbps : read_speed(interface.name);
-    if (known && !memcmp(known, &interface, sizeof(interface)))
+    if (known && same(known, &interface))
         return false;
     if (known) {
         before = *known;

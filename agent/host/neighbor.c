@@ -62,9 +62,11 @@ static void release(struct skr_host *host, struct remote_pa *remote)
     if (!next_hop)
         return;
     remote->next_hop = NULL;
-    DL_DELETE(next_hop->users, remote);
-    if (next_hop->users)
+    bool last = next_hop->users == remote && !remote->next;
+    if (!last) {
+        DL_DELETE(next_hop->users, remote);
         return;
+    }
     skr_netlink_neighbor(host->netlink, false, next_hop->key.ifindex, &next_hop->key.address);
     HASH_DEL(host->next_hops, next_hop);
     free(next_hop);

@@ -181,7 +181,8 @@ void skr_netlink_events_discard(struct skr_netlink *netlink)
 
 void skr_netlink_attributes(const struct nlmsghdr *message, size_t header, const struct nlattr **table, unsigned max)
 {
-    memset(table, 0, (max + 1) * sizeof(*table));
+    for (unsigned i = 0; i <= max; i++)
+        table[i] = NULL;
     const struct nlattr *attribute;
     mnl_attr_for_each(attribute, message, header)
     {

@@ -10,11 +10,11 @@
 
 #define HOST_INTERFACES_MAX 65536
 #define PROBE_COUNT         3                     /* ARP probes before an address is used (RFC 5227 section 2.1.1) */
-#define PROBE_INTERVAL_NS   (100 * 1000 * 1000LL) /* shortened: a PA comes from a pool that knows who holds what */
+#define PROBE_INTERVAL_NS   (100LL * 1000 * 1000) /* shortened: a PA comes from a pool that knows who holds what */
 /* The kernel does not tell of an ifalias that is set while the interface is down: while there are such, they are read
  * again. */
-#define RESCAN_NS (2 * 1000 * 1000 * 1000LL)
-#define RETRY_NS  (2 * 1000 * 1000 * 1000LL)
+#define RESCAN_NS (2LL * 1000 * 1000 * 1000)
+#define RETRY_NS  (2LL * 1000 * 1000 * 1000)
 
 /* How firmly an interface is a port's; a firmer claim takes it from a weaker one. */
 enum bind_rank { RANK_NONE, RANK_MAC, RANK_ALIAS, RANK_EXPLICIT };

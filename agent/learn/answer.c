@@ -34,31 +34,61 @@ static uint16_t checksum(const void *data, size_t size)
     return htons((uint16_t)~sum);
 }
 
-void skr_learn_answer_too_big(const struct skr_abi_event *event, const struct skr_address *gateway)
+/* RFC 1122 section 3.2.2: never about an ICMP error, a fragment but the first, or what was for many or from nobody. */
+static bool may_answer(const struct skr_abi_event *event, size_t packet, const struct iphdr *original,
+                       const struct ether_header *ethernet)
+{
+    size_t payload = sizeof(*ethernet) + (size_t)original->ihl * 4;
+    uint32_t source = ntohl(original->saddr), destination = ntohl(original->daddr);
+    if (ethernet->ether_type != htons(ETHERTYPE_IP) || original->version != 4 || original->ihl < 5)
+        return false;
+    if ((ethernet->ether_dhost[0] & 1) || IN_MULTICAST(destination) || destination == INADDR_BROADCAST || !source ||
+        IN_MULTICAST(source) || source == INADDR_BROADCAST || (ntohs(original->frag_off) & IP_OFFMASK))
+        return false;
+    if (original->protocol != IPPROTO_ICMP)
+        return true;
+    return payload < packet && (event->packet[payload] == ICMP_ECHO || event->packet[payload] == ICMP_ECHOREPLY);
+}
+
+static void fill_icmp(const struct skr_abi_event *event, struct icmphdr *icmp)
+{
+    switch (event->kind) {
+    case SKR_EVENT_TOO_BIG:
+        icmp->type = ICMP_DEST_UNREACH;
+        icmp->code = ICMP_FRAG_NEEDED;
+        icmp->un.frag.mtu = htons((uint16_t)event->mtu);
+        return;
+    case SKR_EVENT_TTL_EXCEEDED:
+        icmp->type = ICMP_TIME_EXCEEDED;
+        icmp->code = ICMP_EXC_TTL;
+        return;
+    default:
+        icmp->type = ICMP_DEST_UNREACH;
+        icmp->code = ICMP_HOST_UNREACH;
+    }
+}
+
+void skr_learn_answer(const struct skr_abi_event *event, const struct skr_address *gateway)
 {
     static const uint8_t gateway_mac[6] = SKR_GATEWAY_MAC_BYTES;
     struct ether_header ethernet;
     struct iphdr original;
+    struct icmphdr icmp = {0};
     struct answer answer = {.ethernet = {.ether_type = htons(ETHERTYPE_IP)}};
     size_t packet = event->packet_size < SKR_EVENT_PACKET_MAX ? event->packet_size : SKR_EVENT_PACKET_MAX;
     if (packet < sizeof(ethernet) + sizeof(original) + 8)
         return;
     memcpy(&ethernet, event->packet, sizeof(ethernet));
     memcpy(&original, event->packet + sizeof(ethernet), sizeof(original));
-    /* RFC 1122 section 3.2.2: never about a fragment but the first, never about an ICMP error. */
-    const uint8_t *payload = event->packet + sizeof(ethernet) + original.ihl * 4U;
-    if (ethernet.ether_type != htons(ETHERTYPE_IP) || (ntohs(original.frag_off) & IP_OFFMASK) || original.ihl < 5 ||
-        (original.protocol == IPPROTO_ICMP &&
-         (payload >= event->packet + packet || (*payload != ICMP_ECHO && *payload != ICMP_ECHOREPLY))))
+    if (!may_answer(event, packet, &original, &ethernet))
         return;
     size_t quote = packet - sizeof(ethernet);
     quote = quote < QUOTE_MAX ? quote : QUOTE_MAX;
     memcpy(answer.ethernet.ether_dhost, ethernet.ether_shost, 6);
     memcpy(answer.ethernet.ether_shost, gateway_mac, 6);
     memcpy(answer.quote, event->packet + sizeof(ethernet), quote);
-    answer.icmp.type = ICMP_DEST_UNREACH;
-    answer.icmp.code = ICMP_FRAG_NEEDED;
-    answer.icmp.un.frag.mtu = htons((uint16_t)event->mtu);
+    fill_icmp(event, &icmp);
+    answer.icmp = icmp;
     answer.icmp.checksum = checksum(&answer.icmp, sizeof(answer.icmp) + quote);
     answer.ip.version = 4;
     answer.ip.ihl = 5;

@@ -1,19 +1,21 @@
 #include "agent/learn/private.h"
 
 #include <errno.h>
+#include <skerry/clock.h>
 #include <skerry/macros.h>
 #include <string.h>
 
-#define PROBE_INTERVAL_NS     (60 * 1000 * 1000 * 1000LL)
-#define PROBE_AGAIN_NS        (1000 * 1000 * 1000LL)
+#define PROBE_INTERVAL_NS     (60LL * 1000 * 1000 * 1000)
+#define PROBE_AGAIN_NS        (1000LL * 1000 * 1000)
 #define PROBES_UNANSWERED_MAX 3
-#define REFUSED_AGAIN_NS      (30 * 1000 * 1000 * 1000LL)
-#define SECOND_NS             (1000 * 1000 * 1000LL)
+#define REFUSED_AGAIN_NS      (30LL * 1000 * 1000 * 1000)
+#define SECOND_NS             (1000LL * 1000 * 1000)
 
 struct skr_learn {
     struct skr_learn_options options;
     struct port *ports, *ports_by_ifindex;
-    int64_t due_ns;
+    struct gateway *gateways; /* by VSID */
+    int64_t due_ns, now_ns;
 };
 
 int skr_learn_new(const struct skr_learn_options *options, struct skr_learn **ret)
@@ -24,7 +26,10 @@ int skr_learn_new(const struct skr_learn_options *options, struct skr_learn **re
     learn->options = *options;
     if (!learn->options.probe_interval_ns)
         learn->options.probe_interval_ns = PROBE_INTERVAL_NS;
+    if (!learn->options.refused_again_ns)
+        learn->options.refused_again_ns = REFUSED_AGAIN_NS;
     learn->due_ns = INT64_MAX;
+    learn->now_ns = skr_clock_monotonic_ns(); /* a controller may refuse before the first event */
     *ret = learn;
     return 0;
 }
@@ -54,6 +59,11 @@ void skr_learn_free(struct skr_learn *learn)
     struct port *port, *next;
     HASH_ITER (hh, learn->ports, port, next)
         remove_port(learn, port);
+    struct gateway *gateway, *next_gateway;
+    HASH_ITER (hh, learn->gateways, gateway, next_gateway) {
+        HASH_DEL(learn->gateways, gateway);
+        free(gateway);
+    }
     free(learn);
 }
 
@@ -64,67 +74,55 @@ static struct port *find_port(struct skr_learn *learn, const struct skr_uuid *ad
     return port;
 }
 
-void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, uint32_t ifindex)
+static struct port *need_port(struct skr_learn *learn, const struct skr_uuid *adapter_id)
 {
     struct port *port = find_port(learn, adapter_id);
-    if (!port) {
-        port = calloc(1, sizeof(*port));
-        if (!port)
-            abort();
-        port->id = *adapter_id;
-        port->probe_fd = -1;
-        port->tokens = SKR_LEARN_PER_SECOND;
-        HASH_ADD(hh, learn->ports, id, sizeof(port->id), port);
-    }
-    if (port->ifindex == ifindex)
-        return;
+    if (port)
+        return port;
+    port = calloc(1, sizeof(*port));
+    if (!port)
+        abort();
+    port->id = *adapter_id;
+    port->probe_fd = -1;
+    port->tokens = SKR_LEARN_PER_SECOND;
+    HASH_ADD(hh, learn->ports, id, sizeof(port->id), port);
+    return port;
+}
+
+static void set_ifindex(struct skr_learn *learn, struct port *port, uint32_t ifindex)
+{
     if (port->ifindex)
         HASH_DELETE(by_ifindex, learn->ports_by_ifindex, port);
     port->ifindex = ifindex;
-    learn->due_ns = 0; /* what was due while the port had no interface */
     skr_close_cleanup(&port->probe_fd);
     if (ifindex)
         HASH_ADD(by_ifindex, learn->ports_by_ifindex, ifindex, sizeof(port->ifindex), port);
 }
 
-struct search {
-    struct skr_uuid id;
-    bool learns;
-    uint32_t vsid;
-    struct skr_address gateway;
-};
-
-static int find_desired_port(void *arg, const struct skr_desired_change *object)
+static struct port *port_on(struct skr_learn *learn, uint32_t ifindex)
 {
-    struct search *search = arg;
-    if (skr_uuid_compare(&object->id, &search->id) != 0)
-        return 0;
-    const Skerry__V1__Port *port = (const Skerry__V1__Port *)object->after;
-    search->learns = port->guest_specified_ips;
-    search->vsid = port->vsid;
-    return 1;
+    struct port *port;
+    HASH_FIND(by_ifindex, learn->ports_by_ifindex, &ifindex, sizeof(ifindex), port);
+    return port;
 }
 
-static int find_desired_subnet(void *arg, const struct skr_desired_change *object)
+void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, uint32_t ifindex)
 {
-    struct search *search = arg;
-    const Skerry__V1__Subnet *subnet = (const Skerry__V1__Subnet *)object->after;
-    uint32_t v4;
-    if (subnet->vsid != search->vsid || subnet->gateway.len != sizeof(v4))
-        return 0;
-    memcpy(&v4, subnet->gateway.data, sizeof(v4));
-    search->gateway = skr_address_from_v4(v4);
-    return 1;
+    struct port *port = ifindex ? need_port(learn, adapter_id) : find_port(learn, adapter_id);
+    struct port *holder = ifindex ? port_on(learn, ifindex) : NULL;
+    if (!port || port->ifindex == ifindex)
+        return;
+    if (holder)
+        set_ifindex(learn, holder, 0);
+    set_ifindex(learn, port, ifindex);
+    learn->due_ns = 0; /* what was due while the port had no interface */
 }
 
-static bool gateway_of(struct skr_learn *learn, uint32_t vsid, struct skr_address *ret)
+static const struct skr_address *gateway_of(const struct skr_learn *learn, uint32_t vsid)
 {
-    struct search search = {.vsid = vsid};
-    if (!skr_desired_each(learn->options.desired, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET, find_desired_subnet,
-                          &search))
-        return false;
-    *ret = search.gateway;
-    return true;
+    struct gateway *gateway;
+    HASH_FIND(hh, learn->gateways, &vsid, sizeof(vsid), gateway);
+    return gateway ? &gateway->address : NULL;
 }
 
 static bool take_token(struct port *port, int64_t now_ns)
@@ -139,8 +137,9 @@ static bool take_token(struct port *port, int64_t now_ns)
     return true;
 }
 
-static void tell(struct skr_learn *learn, const struct port *port, const struct claim *claim, bool withdrawn)
+static void tell(struct skr_learn *learn, const struct port *port, struct claim *claim, bool withdrawn)
 {
+    claim->told_ns = learn->now_ns;
     struct skr_learned learned = {.adapter_id = port->id,
                                   .customer_address = claim->address,
                                   .mac = claim->mac,
@@ -156,18 +155,28 @@ static void schedule(struct skr_learn *learn, struct claim *claim, int64_t at_ns
         learn->due_ns = at_ns;
 }
 
-static void claim_address(struct skr_learn *learn, struct port *port, const struct skr_abi_event *event, int64_t now_ns)
+/* Is there anything in the event that the controller has not been told? */
+static bool is_news(const struct claim *claim, const struct skr_abi_event *event, bool announcement, int64_t now_ns)
+{
+    if (!claim)
+        return true;
+    /* An announcement may win what a mere source did not; a refused announcement is not repeated. */
+    if (claim->refused)
+        return announcement && claim->evidence != SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_ANNOUNCEMENT;
+    if (memcmp(claim->mac.bytes, event->mac, sizeof(claim->mac.bytes)) != 0)
+        return true;
+    return announcement && now_ns - claim->told_ns >= SECOND_NS;
+}
+
+static void claim_address(struct skr_learn *learn, struct port *port, const struct skr_abi_event *event)
 {
     struct skr_address address;
     struct claim *claim;
     bool announcement = event->kind == SKR_EVENT_ANNOUNCEMENT;
     memcpy(address.bytes, event->ca.bytes, sizeof(address.bytes));
     HASH_FIND(hh, port->claims, &address, sizeof(address), claim);
-    if (claim && claim->refused_ns && now_ns - claim->refused_ns < REFUSED_AGAIN_NS && !announcement)
-        return;
-    if (claim && !claim->refused_ns && !announcement && !memcmp(claim->mac.bytes, event->mac, 6))
-        return;
-    if (!take_token(port, now_ns) || (!claim && HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX))
+    if (!is_news(claim, event, announcement, learn->now_ns) ||
+        (!claim && HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX) || !take_token(port, learn->now_ns))
         return;
     if (!claim) {
         claim = calloc(1, sizeof(*claim));
@@ -179,48 +188,99 @@ static void claim_address(struct skr_learn *learn, struct port *port, const stru
     memcpy(claim->mac.bytes, event->mac, 6);
     claim->evidence = announcement ? SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_ANNOUNCEMENT
                                    : SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE;
-    claim->refused_ns = 0;
+    claim->refused = false;
     claim->unanswered = 0;
-    schedule(learn, claim, now_ns + learn->options.probe_interval_ns);
+    schedule(learn, claim, learn->now_ns + learn->options.probe_interval_ns);
     tell(learn, port, claim, false);
 }
 
 void skr_learn_event(struct skr_learn *learn, const struct skr_abi_event *event, int64_t now_ns)
 {
-    struct port *port;
-    HASH_FIND(by_ifindex, learn->ports_by_ifindex, &event->ifindex, sizeof(event->ifindex), port);
-    if (!port)
+    struct port *port = port_on(learn, event->ifindex);
+    learn->now_ns = now_ns;
+    /* What the port said while it was in another subnet is nobody's address here. */
+    if (!port || event->vsid != port->vsid)
         return;
-    struct skr_address gateway;
-    if (event->kind == SKR_EVENT_TOO_BIG) {
-        if (gateway_of(learn, event->vsid, &gateway))
-            skr_learn_answer_too_big(event, &gateway);
+    const struct skr_address *gateway = gateway_of(learn, port->vsid);
+    switch (event->kind) {
+    case SKR_EVENT_LEARN:
+    case SKR_EVENT_ANNOUNCEMENT:
+        if (port->learns)
+            claim_address(learn, port, event);
+        return;
+    case SKR_EVENT_TOO_BIG:
+    case SKR_EVENT_TTL_EXCEEDED:
+    case SKR_EVENT_UNREACHABLE:
+        if (gateway)
+            skr_learn_answer(event, gateway);
+        return;
+    default: /* of newer programs than this agent */
         return;
     }
-    struct search search = {.id = port->id};
-    skr_desired_each(learn->options.desired, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, find_desired_port, &search);
-    if (search.learns)
-        claim_address(learn, port, event, now_ns);
+}
+
+static void withdraw_all(struct skr_learn *learn, struct port *port)
+{
+    struct claim *claim, *next;
+    HASH_ITER (hh, port->claims, claim, next) {
+        if (!claim->refused)
+            tell(learn, port, claim, true);
+        forget(port, claim);
+    }
+}
+
+static void port_changed(struct skr_learn *learn, const struct skr_desired_change *change)
+{
+    const Skerry__V1__Port *after = (const Skerry__V1__Port *)change->after;
+    struct port *port = after ? need_port(learn, &change->id) : find_port(learn, &change->id);
+    if (!port)
+        return;
+    if (!after) {
+        remove_port(learn, port);
+        return;
+    }
+    if (!after->guest_specified_ips || after->vsid != port->vsid)
+        withdraw_all(learn, port);
+    port->learns = after->guest_specified_ips;
+    port->vsid = after->vsid;
+}
+
+/* Within a delta upserts come first: the old object of a VSID must not take the new one's gateway away. */
+static void subnet_changed(struct skr_learn *learn, const struct skr_desired_change *change)
+{
+    const Skerry__V1__Subnet *before = (const Skerry__V1__Subnet *)change->before;
+    const Skerry__V1__Subnet *after = (const Skerry__V1__Subnet *)change->after;
+    struct gateway *gateway;
+    uint32_t v4;
+    if (before && !(after && after->vsid == before->vsid)) {
+        HASH_FIND(hh, learn->gateways, &before->vsid, sizeof(before->vsid), gateway);
+        if (gateway && skr_uuid_compare(&gateway->subnet_id, &change->id) == 0) {
+            HASH_DEL(learn->gateways, gateway);
+            free(gateway);
+        }
+    }
+    if (!after || after->gateway.len != sizeof(v4))
+        return;
+    HASH_FIND(hh, learn->gateways, &after->vsid, sizeof(after->vsid), gateway);
+    if (!gateway) {
+        gateway = calloc(1, sizeof(*gateway));
+        if (!gateway)
+            abort();
+        gateway->vsid = after->vsid;
+        HASH_ADD(hh, learn->gateways, vsid, sizeof(gateway->vsid), gateway);
+    }
+    memcpy(&v4, after->gateway.data, sizeof(v4));
+    gateway->subnet_id = change->id;
+    gateway->address = skr_address_from_v4(v4);
 }
 
 void skr_learn_changes(void *arg, const struct skr_desired_change *changes, size_t count)
 {
-    struct skr_learn *learn = arg;
     for (size_t i = 0; i < count; i++) {
-        const struct skr_desired_change *change = &changes[i];
-        if (change->type != SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT)
-            continue;
-        struct port *port = find_port(learn, &change->id);
-        const Skerry__V1__Port *after = (const Skerry__V1__Port *)change->after;
-        if (port && !after) {
-            remove_port(learn, port);
-        } else if (port && !after->guest_specified_ips) {
-            struct claim *claim, *next;
-            HASH_ITER (hh, port->claims, claim, next) {
-                tell(learn, port, claim, true);
-                forget(port, claim);
-            }
-        }
+        if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT)
+            port_changed(arg, &changes[i]);
+        else if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET)
+            subnet_changed(arg, &changes[i]);
     }
 }
 
@@ -230,8 +290,10 @@ void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_i
     struct claim *claim = NULL;
     if (port)
         HASH_FIND(hh, port->claims, address, sizeof(*address), claim);
-    if (claim)
-        claim->refused_ns = claim->probe_ns - learn->options.probe_interval_ns; /* when it was claimed */
+    if (!claim)
+        return;
+    claim->refused = true;
+    schedule(learn, claim, learn->now_ns + learn->options.refused_again_ns);
 }
 
 struct answers {
@@ -251,12 +313,11 @@ static void on_answer(void *arg, const struct skr_address *address, const struct
     claim->probe_ns = answers->now_ns + answers->learn->options.probe_interval_ns;
 }
 
-static void ask(struct skr_learn *learn, struct port *port, struct claim *claim, int64_t now_ns)
+static void ask(struct skr_learn *learn, struct port *port, struct claim *claim)
 {
-    struct skr_address gateway;
-    struct search search = {.id = port->id};
-    skr_desired_each(learn->options.desired, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, find_desired_port, &search);
-    if (claim->refused_ns) {
+    const struct skr_address *gateway = gateway_of(learn, port->vsid);
+    int64_t again_ns = learn->options.probe_interval_ns;
+    if (claim->refused) {
         forget(port, claim);
         return;
     }
@@ -267,14 +328,15 @@ static void ask(struct skr_learn *learn, struct port *port, struct claim *claim,
     }
     if (port->probe_fd < 0)
         port->probe_fd = skr_learn_probe_open(port->ifindex);
-    if (port->probe_fd >= 0 && gateway_of(learn, search.vsid, &gateway) &&
-        skr_learn_probe_send(port->probe_fd, port->ifindex, &gateway, claim) == 0)
+    /* A question that could not be put is not one that was not answered. */
+    if (port->probe_fd >= 0 && gateway && skr_learn_probe_send(port->probe_fd, port->ifindex, gateway, claim) == 0)
         claim->unanswered++;
-    claim->probe_ns = now_ns + PROBE_AGAIN_NS;
+    claim->probe_ns = learn->now_ns + (again_ns < PROBE_AGAIN_NS ? again_ns : PROBE_AGAIN_NS);
 }
 
 void skr_learn_run(struct skr_learn *learn, int64_t now_ns)
 {
+    learn->now_ns = now_ns;
     if (learn->due_ns > now_ns)
         return;
     learn->due_ns = INT64_MAX;
@@ -287,10 +349,10 @@ void skr_learn_run(struct skr_learn *learn, int64_t now_ns)
         bool asked = false;
         HASH_ITER (hh, port->claims, claim, next) {
             if (claim->probe_ns <= now_ns && port->ifindex)
-                ask(learn, port, claim, now_ns);
+                ask(learn, port, claim);
         }
         for (claim = port->claims; claim; claim = claim->hh.next) {
-            asked = asked || claim->unanswered;
+            asked = asked || (claim->unanswered && !claim->refused);
             if (claim->probe_ns < learn->due_ns && port->ifindex)
                 learn->due_ns = claim->probe_ns;
         }
@@ -312,7 +374,7 @@ void skr_learn_each(const struct skr_learn *learn, void (*fn)(void *arg, const s
                                           .customer_address = claim->address,
                                           .mac = claim->mac,
                                           .evidence = claim->evidence};
-            if (!claim->refused_ns)
+            if (!claim->refused)
                 fn(arg, &learned);
         }
     }

@@ -1,7 +1,8 @@
 /* Address learning: events of the fast path become claims that the controller judges (southbound.md, "What is
  * reported"). Keeps what each port has claimed, at most SKR_LEARN_ADDRESSES_MAX a port, paced by a token bucket a port;
- * ages a claim by asking the guest (ARP), never by silence alone. Also answers frames that are too big for the path
- * with ICMP (RFC 1191): quoting a packet is the agent's work, not the fast path's. One thread. */
+ * ages a claim by asking the guest (ARP), never by silence alone. Also answers frames that are too big for the path,
+ * whose TTL ran out at the gateway or that lead nowhere with ICMP: quoting a packet is the agent's work, not the fast
+ * path's. One thread. */
 #pragma once
 
 #include "agent/desired/desired.h"
@@ -24,6 +25,7 @@ struct skr_learned {
 struct skr_learn_options {
     struct skr_desired *desired;
     int64_t probe_interval_ns; /* how often a guest is asked for each address, 0 = 60 s */
+    int64_t refused_again_ns;  /* a refused claim is not repeated before this long, 0 = 30 s */
     void (*report)(void *arg, const struct skr_learned *learned);
     void *arg;
 };
@@ -34,7 +36,8 @@ void skr_learn_free(struct skr_learn *learn);
 void skr_learn_event(struct skr_learn *learn, const struct skr_abi_event *event, int64_t now_ns);
 /* A port's interface (0: none now: its claims stay, unasked, until it is back or gone). */
 void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, uint32_t ifindex);
-/* An skr_desired_fn: forgets what ports that went away, or may no longer learn, have claimed. */
+/* An skr_desired_fn: ports and gateways. Forgets what ports have claimed that went away, withdraws what ports have that
+ * may no longer learn or are in another subnet now. */
 void skr_learn_changes(void *learn, const struct skr_desired_change *changes, size_t count);
 /* The controller refused a claim: it is forgotten and may be learned again after a while. */
 void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address);

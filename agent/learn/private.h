@@ -9,24 +9,34 @@ struct claim {
     struct skr_mac mac;
     Skerry__V1__LearnedEvidence evidence;
     unsigned unanswered;
-    int64_t probe_ns;   /* next question to the guest */
-    int64_t refused_ns; /* refused at this time: kept so that a refused address is not claimed with every frame; 0 = no
-                         */
+    int64_t told_ns;  /* last */
+    int64_t probe_ns; /* next question to the guest; of a refused claim: when it is forgotten */
+    bool refused;     /* kept so that a refused address is not claimed with every frame */
     UT_hash_handle hh;
 };
 
 struct port {
     struct skr_uuid id; /* adapter */
     uint32_t ifindex;
+    uint32_t vsid; /* of desired state; 0: none yet */
+    bool learns;
     struct claim *claims;
     unsigned tokens;
     int64_t tokens_ns;
-    int probe_fd; /* open while the port has claims: answers of the guest are read here */
+    int probe_fd; /* open while questions wait: answers of the guest are read here */
     UT_hash_handle hh, by_ifindex;
 };
 
-/* answer.c: sends ICMP "fragmentation needed" (RFC 1191 section 4) for the packet in the event back to its guest. */
-void skr_learn_answer_too_big(const struct skr_abi_event *event, const struct skr_address *gateway);
+struct gateway {
+    uint32_t vsid;
+    struct skr_uuid subnet_id;
+    struct skr_address address;
+    UT_hash_handle hh;
+};
+
+/* answer.c: sends the ICMP error that the event asks for, about the packet in it, back to its guest: fragmentation
+ * needed (RFC 1191 section 4), time exceeded or unreachable (RFC 792). */
+void skr_learn_answer(const struct skr_abi_event *event, const struct skr_address *gateway);
 /* probe.c: a packet socket on the port that sees ARP; an ARP request from the gateway; answers heard so far. */
 int skr_learn_probe_open(uint32_t ifindex);
 int skr_learn_probe_send(int fd, uint32_t ifindex, const struct skr_address *gateway, const struct claim *claim);

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <netinet/if_ether.h>
@@ -20,7 +19,8 @@ static const uint8_t gateway_mac[6] = SKR_GATEWAY_MAC_BYTES;
 
 int skr_learn_probe_open(uint32_t ifindex)
 {
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ARP));
+    /* Protocol 0 until it is bound: nothing of other interfaces gets in. */
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)ifindex};
     if (fd < 0)
         return -errno;
@@ -56,7 +56,7 @@ void skr_learn_probe_read(int fd, void (*fn)(void *arg, const struct skr_address
                           void *arg)
 {
     struct arp_frame frame;
-    struct sockaddr_ll from;
+    struct sockaddr_ll from = {0};
     socklen_t from_size = sizeof(from);
     ssize_t size;
     while ((size = recvfrom(fd, &frame, sizeof(frame), MSG_DONTWAIT, (struct sockaddr *)&from, &from_size)) >= 0) {

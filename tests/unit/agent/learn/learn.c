@@ -1,0 +1,228 @@
+#include "agent/learn/learn.h"
+#include "tests/unit/agent/build.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+
+#define VSID     5001
+#define IFINDEX  7
+#define S        1000000000LL
+#define TOLD_MAX 1024
+
+static const struct skr_uuid network = {{0xaa}}, self = {{0x05, [15] = 1}};
+static struct skr_desired *desired;
+static struct skr_learn *learn;
+static struct skr_learned told[TOLD_MAX];
+static size_t told_count;
+static uint64_t version;
+
+static void on_report(void *arg, const struct skr_learned *learned)
+{
+    (void)arg;
+    cr_assert_lt(told_count, (size_t)TOLD_MAX);
+    told[told_count++] = *learned;
+}
+
+static struct skr_uuid adapter(void)
+{
+    return test_id(0xad, 1);
+}
+
+static void deliver(Skerry__V1__Delta *delta)
+{
+    struct skr_error error = {0};
+    bool complete;
+    int r = skr_desired_delta(desired, delta, &complete, &error);
+    cr_assert(r == 0 || r == -ESTALE, "%s", error.detail);
+    delta_free(delta);
+}
+
+static void set_port(bool learns, uint32_t vsid)
+{
+    Skerry__V1__Port *port = (Skerry__V1__Port *)body_port(network, vsid, 1);
+    Skerry__V1__Delta *delta = delta_new(HOST_SCOPE, self, version, version + 1);
+    version++;
+    port->guest_specified_ips = learns;
+    delta_upsert(delta, PORT, adapter(), &port->base);
+    deliver(delta);
+}
+
+static void setup(void)
+{
+    struct skr_uuid database = test_id(0xdb, 1), id = adapter();
+    const struct skr_learn_options options = {.report = on_report};
+    skr_desired_new(&desired);
+    skr_desired_set_controller(desired, &database, 7, &test_key);
+    cr_assert_eq(skr_learn_new(&options, &learn), 0);
+    skr_desired_listen(desired, skr_learn_changes, learn);
+    set_port(true, VSID);
+    skr_learn_port(learn, &id, IFINDEX);
+}
+
+static void teardown(void)
+{
+    skr_learn_free(learn);
+    skr_desired_free(desired);
+}
+
+TestSuite(learn, .init = setup, .fini = teardown);
+
+static void event(uint32_t kind, uint32_t ca, uint8_t mac, int64_t now)
+{
+    struct skr_address address = test_address(ca);
+    struct skr_abi_event e = {.kind = kind, .ifindex = IFINDEX, .vsid = VSID, .mac = {2, 0, 0, 0, 0, mac}};
+    memcpy(e.ca.bytes, address.bytes, sizeof(address.bytes));
+    skr_learn_event(learn, &e, now);
+}
+
+static void refuse(uint32_t ca)
+{
+    struct skr_uuid id = adapter();
+    struct skr_address address = test_address(ca);
+    skr_learn_refused(learn, &id, &address);
+}
+
+static void count_one(void *arg, const struct skr_learned *learned)
+{
+    (void)learned;
+    (*(size_t *)arg)++;
+}
+
+static size_t standing(void)
+{
+    size_t count = 0;
+    skr_learn_each(learn, count_one, &count);
+    return count;
+}
+
+Test(learn, an_event_becomes_a_claim_once)
+{
+    struct skr_address address = test_address(0x0a000005);
+    struct skr_uuid id = adapter();
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 2 * S);
+    cr_assert_eq(told_count, 1);
+    cr_assert_eq(skr_uuid_compare(&told[0].adapter_id, &id), 0);
+    cr_assert_eq(skr_address_compare(&told[0].customer_address, &address), 0);
+    cr_assert_eq(told[0].mac.bytes[5], 1);
+    cr_assert_eq(told[0].evidence, SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE);
+    cr_assert_eq(standing(), 1);
+    event(SKR_EVENT_LEARN, 0x0a000005, 2, 3 * S);
+    cr_assert_eq(told_count, 2, "another MAC is news");
+}
+
+Test(learn, an_announcement_is_told_again_but_not_every_time)
+{
+    for (int i = 0; i < 10; i++)
+        event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 1 * S + i);
+    cr_assert_eq(told_count, 1);
+    event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 3 * S);
+    cr_assert_eq(told_count, 2);
+    cr_assert_eq(told[1].evidence, SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_ANNOUNCEMENT);
+}
+
+Test(learn, errors_to_be_answered_claim_nothing)
+{
+    event(SKR_EVENT_TOO_BIG, 0x0a000005, 1, 1 * S);
+    event(SKR_EVENT_TTL_EXCEEDED, 0x0a000006, 1, 1 * S);
+    event(SKR_EVENT_UNREACHABLE, 0x0a000007, 1, 1 * S);
+    event(99, 0x0a000008, 1, 1 * S);
+    cr_assert_eq(told_count, 0);
+    cr_assert_eq(standing(), 0);
+}
+
+Test(learn, a_port_that_may_not_learn_does_not)
+{
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    set_port(false, VSID);
+    cr_assert_eq(told_count, 2);
+    cr_assert(told[1].withdrawn);
+    event(SKR_EVENT_LEARN, 0x0a000006, 1, 3 * S);
+    cr_assert_eq(told_count, 2);
+    cr_assert_eq(standing(), 0);
+}
+
+Test(learn, claims_do_not_follow_into_another_subnet)
+{
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    set_port(true, 6000);
+    cr_assert_eq(told_count, 2);
+    cr_assert(told[1].withdrawn);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 3 * S); /* said before it moved */
+    cr_assert_eq(told_count, 2);
+}
+
+Test(learn, at_most_twenty_a_second)
+{
+    for (uint32_t i = 0; i < 60; i++)
+        event(SKR_EVENT_LEARN, 0x0a000005 + i, 1, 5 * S + i);
+    cr_assert_eq(told_count, SKR_LEARN_PER_SECOND);
+    event(SKR_EVENT_LEARN, 0x0a000005 + 59, 1, 6 * S + 1);
+    cr_assert_eq(told_count, SKR_LEARN_PER_SECOND + 1, "what was over is learned from a later frame");
+}
+
+Test(learn, at_most_sixty_four_a_port)
+{
+    for (uint32_t i = 0; i < 100; i++)
+        event(SKR_EVENT_LEARN, 0x0a000005 + i, 1, (1 + i) * S);
+    cr_assert_eq(told_count, SKR_LEARN_ADDRESSES_MAX);
+    cr_assert_eq(standing(), SKR_LEARN_ADDRESSES_MAX);
+}
+
+Test(learn, what_is_refused_is_not_repeated_for_a_while)
+{
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 100 * S);
+    refuse(0x0a000005);
+    cr_assert_eq(standing(), 0);
+    for (int i = 1; i < 29; i++)
+        event(SKR_EVENT_LEARN, 0x0a000005, 1, (100 + i) * S);
+    cr_assert_eq(told_count, 1);
+    event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 129 * S);
+    cr_assert_eq(told_count, 2, "an announcement may win what a source did not");
+    refuse(0x0a000005);
+    event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 140 * S);
+    cr_assert_eq(told_count, 2);
+    skr_learn_run(learn, 160 * S);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 161 * S);
+    cr_assert_eq(told_count, 3);
+    cr_assert_eq(standing(), 1);
+}
+
+Test(learn, a_refused_claim_is_not_withdrawn)
+{
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 100 * S);
+    refuse(0x0a000005);
+    set_port(false, VSID);
+    cr_assert_eq(told_count, 1);
+}
+
+Test(learn, a_port_without_interface_keeps_its_claims_unasked)
+{
+    struct skr_uuid id = adapter();
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    skr_learn_port(learn, &id, 0);
+    skr_learn_run(learn, 1000 * S);
+    cr_assert_eq(standing(), 1);
+    event(SKR_EVENT_LEARN, 0x0a000006, 1, 1001 * S);
+    cr_assert_eq(told_count, 1);
+}
+
+Test(learn, a_port_that_goes_takes_its_claims_along)
+{
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    Skerry__V1__Delta *delta = delta_new(HOST_SCOPE, self, version, version + 1);
+    delta_delete(delta, PORT, adapter());
+    deliver(delta);
+    cr_assert_eq(standing(), 0);
+    cr_assert_eq(told_count, 1, "the controller knows that the port is gone");
+    event(SKR_EVENT_LEARN, 0x0a000006, 1, 2 * S);
+    cr_assert_eq(told_count, 1);
+}
+
+Test(learn, an_interface_that_passes_on_belongs_to_the_new_adapter)
+{
+    struct skr_uuid other = test_id(0xad, 2);
+    skr_learn_port(learn, &other, IFINDEX);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    cr_assert_eq(told_count, 0, "the new adapter's port is not known yet");
+}
