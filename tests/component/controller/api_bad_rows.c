@@ -447,7 +447,7 @@ const struct api_bad_row api_bad_rows[] = {
          "\"239.0.0.1\"}",
          NULL, 422, "not-supported", "/pa_multicast_group", "leave it out"},
         {"POST", "/v1/vm-subnets", "{\"name\": \"front\", \"vm_network_id\": \"{vmn}\", \"prefix\": \"10.5.0.0/24\"}",
-         NULL, 409, "exists", "/name", "in this VM network"},
+         NULL, 409, "exists", "/name", "in this vm-network"},
         {"PATCH", "/v1/vm-subnets/{subnet}", "{\"prefix\": \"10.6.0.0/24\"}", NULL, 422, "invalid", "/prefix",
          "fixed when"},
         {"PATCH", "/v1/vm-subnets/{subnet}", "{\"vsid\": 9999}", NULL, 422, "invalid", "/vsid", "fixed when"},
