@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <string.h>
-#include <utlist.h>
 
 static const struct provider_address *route(const struct skr_host *host, const struct skr_address *remote,
                                             struct skr_address *ret_next_hop)
@@ -62,13 +61,13 @@ static void release(struct skr_host *host, struct remote_pa *remote)
     if (!next_hop)
         return;
     remote->next_hop = NULL;
-    bool last = next_hop->users == remote && !remote->next;
-    if (!last) {
-        DL_DELETE(next_hop->users, remote);
+    *remote->link = remote->next_user;
+    if (remote->next_user)
+        remote->next_user->link = remote->link;
+    if (next_hop->users)
         return;
-    }
     skr_netlink_neighbor(host->netlink, false, next_hop->key.ifindex, &next_hop->key.address);
-    HASH_DEL(host->next_hops, next_hop);
+    HASH_DEL(host->next_hops, next_hop); /* NOLINT(clang-analyzer-core.NullDereference): it is in the table */
     free(next_hop);
 }
 
@@ -105,7 +104,11 @@ static void acquire(struct skr_host *host, struct remote_pa *remote, const struc
         skr_netlink_neighbor(host->netlink, true, key->ifindex, &key->address);
     }
     remote->next_hop = next_hop;
-    DL_APPEND(next_hop->users, remote);
+    remote->next_user = next_hop->users;
+    remote->link = &next_hop->users;
+    if (remote->next_user)
+        remote->next_user->link = &remote->next_user;
+    next_hop->users = remote;
 }
 
 static void place(struct skr_host *host, struct remote_pa *remote)
@@ -149,8 +152,7 @@ void skr_host_neighbor_refresh(struct skr_host *host)
 
 static void tell_users(struct skr_host *host, const struct next_hop *next_hop)
 {
-    const struct remote_pa *remote;
-    DL_FOREACH (next_hop->users, remote)
+    for (const struct remote_pa *remote = next_hop->users; remote; remote = remote->next_user)
         tell(host, remote);
 }
 

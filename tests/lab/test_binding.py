@@ -81,22 +81,29 @@ def test_a_tap_by_mac_ignores_the_first_octet(lab):
 def test_two_interfaces_with_one_mac_are_ambiguous(lab):
     h1 = lab.model["hosts"][0]
     made = adapter(lab, "twice", host_id=h1.id)
+    status = lambda: lab.api.get(f"/v1/network-adapters/{made['id']}")["status"]
+    h1.agent.kill()  # both are there when it looks: neither has been bound before
     for name in ("twin0", "twin1"):
         h1.namespace.run("ip", "tuntap", "add", name, "mode", "tap")
-        h1.namespace.run("ip", "link", "set", name, "down")
-    h1.namespace.run("ip", "link", "set", "twin0", "address", made["mac"])
-    h1.namespace.run("ip", "link", "set", "twin1", "address", made["mac"])
-
-    def reason():
-        return lab.api.get(f"/v1/network-adapters/{made['id']}")["status"].get("bound_reason")
-
-    wait_for("twin0 was bound, or both are ambiguous", lambda: reason() == "ambiguous_binding" or
-             lab.api.get(f"/v1/network-adapters/{made['id']}")["status"]["bound"])
-    h1.agent.kill()
-    h1.start()  # a fresh look at both
-    wait_for("ambiguous_binding", lambda: reason() == "ambiguous_binding")
-    h1.namespace.run("ip", "link", "del", "twin0")
+        h1.namespace.run("ip", "link", "set", name, "address", made["mac"])
+    h1.start()
+    wait_for("ambiguous_binding", lambda: status().get("bound_reason") == "ambiguous_binding")
     h1.namespace.run("ip", "link", "del", "twin1")
+    wait_for("one is left and bound", lambda: status().get("bound_interface") == "twin0")
+    # What is bound stays bound when another of its MAC appears, also over a restart of the agent.
+    h1.agent.kill()
+    h1.namespace.run("ip", "tuntap", "add", "twin1", "mode", "tap")
+    h1.namespace.run("ip", "link", "set", "twin1", "address", made["mac"])
+    h1.start()
+    h1.namespace.run("ip", "link", "set", "twin1", "up")
+    marker = adapter(lab, "marker", host_id=h1.id, interface="up0")  # what comes after is told after
+    wait_for("the agent has looked", lambda: lab.api.get(f"/v1/network-adapters/{marker['id']}")["status"]
+             .get("bound_reason") == "interface_is_uplink")
+    assert status()["bound"] and status()["bound_interface"] == "twin0"
+    h1.namespace.run("ip", "link", "del", "twin0")
+    wait_for("the other takes over", lambda: status().get("bound_interface") == "twin1")
+    h1.namespace.run("ip", "link", "del", "twin1")
+    lab.api.delete("network-adapters", marker["id"])
 
 
 def test_an_uplink_never_binds(lab):
