@@ -54,6 +54,8 @@ void skr_desired_synced(struct skr_desired *desired, uint64_t revision);
 Skerry__V1__Envelope *skr_desired_scope_digests(const struct skr_desired *desired);
 Skerry__V1__Envelope *skr_desired_bucket_digests(const struct skr_desired *desired, Skerry__V1__ScopeKind kind,
                                                  const struct skr_uuid *id);
+/* The scopes that have failures, into a Hello. */
+void skr_desired_tell_failing(const struct skr_desired *desired, Skerry__V1__Hello *hello);
 /* Applied with the scope's version, digest and full list of current failures (at most 4,096 are listed, so that it fits
  * a frame); takes the scope off skr_desired_next_changed. NULL: no such scope. */
 Skerry__V1__Envelope *skr_desired_applied(struct skr_desired *desired, Skerry__V1__ScopeKind kind,

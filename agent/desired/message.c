@@ -50,8 +50,22 @@ Skerry__V1__Envelope *skr_desired_scope_digests(const struct skr_desired *desire
         digest->id = copy_id(&scope->key.id);
         digest->version = scope->version;
         digest->digest = scope->digest;
+        digest->failing = scope->failures != NULL;
     }
     return envelope;
+}
+
+void skr_desired_tell_failing(const struct skr_desired *desired, Skerry__V1__Hello *hello)
+{
+    hello->failing = skr_must(calloc(HASH_COUNT(desired->scopes) + 1, sizeof(*hello->failing)));
+    for (const struct skr_desired_scope *scope = desired->scopes; scope; scope = scope->hh.next) {
+        if (!scope->failures)
+            continue;
+        Skerry__V1__ScopeKey *key = hello->failing[hello->n_failing++] = skr_must(malloc(sizeof(*key)));
+        skerry__v1__scope_key__init(key);
+        key->kind = scope->key.kind;
+        key->id = copy_id(&scope->key.id);
+    }
 }
 
 Skerry__V1__Envelope *skr_desired_bucket_digests(const struct skr_desired *desired, Skerry__V1__ScopeKind kind,

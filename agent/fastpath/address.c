@@ -128,6 +128,27 @@ void skr_program_on_remote_pa(struct skr_program *program,
     program->remote_pa_arg = arg;
 }
 
+static bool own_is_open(const struct skr_program_pa *pa)
+{
+    return pa->own > 0 && !pa->standing_known;
+}
+
+static bool neighbor_is_open(const struct skr_program_pa *pa)
+{
+    return is_needed(pa) && !pa->neighbor_known;
+}
+
+/* An adopted entry that was excused, and now nobody wants it: no entry of ours says so, so it is removed by hand. */
+static void end_excuse(struct skr_program *program, enum skr_fastpath_table table, const struct skr_abi_address *key,
+                       bool is_open, bool *excused)
+{
+    if (!*excused || is_open)
+        return;
+    *excused = false;
+    if (!skr_program_intended(program, table, key))
+        program->fastpath->ops->remove(program->fastpath, table, key);
+}
+
 static void settle(struct skr_program *program, struct skr_program_pa *pa)
 {
     static const struct skr_program_owner nobody;
@@ -139,6 +160,8 @@ static void settle(struct skr_program *program, struct skr_program_pa *pa)
         skr_program_ask(program, SKR_TABLE_NEIGHBORS, &key, &nobody, &pa->neighbor);
     else
         skr_program_take_back(program, SKR_TABLE_NEIGHBORS, &key, &nobody);
+    end_excuse(program, SKR_TABLE_NEIGHBORS, &key, neighbor_is_open(pa), &pa->excused_neighbor);
+    end_excuse(program, SKR_TABLE_OWN_PAS, &key, own_is_open(pa), &pa->excused_own);
     if (needed != pa->told && program->remote_pa) {
         pa->told = needed;
         program->remote_pa(program->remote_pa_arg, &pa->address, needed);
@@ -161,15 +184,17 @@ void skr_program_pas_settle(struct skr_program *program)
 }
 
 /* Adopted entries of addresses about which the host has not spoken yet stay as they are. */
-bool skr_program_pa_excused(const struct skr_program *program, enum skr_fastpath_table table, const void *key)
+bool skr_program_pa_excused(struct skr_program *program, enum skr_fastpath_table table, const void *key)
 {
     if (table != SKR_TABLE_OWN_PAS && table != SKR_TABLE_NEIGHBORS)
         return false;
     struct skr_address address = skr_program_address(key);
-    const struct skr_program_pa *pa = pa_find(program, &address);
+    struct skr_program_pa *pa = pa_find(program, &address);
     if (!pa)
         return false;
-    return table == SKR_TABLE_OWN_PAS ? pa->own > 0 && !pa->standing_known : is_needed(pa) && !pa->neighbor_known;
+    if (table == SKR_TABLE_OWN_PAS)
+        return pa->excused_own = own_is_open(pa);
+    return pa->excused_neighbor = neighbor_is_open(pa);
 }
 
 void skr_program_pas_free(struct skr_program *program)

@@ -118,6 +118,7 @@ struct skr_program_pa {
     uint32_t standing_ifindex, standing_mtu;
     bool neighbor_known;
     struct skr_abi_neighbor neighbor;
+    bool excused_own, excused_neighbor; /* an adopted entry stands until the host speaks */
     bool dirty;
     struct skr_program_pa *next_dirty;
 };
@@ -200,7 +201,7 @@ void skr_program_provider_address_change(struct skr_program *program, const stru
 /* An entry names this PA, or no longer does. */
 void skr_program_pa_reference(struct skr_program *program, const struct skr_address *pa, int delta);
 void skr_program_pas_settle(struct skr_program *program);
-bool skr_program_pa_excused(const struct skr_program *program, enum skr_fastpath_table table, const void *key);
+bool skr_program_pa_excused(struct skr_program *program, enum skr_fastpath_table table, const void *key);
 void skr_program_pas_free(struct skr_program *program);
 
 /* ---- flood.c ---- */

@@ -59,6 +59,7 @@ static void send_hello(struct skr_session *session)
     hello->root_digest = skr_desired_root_digest(desired);
     hello->incarnation = skr_desired_incarnation(desired);
     hello->fastpath = skr_must(strdup(session->options.fastpath));
+    skr_desired_tell_failing(desired, hello);
     if (session->options.report)
         hello->report_digest = skr_report_digest(session->options.report, &key);
     skr_session_send(session, envelope);
@@ -191,11 +192,12 @@ static void receive_renewed(struct skr_session *session, const Skerry__V1__Renew
 
 /* ---- desired state ---- */
 
+/* What is said before the controller knows whether digests are to be compared is not heard, so it waits. */
 void skr_session_acknowledge(struct skr_session *session)
 {
     Skerry__V1__ScopeKind kind;
     struct skr_uuid id;
-    while (session->state == SKR_SESSION_CONNECTED && !session->rolled_back &&
+    while (session->state == SKR_SESSION_CONNECTED && session->heard_state && !session->rolled_back &&
            skr_desired_next_changed(session->options.desired, &kind, &id))
         skr_session_send(session, skr_desired_applied(session->options.desired, kind, &id));
 }
@@ -273,6 +275,10 @@ static void receive_accepted(struct skr_session *session, const Skerry__V1__Repo
 
 static void receive_state(struct skr_session *session, const Skerry__V1__Envelope *envelope)
 {
+    session->heard_state |= envelope->body_case == SKERRY__V1__ENVELOPE__BODY_DELTA ||
+                            envelope->body_case == SKERRY__V1__ENVELOPE__BODY_SCOPE_REMOVED ||
+                            envelope->body_case == SKERRY__V1__ENVELOPE__BODY_SYNCED ||
+                            envelope->body_case == SKERRY__V1__ENVELOPE__BODY_SCOPE_DIGESTS_REQUEST;
     switch (envelope->body_case) {
     case SKERRY__V1__ENVELOPE__BODY_DELTA:
         receive_delta(session, envelope->delta);
@@ -285,8 +291,6 @@ static void receive_state(struct skr_session *session, const Skerry__V1__Envelop
         break;
     case SKERRY__V1__ENVELOPE__BODY_SCOPE_DIGESTS_REQUEST:
         skr_session_send(session, skr_desired_scope_digests(session->options.desired));
-        /* What is said before the comparison is not heard. */
-        skr_desired_failures_again(session->options.desired);
         break;
     case SKERRY__V1__ENVELOPE__BODY_BUCKET_DIGESTS_REQUEST:
         receive_bucket_request(session, envelope->bucket_digests_request);

@@ -96,7 +96,7 @@ static void drop_connection(struct skr_session *session)
     }
     session->bev = NULL;
     session->state = SKR_SESSION_WAITING;
-    session->report_waits = false;
+    session->report_waits = session->heard_state = false;
     event_del(session->keepalive);
     event_del(session->renew);
     event_del(session->pump);

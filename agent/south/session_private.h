@@ -35,6 +35,7 @@ struct skr_session {
     enum skr_session_opening opening;
     bool renewing;       /* this connection is for Renew alone */
     unsigned mismatches; /* Synced that named another root digest, in a row */
+    bool heard_state;    /* the controller is past the comparison, or asks for it: it hears Applied from here on */
     bool report_whole;   /* the next report is whole */
     bool report_waits;   /* one is on its way and not accepted yet */
     bool unsaved;

@@ -110,6 +110,7 @@ struct member {
     /* What the host has. */
     enum member_sync sync;
     bool behind, queued, base_numbered; /* base_numbered: the agent counts `base` as we do */
+    bool failing;                       /* while a Hello is read: it named the scope */
     uint8_t resyncs;
     uint64_t acked, acked_digest, base;
     struct inflight *inflight;

@@ -146,14 +146,40 @@ static void send_welcome(struct skr_policy *policy, const struct session *sessio
     skr_policy_session_send(policy, session, &envelope);
 }
 
+static struct member *member_of_wire(const struct session *session, Skerry__V1__ScopeKind kind,
+                                     const ProtobufCBinaryData *id)
+{
+    struct skr_map_key key = {.type = kind};
+
+    if (id->len != sizeof(key.id.bytes))
+        return NULL;
+    memcpy(key.id.bytes, id->data, sizeof(key.id.bytes));
+    return skr_policy_member_find(session->host, &key);
+}
+
+/* The host has no failures in this scope any more; what it has, Applied lists. */
+static void forget_failures(struct skr_policy *policy, const struct member *member)
+{
+    static const struct skr_realization_failure none;
+    skr_realization_applied(policy->options.realizations, &member->key, &member->host->node.key.id, member->acked,
+                            &none, 0);
+}
+
 /* Equal root digests: every scope is as it should be, and not a byte more has to travel. */
-static void start_equal(struct skr_policy *policy, struct session *session)
+static void start_equal(struct skr_policy *policy, struct session *session, const Skerry__V1__Hello *hello)
 {
     struct member *member;
 
     session->state = SESSION_LIVE;
-    LIST_FOREACH (member, &session->host->member_list, host_link)
+    for (size_t i = 0; i < hello->n_failing; i++)
+        if ((member = member_of_wire(session, hello->failing[i]->kind, &hello->failing[i]->id)))
+            member->failing = true;
+    LIST_FOREACH (member, &session->host->member_list, host_link) {
         skr_policy_member_online(policy, member, 0, member->scope->digest);
+        if (!member->failing)
+            forget_failures(policy, member);
+        member->failing = false;
+    }
     skr_policy_session_pump(policy, session);
 }
 
@@ -200,7 +226,7 @@ void skr_policy_open_session(struct skr_policy *policy, uint64_t number, const s
     if (session->state == SESSION_HELD)
         return;
     if (hello->root_digest == skr_policy_host_root_digest(policy, host) && hello->database_id.len == 16)
-        start_equal(policy, session);
+        start_equal(policy, session, hello);
     else
         start_digests(policy, session);
 }
@@ -220,17 +246,6 @@ void skr_policy_session_command(struct skr_policy *policy, const struct skr_uuid
     skr_policy_session_send(policy, host->session, &envelope);
 }
 
-static struct member *member_of_wire(const struct session *session, Skerry__V1__ScopeKind kind,
-                                     const ProtobufCBinaryData *id)
-{
-    struct skr_map_key key = {.type = kind};
-
-    if (id->len != sizeof(key.id.bytes))
-        return NULL;
-    memcpy(key.id.bytes, id->data, sizeof(key.id.bytes));
-    return skr_policy_member_find(session->host, &key);
-}
-
 /* What the agent holds, scope by scope. */
 static void receive_scope_digests(struct skr_policy *policy, struct session *session,
                                   const Skerry__V1__ScopeDigests *digests)
@@ -247,6 +262,8 @@ static void receive_scope_digests(struct skr_policy *policy, struct session *ses
         member = member_of_wire(session, scope->kind, &scope->id);
         if (member) {
             skr_policy_member_online(policy, member, scope->version, scope->digest);
+            if (!scope->failing)
+                forget_failures(policy, member);
         } else if (scope->id.len == 16) {
             struct skr_map_key key = {.type = scope->kind};
             memcpy(key.id.bytes, scope->id.data, 16);
@@ -254,8 +271,10 @@ static void receive_scope_digests(struct skr_policy *policy, struct session *ses
         }
     }
     LIST_FOREACH (member, &session->host->member_list, host_link) {
-        if (member->sync == MEMBER_WHOLE)
+        if (member->sync == MEMBER_WHOLE) {
             skr_policy_member_acked(policy, member, 0, 0, NULL, 0);
+            forget_failures(policy, member);
+        }
         skr_policy_member_send(policy, member, NULL);
     }
     skr_policy_session_pump(policy, session);
