@@ -71,7 +71,7 @@ static int take_claim(struct skr_report *report, const Skerry__V1__Claim *claim,
                                     : refuse_second(report, claim, adapter, host, error);
 }
 
-int skr_report_claims(struct skr_report *report, struct skr_error *error)
+int skr_report_apply_claims(struct skr_report *report, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids named = {0}, claimed = {0};

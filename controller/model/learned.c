@@ -200,7 +200,7 @@ static int take(struct skr_report *report, const Skerry__V1__LearnedAddress *ite
     return r == -ENOENT ? 0 : r;
 }
 
-int skr_report_learned(struct skr_report *report, struct skr_error *error)
+int skr_report_apply_learned(struct skr_report *report, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids named = {0}, present = {0};
     int r = 0;

@@ -271,10 +271,10 @@ int skr_model_report(struct skr_txn *txn, void *argument, struct skr_error *erro
     if (r == 0)
         r = take_interfaces(&report, error);
     if (r == 0)
-        r = skr_report_claims(&report, error);
+        r = skr_report_apply_claims(&report, error);
     if (r == 0)
         r = take_bindings(&report, error);
     if (r == 0)
-        r = skr_report_learned(&report, error);
+        r = skr_report_apply_learned(&report, error);
     return r < 0 ? r : take_drift(&report, error);
 }

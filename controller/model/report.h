@@ -21,5 +21,5 @@ bool skr_report_address(const ProtobufCBinaryData *data, struct skr_address *ret
 /* 1 and *ret: an adapter that is on the reporting host; 0: anything else. */
 int skr_report_own_adapter(struct skr_report *report, const ProtobufCBinaryData *id, struct skr_object **ret,
                            struct skr_error *error);
-int skr_report_learned(struct skr_report *report, struct skr_error *error);
-int skr_report_claims(struct skr_report *report, struct skr_error *error);
+int skr_report_apply_learned(struct skr_report *report, struct skr_error *error);
+int skr_report_apply_claims(struct skr_report *report, struct skr_error *error);

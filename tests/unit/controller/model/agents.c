@@ -1,5 +1,5 @@
 /* What agents do: join, report, claim. */
-#include "tests/unit/controller/model/world.h"
+#include "tests/support/controller/world.h"
 #include <skerry/clock.h>
 
 /* ---- enrolment ---- */

@@ -1,7 +1,7 @@
 /* What the model writes, the policy compiles: an engine that followed every commit equals one that loaded the result.
  */
 #include "controller/policy/policy.h"
-#include "tests/unit/controller/model/world.h"
+#include "tests/support/controller/world.h"
 
 #include <pthread.h>
 

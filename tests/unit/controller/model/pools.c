@@ -1,5 +1,5 @@
 /* Addresses of pools and of hosts: what is free, what rests, and counters that are always right. */
-#include "tests/unit/controller/model/world.h"
+#include "tests/support/controller/world.h"
 
 static void expect_utilization(struct world *world, const char *pool, long long total, long long allocated,
                                long long reserved, long long vip, long long free_count)

@@ -1,5 +1,5 @@
 /* Lookup records, replacing, and what the answers show. */
-#include "tests/unit/controller/model/world.h"
+#include "tests/support/controller/world.h"
 
 /* "type address host provider" of every record of the adapter, in one text. */
 static void describe(struct world *world, const char *adapter, char ret[static 512])

@@ -1,5 +1,5 @@
 /* Writes that must not pass: the tag, the field that is blamed, and a sentence. */
-#include "tests/unit/controller/model/world.h"
+#include "tests/support/controller/world.h"
 
 #define SITE   "{'name': 's', 'logical_network_id': '$cloud', 'subnet_vlans': "
 #define POOL   "{'name': 'p', 'network_site_id': '$site-north', 'subnet': '10.83.1.0/24', "

@@ -1,4 +1,4 @@
-#include "tests/unit/controller/model/world.h"
+#include "tests/support/controller/world.h"
 
 static const struct skr_principal administrator = {.role = SKR_ROLE_ADMIN};
 
@@ -16,6 +16,16 @@ void world_name(struct world *world, const char *name, const struct skr_uuid *id
     cr_assert_lt(world->count, WORLD_NAMES_MAX);
     snprintf(world->names[world->count].name, sizeof(world->names[0].name), "%s", name);
     world->names[world->count++].id = *id;
+}
+
+void world_rename(struct world *world, const char *name, const struct skr_uuid *id)
+{
+    for (size_t i = 0; i < world->count; i++)
+        if (!strcmp(world->names[i].name, name)) {
+            world->names[i].id = *id;
+            return;
+        }
+    world_name(world, name, id);
 }
 
 static json_t *to_json(const struct world *world, const char *text)

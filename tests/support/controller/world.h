@@ -38,6 +38,8 @@ void world_close(struct world *world);
 
 struct skr_uuid world_id(const struct world *world, const char *name);
 void world_name(struct world *world, const char *name, const struct skr_uuid *id);
+/* The name means this object from now on. */
+void world_rename(struct world *world, const char *name, const struct skr_uuid *id);
 /* JSON with single quotes and $names -> object as a request has it. */
 int world_parse(const struct world *world, const struct skr_resource *resource, const char *text, bool partial,
                 struct skr_object **ret, struct skr_error *error);
