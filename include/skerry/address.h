@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #define SKR_ADDRESS_TEXT_MAX 46
-#define SKR_PREFIX_TEXT_MAX 50
-#define SKR_MAC_TEXT_MAX 18
+#define SKR_PREFIX_TEXT_MAX  50
+#define SKR_MAC_TEXT_MAX     18
 
 struct skr_address {
     uint8_t bytes[16];

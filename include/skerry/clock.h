@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-#define SKR_NS_PER_MS 1000000LL
-#define SKR_NS_PER_S 1000000000LL
+#define SKR_NS_PER_MS     1000000LL
+#define SKR_NS_PER_S      1000000000LL
 #define SKR_TIME_TEXT_MAX 28
 
 int64_t skr_clock_monotonic_ns(void);

@@ -13,10 +13,10 @@ struct skr_option {
     const char *section, *key; /* file: [section] key = value */
     const char *flag;          /* --flag VALUE; NULL: file only */
     enum skr_option_kind kind;
-    size_t offset;             /* into the target struct: char * (owned), int64_t, bool, int64_t milliseconds */
-    const char *fallback;      /* default as text; NULL = NULL, 0, false */
-    int64_t minimum, maximum;  /* integer and duration (in ms); both 0 = no bound */
-    const char *help;          /* one line */
+    size_t offset;            /* into the target struct: char * (owned), int64_t, bool, int64_t milliseconds */
+    const char *fallback;     /* default as text; NULL = NULL, 0, false */
+    int64_t minimum, maximum; /* integer and duration (in ms); both 0 = no bound */
+    const char *help;         /* one line */
 };
 
 /* Fills `target` from defaults, then the file (path may be NULL; a missing file is an error unless `optional`), then

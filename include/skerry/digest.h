@@ -15,8 +15,8 @@ struct skr_digest_key {
 
 uint64_t skr_siphash(const struct skr_digest_key *key, const void *data, size_t size);
 /* Over type, id and the object's bytes exactly as sent. `type` is the southbound object type. */
-uint64_t skr_digest_object(const struct skr_digest_key *key, uint32_t type, const struct skr_uuid *id, const void *bytes,
-                           size_t size);
+uint64_t skr_digest_object(const struct skr_digest_key *key, uint32_t type, const struct skr_uuid *id,
+                           const void *bytes, size_t size);
 /* The bucket (0 to 255) an object belongs to: the last byte of its id, which UUIDv7 fills with randomness. */
 static inline unsigned skr_digest_bucket(const struct skr_uuid *id)
 {

@@ -6,9 +6,9 @@
 
 #include <skerry/macros.h>
 
-#define SKR_ERROR_DETAIL_MAX 512
+#define SKR_ERROR_DETAIL_MAX  512
 #define SKR_ERROR_POINTER_MAX 128
-#define SKR_ERROR_FIELDS_MAX 8
+#define SKR_ERROR_FIELDS_MAX  8
 
 /* tag, name ("type" of problem+json: urn:skerry:error:<name>), HTTP status, exit code of skerryctl, title */
 #define SKR_ERROR_TAGS(X)                                                                                              \

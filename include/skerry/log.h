@@ -13,7 +13,7 @@ int skr_log_level_parse(const char *text, enum skr_log_level *ret);
  * single quotes by the caller. NULL for none. */
 void skr_log(enum skr_log_level level, const char *message, const char *fields, ...) SKR_PRINTF(3, 4);
 
-/* Token bucket for lines that traffic or peers drive: at most `burst` lines, refilled one a second. Zero-initialized. */
+/* Token bucket for lines that traffic or peers drive: at most `burst` lines, one more a second. Zero-initialized. */
 struct skr_log_limit {
     unsigned used;
     unsigned suppressed;

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SKR_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define SKR_CLEANUP(f) __attribute__((cleanup(f)))
-#define SKR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define SKR_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define SKR_ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))
+#define SKR_CLEANUP(f)                    __attribute__((cleanup(f)))
+#define SKR_PRINTF(fmt, args)             __attribute__((format(printf, fmt, args)))
+#define SKR_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /* Hands the pointer on and forgets it here. */
 #define SKR_TAKE(p)                                                                                                    \

@@ -120,9 +120,9 @@ struct skr_resource {
     const char *help;
     enum skr_scope scope;
     unsigned flags;
-    int name_parent; /* field that scopes the name's uniqueness (SKR_FIELD_TENANT_ID, a reference), -1 = global */
+    int name_parent;       /* field that scopes the name's uniqueness (SKR_FIELD_TENANT_ID, a reference), -1 = global */
     int name_other_parent; /* the field that does where name_parent is null; 0 = none */
-    int64_t maximum; /* objects of this kind; LIMIT beyond */
+    int64_t maximum;       /* objects of this kind; LIMIT beyond */
     const struct skr_field *fields;
     unsigned field_count;
     const struct skr_action *actions;

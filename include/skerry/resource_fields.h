@@ -3,6 +3,9 @@
 
 #include <skerry/resource.h>
 
+/* The name of an enum stands behind its brace: */
+/* clang-format off */
+
 enum { /* tenant */
     SKR_TENANT_LOGICAL_NETWORK_IDS = SKR_FIELD_COMMON_COUNT, /* REFERENCES */
     SKR_TENANT_PORT_CLASSIFICATION_IDS,                      /* REFERENCES */

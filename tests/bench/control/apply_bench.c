@@ -3,8 +3,8 @@
  *     bench-apply URL CA_FILE TOKEN_FILE DATABASE COUNT FIELDS HOST_ID...
  *
  * Turns: one bare commit (one row, WAL, synchronous=FULL), then one POST /v1/network-adapters?wait=realized over a
- * connection that stays open, on the next host in turn. FIELDS is a JSON object with what all adapters share. Prints one
- * JSON object. tests/bench/control/bench.py starts everything it needs. */
+ * connection that stays open, on the next host in turn. FIELDS is a JSON object with what all adapters share. Prints
+ * one JSON object. tests/bench/control/bench.py starts everything it needs. */
 #include <curl/curl.h>
 #include <jansson.h>
 #include <skerry/clock.h>
@@ -16,11 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MAX  (64 * 1024)
-#define ROW_BYTES   400
-#define COUNT_MAX   1000000
-#define CONNECT_S   10L
-#define ANSWER_S    30L
+#define ANSWER_MAX (64 * 1024)
+#define ROW_BYTES  400
+#define COUNT_MAX  1000000
+#define CONNECT_S  10L
+#define ANSWER_S   30L
 
 struct answer {
     size_t size;

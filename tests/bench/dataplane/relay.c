@@ -1,6 +1,6 @@
-/* A VM on a tap, without a hypervisor: bench-relay TAP VM_NAMESPACE_FILE makes the tap TAP in this network namespace and a
- * tap eth0 in the VM's, and copies frames between them, offload headers included, as QEMU's virtio-net would. Prints
- * "ready" and runs until it is killed. */
+/* A VM on a tap, without a hypervisor: bench-relay TAP VM_NAMESPACE_FILE makes the tap TAP in this network namespace
+ * and a tap eth0 in the VM's, and copies frames between them, offload headers included, as QEMU's virtio-net would.
+ * Prints "ready" and runs until it is killed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>

@@ -26,9 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 64
-#define PAYLOAD 18
-#define SAMPLES_MAX 4000000
+#define BATCH        64
+#define PAYLOAD      18
+#define SAMPLES_MAX  4000000
 #define STREAM_CHUNK (256 * 1024)
 
 static void fail(const char *what)

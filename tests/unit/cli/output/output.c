@@ -96,7 +96,8 @@ Test(output, every_kind_has_as_many_cells_as_titles)
 
 Test(output, what_tenants_write_does_not_drive_a_terminal)
 {
-    json_t *value = json_string("a\033[2Jb\xc2\x9b" "c\n");
+    json_t *value = json_string("a\033[2Jb\xc2\x9b"
+                                "c\n");
     char *cell = skr_cell_text(NULL, value, NULL);
     cr_expect_str_eq(cell, "a?[2Jb??c?");
     free(cell);
