@@ -146,7 +146,7 @@ static int enrol(const struct settings *settings, const struct join_words *words
         r = skr_join_string_parse(text, &options.string, error);
     if (r == 0)
         r = skr_identity_prepare(settings->state_directory, &identity, error);
-    if (r < 0)
+    if (r != 0)
         return r;
     options.interface_count = inventory(interfaces);
     r = skr_join(identity, &options, error);

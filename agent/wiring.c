@@ -48,7 +48,7 @@ static void detach(struct daemon *daemon, struct port *port)
     if (r < 0 && r != -ENODEV)
         skr_log(SKR_LOG_WARNING, "the fast path cannot be detached", "interface=%s reason='%s'", port->name,
                 strerror(-r));
-    HASH_DELETE(hh, daemon->ports, port);
+    HASH_DELETE(hh, daemon->ports, port); /* NOLINT(clang-analyzer-core.NullDereference): it is in the table */
     free(port);
 }
 
@@ -128,7 +128,7 @@ static void on_changed(void *arg, const char *kind, uint32_t ifindex)
     (void)ifindex;
     skr_drift_changed(daemon->drift, skr_clock_monotonic_ns());
     if (strcmp(kind, "link") == 0 && !event_pending(daemon->inventory, EV_TIMEOUT, NULL)) {
-        struct timeval delay = {.tv_usec = INVENTORY_MS * 1000};
+        struct timeval delay = {.tv_usec = INVENTORY_MS * 1000L};
         event_add(daemon->inventory, &delay);
     }
 }

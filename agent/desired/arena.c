@@ -1,7 +1,7 @@
 #include "agent/desired/arena.h"
 #include <skerry/frame.h>
 
-#define CHUNK_SIZE     (64 * 1024)
+#define CHUNK_SIZE     (64UL * 1024)
 #define ALLOWANCE_BASE 4096
 #define ALIGNMENT      16
 

@@ -173,7 +173,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     DL_APPEND(diag->clients, client);
     diag->client_count++;
     bufferevent_setcb(bev, on_read, NULL, on_event, client);
-    bufferevent_setwatermark(bev, EV_READ, 0, 2 * SKR_DIAG_REQUEST_MAX);
+    bufferevent_setwatermark(bev, EV_READ, 0, (size_t)2 * SKR_DIAG_REQUEST_MAX);
     bufferevent_set_timeouts(bev, &idle, &idle);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
 }

@@ -69,7 +69,7 @@ bool skr_program_flood_add(struct skr_program *program, uint32_t vsid, bool loca
     bool there;
     size_t at = position(chain, receiver, &there);
     if (there) {
-        chain->receivers[at].references++;
+        chain->receivers[at].references++; /* NOLINT(clang-analyzer-core.NullDereference): it is there */
         return true;
     }
     if (chain->count >= (local ? SKR_FLOOD_LOCAL_MAX : SKR_FLOOD_REMOTE_MAX))

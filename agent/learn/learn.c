@@ -91,8 +91,10 @@ static struct port *need_port(struct skr_learn *learn, const struct skr_uuid *ad
 
 static void set_ifindex(struct skr_learn *learn, struct port *port, uint32_t ifindex)
 {
-    if (port->ifindex)
+    if (port->ifindex) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a port with an interface is in it */
         HASH_DELETE(by_ifindex, learn->ports_by_ifindex, port);
+    }
     port->ifindex = ifindex;
     skr_close_cleanup(&port->probe_fd);
     if (ifindex)

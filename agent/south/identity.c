@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_MAX       (256 * 1024)
+#define FILE_MAX       (256UL * 1024)
 #define PATH_ROOM      4096
 #define DIRECTORY_MODE 0700
 #define FILE_MODE      0600

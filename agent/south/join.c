@@ -17,7 +17,7 @@
 #define RETRY_MS            2000
 #define APPROVAL_RETRY_MS   5000
 #define TIMEOUT_MS          120000
-#define APPROVAL_TIMEOUT_MS (24 * 3600 * 1000LL)
+#define APPROVAL_TIMEOUT_MS (24LL * 3600 * 1000)
 
 struct attempt {
     int fd;

@@ -152,7 +152,8 @@ static void tell_one(struct skr_report *report, enum kind kind, const void *id, 
 static ProtobufCBinaryData bytes(const void *data, size_t size)
 {
     ProtobufCBinaryData out = {.len = size, .data = skr_must(malloc(size + 1))};
-    memcpy(out.data, data, size);
+    if (data)
+        memcpy(out.data, data, size);
     return out;
 }
 

@@ -54,7 +54,7 @@ static void save_now(struct skr_session *session)
                 strerror(-r));
     session->unsaved = r < 0;
     if (session->unsaved)
-        skr_session_arm(session->save, 10 * SAVE_MS);
+        skr_session_arm(session->save, 10LL * SAVE_MS);
 }
 
 static void on_save(evutil_socket_t fd, short what, void *arg)

@@ -18,7 +18,7 @@ static int allocate(struct skr_txn *txn, struct skr_action_request *request, str
     const char *what = kind && kind->type == SKR_VALUE_TEXT ? kind->text : SKR_IP_MANUAL;
     bool given = wished && wished->type == SKR_VALUE_ADDRESS;
     struct skr_address address;
-    if (strcmp(what, SKR_IP_MANUAL) && strcmp(what, SKR_IP_VIP))
+    if (strcmp(what, SKR_IP_MANUAL) != 0 && strcmp(what, SKR_IP_VIP) != 0)
         return skr_refuse(error, SKR_ERROR_INVALID, "/kind",
                           "Allocate \"manual\" or \"vip\"; the others are made by the "
                           "controller.");
@@ -56,7 +56,7 @@ static int release(struct skr_txn *txn, struct skr_action_request *request, stru
     if (r < 0)
         return r;
     const char *kind = skr_object_text(allocation, SKR_IP_ALLOCATION_KIND);
-    if (strcmp(kind, SKR_IP_MANUAL) && strcmp(kind, SKR_IP_VIP))
+    if (strcmp(kind, SKR_IP_MANUAL) != 0 && strcmp(kind, SKR_IP_VIP) != 0)
         return skr_refuse(error, SKR_ERROR_IN_USE, "/address",
                           "%s belongs to its %s and is released with it; change or delete that.", text,
                           strcmp(kind, SKR_IP_ADAPTER) ? "host" : "network adapter");
@@ -76,7 +76,7 @@ static int set_enrolment(struct skr_txn *txn, struct skr_object *host, const cha
 
 static int check_not_removed(const struct skr_object *host, struct skr_error *error)
 {
-    if (strcmp(skr_object_text(host, SKR_HOST_STATE), "removed"))
+    if (strcmp(skr_object_text(host, SKR_HOST_STATE), "removed") != 0)
         return 0;
     return skr_error_set(error, SKR_ERROR_CONFLICT, "Host \"%.100s\" has been removed; let its agent join anew.",
                          skr_object_name(host));

@@ -75,8 +75,9 @@ static int take_use(struct skr_txn *txn, struct skr_object *token, const char *k
     struct skr_statement *statement;
     skr_object_set_integer(after, SKR_JOIN_TOKEN_USES_LEFT, skr_object_integer(token, SKR_JOIN_TOKEN_USES_LEFT) - 1);
     int r = skr_txn_update(txn, token, after, error);
-    if (r == 0)
-        r = skr_txn_query(txn, &add_use, &statement, error);
+    if (r < 0)
+        return r;
+    r = skr_txn_query(txn, &add_use, &statement, error);
     if (r < 0)
         return r;
     skr_bind_uuid(statement, 1, &id);
@@ -228,7 +229,7 @@ int skr_model_authorize_host(struct skr_txn *txn, const struct skr_uuid *host_id
         return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Host \"%.100s\" has been removed.", name);
     if (!strcmp(enrolment, "revoked"))
         return skr_error_set(error, SKR_ERROR_FORBIDDEN, "The key of host \"%.100s\" was revoked.", name);
-    if (strcmp(enrolment, "enrolled"))
+    if (strcmp(enrolment, "enrolled") != 0)
         return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Host \"%.100s\" waits for an administrator's approval.",
                              name);
     return 0;
@@ -267,5 +268,5 @@ int skr_model_host_synced(struct skr_txn *txn, void *host_synced, struct skr_err
         r = skr_txn_update(txn, host, after, error);
     if (r == 0)
         r = skr_retired_limit(txn, &now, error);
-    return r < 0 || now == before ? r : skr_retired_reclaim(txn, error);
+    return r != 0 || now == before ? r : skr_retired_reclaim(txn, error);
 }

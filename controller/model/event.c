@@ -4,7 +4,7 @@
 #include <stdarg.h>
 
 #define EVENTS_MAX   1000000
-#define EVENT_AGE_MS (7 * 24 * 3600 * 1000LL)
+#define EVENT_AGE_MS (7LL * 24 * 3600 * 1000)
 
 static const struct skr_query oldest = {"SELECT id, created_at FROM event WHERE id > ?1 ORDER BY id LIMIT 2"};
 

@@ -166,7 +166,7 @@ static int withdraw(struct skr_report *report, const struct learned *learned, st
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     struct skr_uuid owner = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
-    if (!skr_uuid_equal(&owner, &id) || strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic"))
+    if (!skr_uuid_equal(&owner, &id) || strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic") != 0)
         return 0;
     return skr_lookup_record_withdraw(report->txn, record, error);
 }

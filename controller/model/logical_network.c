@@ -17,13 +17,13 @@ int64_t skr_logical_network_overhead(const struct skr_object *network)
 static int check_supported(const struct skr_object *network, struct skr_error *error)
 {
     const char *isolation = skr_object_text(network, SKR_LOGICAL_NETWORK_ISOLATION);
-    if (isolation && strcmp(isolation, "connected"))
+    if (isolation && strcmp(isolation, "connected") != 0)
         return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, "/isolation",
                           "Isolation \"%s\" is not supported by this version; use \"connected\", with "
                           "network_virtualization for networks of tenants.",
                           isolation);
     const char *encapsulation = skr_object_text(network, SKR_LOGICAL_NETWORK_ENCAPSULATION);
-    if (encapsulation && strcmp(encapsulation, "nvgre"))
+    if (encapsulation && strcmp(encapsulation, "nvgre") != 0)
         return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, "/encapsulation",
                           "Encapsulation \"%s\" is not supported by this version; use \"nvgre\".", encapsulation);
     return 0;

@@ -70,7 +70,7 @@ static int claim_address(struct skr_write *write, const struct skr_uuid *subnet_
         r = skr_fetch(write->txn, SKR_NETWORK_ADAPTER, &owner_id, &owner, error);
         if (r < 0)
             return r;
-        if (strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic"))
+        if (strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic") != 0)
             return skr_refuse(error, SKR_ERROR_EXISTS, place,
                               "%s belongs to network adapter \"%.100s\" of the same VM subnet; choose another address.",
                               text, skr_object_name(owner));

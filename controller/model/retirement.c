@@ -60,7 +60,7 @@ int skr_retired_reclaim(struct skr_txn *txn, struct skr_error *error)
         r = skr_vsid_reclaim(txn, limit, error);
     if (r == 0)
         r = skr_txn_query(txn, &retired, &statement, error);
-    if (r < 0)
+    if (r != 0)
         return r;
     skr_bind_integer(statement, 1, limit);
     while ((r = skr_step(statement, error)) > 0) {

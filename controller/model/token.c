@@ -89,7 +89,7 @@ int skr_model_first_token(struct skr_txn *txn, char **ret_token, struct skr_erro
     char name[64] = "initial ", text[SKR_UUID_TEXT_MAX];
     skr_uuid_format(&id, name + strlen(name));
     skr_object_set_text(token, SKR_FIELD_NAME, name);
-    skr_object_set_integer(token, SKR_TOKEN_TTL_S, 24 * 3600);
+    skr_object_set_integer(token, SKR_TOKEN_TTL_S, 24LL * 3600);
     skr_object_set_integer(token, SKR_TOKEN_INITIAL, 1);
     static const struct skr_principal model = {.role = SKR_ROLE_ADMIN, .joining = true};
     struct skr_write write = {.txn = txn,

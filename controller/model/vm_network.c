@@ -3,7 +3,7 @@
 static int check_isolation(const struct skr_write *write, const struct skr_object *network, struct skr_error *error)
 {
     const char *isolation = skr_object_text(write->after, SKR_VM_NETWORK_ISOLATION);
-    if (isolation && strcmp(isolation, "network_virtualization"))
+    if (isolation && strcmp(isolation, "network_virtualization") != 0)
         return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, "/isolation",
                           "Isolation \"%s\" is not supported by this version; use \"network_virtualization\".",
                           isolation);
