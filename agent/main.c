@@ -13,7 +13,8 @@ static int usage(void)
     printf("skerry-agent run [flags]                 keep this host as its controller says\n"
            "skerry-agent join STRING|- [flags] [--uplink INTERFACE]...\n"
            "                                         enrol this host; - reads the join string from standard input\n"
-           "skerry-agent uninstall [flags]           take the fast path away from this host\n"
+           "skerry-agent uninstall [flags]           take the fast path, and the addresses, rules, routes and\n"
+           "                                         neighbours that the agent made, away from this host\n"
            "skerry-agent version\n\nFlags, also as key = value in the file:\n");
     settings_help();
     return 0;
@@ -101,22 +102,29 @@ static void nothing_changed(void *arg, const char *kind, uint32_t ifindex)
     (void)arg, (void)kind, (void)ifindex;
 }
 
+/* A host that is asked and told nothing: desired state is empty. NULL: it cannot be looked at. */
+static struct skr_host *open_host(struct skr_desired *desired, struct skr_error *error)
+{
+    static const struct skr_host_output output = {.binding = nothing_binding,
+                                                  .claim = nothing_claim,
+                                                  .own_pa = nothing_own_pa,
+                                                  .neighbor = nothing_neighbor,
+                                                  .uplink = nothing_uplink,
+                                                  .changed = nothing_changed};
+    struct skr_host *host = NULL;
+    return skr_host_new(desired, &output, &host, error) < 0 ? NULL : host;
+}
+
 /* The inventory, as far as it fits into what a host that nobody knows yet may send. */
 #define INVENTORY_MAX 64
 static size_t inventory(Skerry__V1__Interface *out[static INVENTORY_MAX])
 {
-    const struct skr_host_output output = {.binding = nothing_binding,
-                                           .claim = nothing_claim,
-                                           .own_pa = nothing_own_pa,
-                                           .neighbor = nothing_neighbor,
-                                           .uplink = nothing_uplink,
-                                           .changed = nothing_changed};
     const struct skr_host_interface *interfaces;
     struct skr_desired *desired;
-    struct skr_host *host = NULL;
     size_t count = 0;
     skr_desired_new(&desired);
-    if (skr_host_new(desired, &output, &host, NULL) == 0) {
+    struct skr_host *host = open_host(desired, NULL);
+    if (host) {
         size_t all = skr_host_interfaces(host, &interfaces);
         for (size_t i = 0; i < all && count < INVENTORY_MAX; i++)
             if (strcmp(interfaces[i].name, "lo") != 0)
@@ -197,14 +205,41 @@ static int with_settings(int argc, char **argv, int (*fn)(const struct settings 
     return r;
 }
 
+/* Everything on the host that carries our mark: nothing is desired any more. */
+static int uninstall_host(struct skr_error *error)
+{
+    struct skr_host_removed removed;
+    struct skr_desired *desired;
+    skr_desired_new(&desired);
+    struct skr_host *host = open_host(desired, error);
+    if (host) {
+        skr_host_remove_unintended(host, &removed);
+        skr_host_free(host);
+    }
+    skr_desired_free(desired);
+    if (!host)
+        return -EIO;
+    printf("removed: %zu provider addresses, %zu rules, %zu routes, %zu neighbours\n", removed.addresses, removed.rules,
+           removed.routes, removed.neighbors);
+    if (removed.failed > 0)
+        return skr_error_set(error, SKR_ERROR_INTERNAL,
+                             "The kernel did not remove %zu of the agent's addresses, rules, routes or neighbours.",
+                             removed.failed);
+    return 0;
+}
+
 static int uninstall(const struct settings *settings, struct skr_error *error)
 {
     const struct skr_fastpath_options options = {.pin_directory = settings->pin_directory,
                                                  .filter_priority = (uint16_t)settings->filter_priority,
                                                  .filter_handle = (uint32_t)settings->filter_handle};
     int r = skr_fastpath_bpf_uninstall(&options, error);
+    if (r < 0)
+        return r;
+    printf("removed: the fast path's programs and tables\n");
+    r = uninstall_host(error);
     if (r == 0)
-        printf("the fast path is gone; %s still holds this host's identity\n", settings->state_directory);
+        printf("%s still holds this host's identity\n", settings->state_directory);
     return r;
 }
 

@@ -180,7 +180,7 @@ static void on_synced(void *arg)
     struct daemon *daemon = arg;
     if (!daemon->settled) {
         skr_program_remove_unintended(daemon->program);
-        skr_host_remove_unintended(daemon->host);
+        skr_host_remove_unintended(daemon->host, NULL);
     }
     daemon->settled = true;
     skr_drift_begin(daemon->drift, skr_clock_monotonic_ns());

@@ -55,8 +55,12 @@ void skr_host_changes(void *host, const struct skr_desired_change *changes, size
  * description, it is not ambiguous. Before the first skr_host_changes(). */
 void skr_host_remember(struct skr_host *host, const struct skr_uuid *adapter_id, uint32_t ifindex);
 /* Removes addresses, rules, routes and neighbours that an agent made on this host and desired state no longer has.
- * Called once desired state is known (from the cache or from Synced), never before. */
-void skr_host_remove_unintended(struct skr_host *host);
+ * Called once desired state is known (from the cache or from Synced), never before; uninstall calls it with a desired
+ * state that has nothing. ret: what went, and what the kernel would not remove; may be NULL. */
+struct skr_host_removed {
+    size_t rules, routes, neighbors, addresses, failed;
+};
+void skr_host_remove_unintended(struct skr_host *host, struct skr_host_removed *ret);
 void skr_host_need_neighbor(void *host, const struct skr_address *pa, bool needed); /* for skr_program_on_remote_pa */
 
 int skr_host_fd(const struct skr_host *host); /* readable: netlink messages wait */

@@ -3,6 +3,7 @@
 #include "agent/host/private.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <string.h>
@@ -114,9 +115,11 @@ static int on_neighbor(const struct nlmsghdr *message, void *arg)
     return MNL_CB_OK;
 }
 
-static size_t sweep(struct skr_host *host, uint16_t type, size_t header, mnl_cb_t fn)
+/* Each kind that went is counted; what had gone already, with an address or a route before it, is not. */
+static size_t sweep(struct skr_host *host, uint16_t type, size_t header, mnl_cb_t fn, size_t *failed)
 {
     struct doomed doomed = {.host = host};
+    size_t gone = 0;
     struct nlmsghdr *message = skr_netlink_request(host->netlink, type, 0);
     /* The family is the first byte of every rtnetlink header. */
     *(uint8_t *)mnl_nlmsg_put_extra_header(message, header) = AF_INET;
@@ -126,23 +129,29 @@ static size_t sweep(struct skr_host *host, uint16_t type, size_t header, mnl_cb_
     for (size_t i = 0; i < doomed.count; i++) {
         if (type == RTM_GETROUTE)
             ((struct rtmsg *)mnl_nlmsg_get_payload(doomed.messages[i]))->rtm_flags = 0;
-        (void)skr_netlink_call(host->netlink, doomed.messages[i]); /* gone already is as good */
+        int r = skr_netlink_call(host->netlink, doomed.messages[i]);
+        if (r == 0)
+            gone++;
+        else if (r != -ENOENT && r != -ESRCH && r != -EADDRNOTAVAIL && r != -ENODEV)
+            ++*failed;
         free(doomed.messages[i]);
     }
     free(doomed.messages);
-    return doomed.count;
+    return gone;
 }
 
-void skr_host_remove_unintended(struct skr_host *host)
+void skr_host_remove_unintended(struct skr_host *host, struct skr_host_removed *ret)
 {
-    sweep(host, RTM_GETRULE, sizeof(struct fib_rule_hdr), on_rule);
-    sweep(host, RTM_GETROUTE, sizeof(struct rtmsg), on_route);
-    sweep(host, RTM_GETNEIGH, sizeof(struct ndmsg), on_neighbor);
-    if (!sweep(host, RTM_GETADDR, sizeof(struct ifaddrmsg), on_address))
-        return;
+    struct skr_host_removed removed = {0};
+    removed.rules = sweep(host, RTM_GETRULE, sizeof(struct fib_rule_hdr), on_rule, &removed.failed);
+    removed.routes = sweep(host, RTM_GETROUTE, sizeof(struct rtmsg), on_route, &removed.failed);
+    removed.neighbors = sweep(host, RTM_GETNEIGH, sizeof(struct ndmsg), on_neighbor, &removed.failed);
+    removed.addresses = sweep(host, RTM_GETADDR, sizeof(struct ifaddrmsg), on_address, &removed.failed);
     /* A removed address may have been the first of its subnet, and others of the subnet went with it. */
-    for (const struct provider_address *pa = host->addresses; pa; pa = pa->hh.next) {
+    for (const struct provider_address *pa = host->addresses; pa && removed.addresses; pa = pa->hh.next) {
         if (pa->state == PA_READY)
             (void)skr_host_provider_address_install(host, pa);
     }
+    if (ret)
+        *ret = removed;
 }

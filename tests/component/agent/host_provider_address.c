@@ -188,7 +188,7 @@ Test(host_provider_address, foreign_addresses_stay)
     set_pa(1, PA_1, "u0", true, 1500);
     world_until_pa(&world, PA_1, true);
     remove_pa(1);
-    skr_host_remove_unintended(world.host);
+    skr_host_remove_unintended(world.host, NULL);
     cr_assert_not(world_shell(LINK_OK));
     cr_assert(world_shell("ip -o addr show dev u0 | grep -q 192.0.2.77/24 && ip -o addr show dev u0 | grep -q 198.51"));
     cr_assert(world_shell("ip rule | grep -q 203.0.113.1 && ip route show table 77 | grep -q 203.0.113.0/24"));
@@ -362,11 +362,39 @@ Test(host_provider_address, what_an_earlier_agent_made_goes)
     world_uplinks(&world, true, "u0", NULL);
     set_pa(2, PA_2, "u0", true, 1500);
     skr_host_need_neighbor(world.host, &far, true); /* by the gateway */
-    skr_host_remove_unintended(world.host);
+    skr_host_remove_unintended(world.host, NULL);
     cr_assert_not(world_shell(LINK_OK) || world_shell(RULE_OK));
     cr_assert(world_shell("test -z \"$(ip route show table " TABLE_1 " 2>/dev/null)\""));
     cr_assert_not(world_shell("ip neigh show 192.0.2.100 | grep -q managed"));
     cr_assert(world_shell("ip neigh show 192.0.2.1 | grep -q managed"));
     cr_assert(world_shell("ip -o addr show dev u0 | grep -q 192.0.2.6/24"));
     audit_is_clean();
+}
+
+Test(host_provider_address, with_nothing_desired_all_of_ours_goes_and_the_rest_stays)
+{
+    struct skr_host_removed removed;
+    set_pa(1, PA_1, "u0", true, 1500);
+    world_until_pa(&world, PA_1, true);
+    struct skr_address remote = test_address(0xc0000264u);
+    skr_host_need_neighbor(world.host, &remote, true);
+    cr_assert(world_shell("ip addr add 192.0.2.9/24 dev u0 && ip rule add from 192.0.2.9 lookup 77 && "
+                          "ip route add 198.51.100.0/24 dev u0 table 77 && ip neigh add 192.0.2.77 dev u0 lladdr "
+                          "02:00:00:00:00:77"));
+    skr_host_free(world.host);
+    world.host = NULL;
+    skr_desired_free(world.desired);
+    world_open(&world);
+    skr_host_remove_unintended(world.host, &removed);
+    cr_assert_not(world_shell(LINK_OK) || world_shell(RULE_OK));
+    cr_assert(world_shell("test -z \"$(ip route show table " TABLE_1 " 2>/dev/null)\""));
+    cr_assert_not(world_shell("ip neigh show | grep -q managed"));
+    cr_assert(world_shell("ip -o addr show dev u0 | grep -q 192.0.2.9/24 && ip rule | grep -q 'from 192.0.2.9 lookup "
+                          "77' && ip route show table 77 | grep -q 198.51.100.0/24 && ip neigh show 192.0.2.77 | "
+                          "grep -q 02:00:00:00:00:77"));
+    cr_assert_eq(removed.rules, 1);
+    cr_assert_eq(removed.routes, 2);
+    cr_assert_eq(removed.neighbors, 1);
+    cr_assert_eq(removed.addresses, 1);
+    cr_assert_eq(removed.failed, 0);
 }
