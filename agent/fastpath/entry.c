@@ -29,8 +29,12 @@ static size_t value_size(const struct skr_program_entry *entry)
 
 static int owner_compare(const struct skr_program_owner *a, const struct skr_program_owner *b)
 {
+    static const struct skr_uuid host_scope;
     int c = skr_uuid_compare(&a->id, &b->id);
-    return c ? c : (int)a->type - (int)b->type;
+    if (c == 0)
+        c = (int)a->type - (int)b->type;
+    /* A host is a member of many VM networks under one id. */
+    return c ? c : skr_uuid_compare(a->domain ? &a->domain->id : &host_scope, b->domain ? &b->domain->id : &host_scope);
 }
 
 static void owner_hold(const struct skr_program_owner *owner, int delta)
