@@ -255,12 +255,13 @@ static json_t *tell_status(void *arg)
     struct skr_session_status status;
     char id[SKR_UUID_TEXT_MAX], until[SKR_TIME_TEXT_MAX];
     skr_session_status(daemon->session, &status);
-    return json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:s,s:s}", "version", SKR_VERSION, "host_id",
+    return json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:s,s:s}", "version", SKR_VERSION, "host_id",
                      skr_uuid_format(&daemon->identity->host_id, id), "controller", daemon->identity->controller,
                      "session", states[status.state], "rolled_back", status.rolled_back, "session_number",
-                     (json_int_t)status.number, "attempts", (json_int_t)status.attempts, "revision",
-                     (json_int_t)skr_desired_revision(daemon->desired), "certificate_until",
-                     skr_time_format(status.certificate_until_ms, until), "last_error", status.last_error);
+                     (json_int_t)status.number, "attempts", (json_int_t)status.attempts, "deltas",
+                     (json_int_t)status.deltas, "revision", (json_int_t)skr_desired_revision(daemon->desired),
+                     "certificate_until", skr_time_format(status.certificate_until_ms, until), "last_error",
+                     status.last_error);
 }
 
 struct skr_diag_options wiring_diag(struct daemon *daemon)

@@ -113,9 +113,11 @@ void skr_session_plan_renewal(struct skr_session *session)
 {
     int64_t from_ms, until_ms, now_ms = skr_clock_wall_ms();
     times(session, &from_ms, &until_ms);
-    if (until_ms <= from_ms)
-        return;
+    if (until_ms - from_ms > SKR_TLS_BACKDATE_MS)
+        from_ms += SKR_TLS_BACKDATE_MS; /* half of the life that is left to it, however short that is */
     int64_t life = until_ms - from_ms;
+    if (life <= 0)
+        return;
     uint32_t jitter = skr_session_random(session, (uint32_t)(life / 5 < UINT32_MAX ? life / 5 : UINT32_MAX));
     int64_t wait = from_ms + life / 2 - life / 10 + jitter - now_ms;
     skr_session_arm(session->renew, wait > 0 ? wait : skr_session_random(session, 1000));
@@ -150,12 +152,17 @@ static void receive_welcome(struct skr_session *session, const Skerry__V1__Welco
 
 static void receive_goodbye(struct skr_session *session, const Skerry__V1__Goodbye *goodbye)
 {
+    static struct skr_log_limit displaced_limit;
     char why[160];
     snprintf(why, sizeof(why), "the controller said goodbye: %s", goodbye->reason);
     for (char *c = why; *c; c++)
         if ((unsigned char)*c < ' ' || *c == '\'')
             *c = '?';
     session->goodbye_ms = goodbye->reconnect_after_ms;
+    /* Two agents with one identity, a cloned disk say, must not take the session from each other for ever. */
+    session->displaced = strcmp(goodbye->reason, "newer_session") == 0 ? session->displaced + 1 : 0;
+    if (session->displaced && skr_log_allowed(&displaced_limit, 3))
+        skr_log(SKR_LOG_ERROR, "another agent runs with this host's identity", "times=%u", session->displaced);
     session->opening = SKR_OPENING_BY_CLOCK;
     if (strcmp(goodbye->reason, "certificate_outside_its_time") == 0 ||
         strcmp(goodbye->reason, "certificate_expired") == 0)
@@ -206,6 +213,7 @@ static void receive_delta(struct skr_session *session, const Skerry__V1__Delta *
 {
     struct skr_error error = {0};
     bool complete = false;
+    session->deltas++;
     int r = skr_desired_delta(session->options.desired, delta, &complete, &error);
     if (r == -EBADMSG) {
         skr_log(SKR_LOG_ERROR, "malformed desired state", "reason='%s'", error.detail);

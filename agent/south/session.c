@@ -13,6 +13,7 @@
 #define RECONNECT_MS     3000
 #define RECONNECT_FACTOR 10 /* the cap, in first waits */
 #define FIRST_TRIES      3
+#define DISPLACED_MAX    6 /* doublings of the wait that the controller wishes */
 #define SAVE_MS          200
 #define SAVE_SHARE       20 /* saving takes at most one part in this of the time */
 #define REPORT_MS        20
@@ -83,7 +84,8 @@ static int64_t reconnect_delay(struct skr_session *session)
         cap *= 2;
     if (cap > RECONNECT_FACTOR * first)
         cap = RECONNECT_FACTOR * first;
-    int64_t wished = session->goodbye_ms > 0 ? session->goodbye_ms : 0;
+    unsigned doublings = session->displaced < DISPLACED_MAX ? session->displaced : DISPLACED_MAX;
+    int64_t wished = session->goodbye_ms > 0 ? session->goodbye_ms << (doublings ? doublings - 1 : 0) : 0;
     return wished + skr_session_random(session, (uint32_t)cap + 1);
 }
 
@@ -114,6 +116,8 @@ void skr_session_disconnect(struct skr_session *session, const char *why)
     bool was_connected = session->state == SKR_SESSION_CONNECTED;
     note_error(session, why);
     drop_connection(session);
+    if (was_connected && session->goodbye_ms < 0)
+        session->displaced = 0;
     int64_t delay = reconnect_delay(session);
     session->goodbye_ms = -1;
     skr_log(was_connected ? SKR_LOG_NOTICE : SKR_LOG_INFO, "no session with the controller",
@@ -432,7 +436,8 @@ void skr_session_status(const struct skr_session *session, struct skr_session_st
     *ret = (struct skr_session_status){.state = session->state,
                                        .rolled_back = session->rolled_back,
                                        .number = session->number,
-                                       .attempts = session->attempts};
+                                       .attempts = session->attempts,
+                                       .deltas = session->deltas};
     snprintf(ret->last_error, sizeof(ret->last_error), "%s", session->last_error);
     if (skr_tls_certificate_times(session->options.identity->certificate, &not_before, &ret->certificate_until_ms,
                                   NULL) < 0)

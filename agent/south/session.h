@@ -40,6 +40,7 @@ void skr_session_wake(struct skr_session *session);
 struct skr_session_status {
     enum skr_session_state state;
     bool rolled_back;
+    uint64_t deltas; /* taken since the agent started */
     uint64_t number;
     unsigned attempts;            /* since it was last connected */
     int64_t certificate_until_ms; /* wall clock, 0 = unknown */

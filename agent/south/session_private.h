@@ -31,7 +31,8 @@ struct skr_session {
     int64_t keepalive_ms;
     int64_t heard_ns;
     int64_t goodbye_ms; /* the controller wishes us back not before this; -1 = no wish */
-    uint64_t ping_sequence;
+    unsigned displaced; /* sessions in a row that ended because another agent has this host's identity */
+    uint64_t ping_sequence, deltas;
     enum skr_session_opening opening;
     bool renewing;       /* this connection is for Renew alone */
     unsigned mismatches; /* Synced that named another root digest, in a row */

@@ -268,6 +268,37 @@ Test(session, renews_when_the_controller_says_it_is_late)
     stop();
 }
 
+#define WISH_MS 40
+#define TIMES   4
+
+static int64_t came_ns[TIMES];
+
+static bool displaced(struct controller *c, SSL *ssl, int connection)
+{
+    Skerry__V1__Goodbye body = SKERRY__V1__GOODBYE__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    (void)c;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    came_ns[connection] = skr_clock_monotonic_ns();
+    welcome(ssl, 1000, false);
+    body.reason = "newer_session";
+    body.reconnect_after_ms = WISH_MS;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_GOODBYE;
+    envelope.goodbye = &body;
+    controller_write(ssl, &envelope);
+    return connection < TIMES - 1;
+}
+
+/* Two agents with one identity do not take the session from each other at one pace for ever. */
+Test(session, comes_back_more_and_more_slowly_when_another_has_its_identity)
+{
+    start(displaced);
+    run();
+    for (int i = 1; i < TIMES; i++)
+        cr_expect_geq(came_ns[i] - came_ns[i - 1], (WISH_MS << (i - 1)) * SKR_NS_PER_MS, "%d", i);
+    stop();
+}
+
 static bool set_back(struct controller *c, SSL *ssl, int connection)
 {
     (void)c;
