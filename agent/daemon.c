@@ -115,8 +115,8 @@ static void take_down(struct daemon *daemon)
     skr_desired_free(daemon->desired);
     skr_identity_free(daemon->identity);
     wiring_free(daemon);
-    struct event *events[] = {daemon->host_event, daemon->fastpath_event, daemon->timer,
-                              daemon->inventory,  daemon->terminate,      daemon->interrupt};
+    struct event *events[] = {daemon->host_event, daemon->fastpath_event, daemon->timer,    daemon->inventory,
+                              daemon->counters,   daemon->terminate,      daemon->interrupt};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         free_event(events[i]);
     if (daemon->base)

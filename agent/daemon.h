@@ -27,7 +27,7 @@ struct daemon {
     struct skr_report *report;
     struct skr_session *session;
     struct skr_diag *diag;
-    struct event *host_event, *fastpath_event, *timer, *inventory, *terminate, *interrupt;
+    struct event *host_event, *fastpath_event, *timer, *inventory, *counters, *terminate, *interrupt;
     struct port *ports; /* where our program is attached */
     bool settled;       /* the controller has said what is intended */
 };

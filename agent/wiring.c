@@ -9,6 +9,7 @@
 #define uthash_fatal(msg) abort()
 #include <uthash.h>
 
+#define COUNTERS_S   60
 #define INVENTORY_MS 500 /* interfaces come and go in bursts */
 
 /* An interface that carries our program. */
@@ -150,6 +151,46 @@ static void on_inventory(evutil_socket_t fd, short what, void *arg)
     }
     skr_report_interfaces(daemon->report, own, kept);
     free(own);
+}
+
+/* ---- counters ---- */
+
+struct counters {
+    struct skr_fastpath *fastpath;
+    uint64_t dropped, rx_packets, tx_packets;
+};
+
+static void add_dropped(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count)
+{
+    struct counters *counters = arg;
+    (void)reason;
+    (void)ifindex;
+    counters->dropped += count;
+}
+
+static int add_port(void *arg, const void *key, const void *value)
+{
+    struct counters *counters = arg;
+    struct skr_abi_meter meter;
+    uint32_t ifindex;
+    (void)value;
+    memcpy(&ifindex, key, sizeof(ifindex));
+    if (counters->fastpath->ops->meter(counters->fastpath, ifindex, &meter) == 0) {
+        counters->rx_packets += meter.rx_packets;
+        counters->tx_packets += meter.tx_packets;
+    }
+    return 0;
+}
+
+static void on_counters(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    struct counters counters = {.fastpath = daemon->fastpath};
+    (void)fd;
+    (void)what;
+    daemon->fastpath->ops->drops(daemon->fastpath, add_dropped, &counters);
+    skr_program_each(daemon->program, SKR_TABLE_PORTS, add_port, &counters);
+    skr_report_counters(daemon->report, counters.dropped, counters.rx_packets, counters.tx_packets);
 }
 
 /* ---- from learn, drift, program, session ---- */
@@ -348,7 +389,10 @@ static int make_events(struct daemon *daemon)
     daemon->inventory = evtimer_new(daemon->base, on_inventory, daemon);
     daemon->host_event =
             event_new(daemon->base, skr_host_fd(daemon->host), EV_READ | EV_PERSIST, on_host_readable, daemon);
-    if (!daemon->timer || !daemon->inventory || !daemon->host_event || event_add(daemon->host_event, NULL) < 0)
+    daemon->counters = event_new(daemon->base, -1, EV_PERSIST, on_counters, daemon);
+    const struct timeval period = {.tv_sec = COUNTERS_S};
+    if (!daemon->timer || !daemon->inventory || !daemon->host_event || !daemon->counters ||
+        event_add(daemon->host_event, NULL) < 0 || event_add(daemon->counters, &period) < 0)
         return -ENOMEM;
     if (events_fd < 0)
         return 0;
@@ -402,6 +446,7 @@ int wiring_host(struct daemon *daemon, struct skr_error *error)
     skr_desired_listen(daemon->desired, skr_learn_changes, daemon->learn);
     skr_desired_listen(daemon->desired, on_changes, daemon);
     on_inventory(-1, 0, daemon);
+    on_counters(-1, 0, daemon);
     return 0;
 }
 

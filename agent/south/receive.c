@@ -43,7 +43,6 @@ static void send_hello(struct skr_session *session)
     struct skr_desired *desired = session->options.desired;
     struct utsname kernel;
     struct skr_uuid database_id = skr_desired_database_id(desired);
-    struct skr_digest_key key = skr_desired_digest_key(desired);
     if (skr_identity_next_session(session->options.identity, &session->number) < 0)
         skr_log(SKR_LOG_WARNING, "the session's number cannot be kept on disk", NULL);
     uname(&kernel);
@@ -60,8 +59,6 @@ static void send_hello(struct skr_session *session)
     hello->incarnation = skr_desired_incarnation(desired);
     hello->fastpath = skr_must(strdup(session->options.fastpath));
     skr_desired_tell_failing(desired, hello);
-    if (session->options.report)
-        hello->report_digest = skr_report_digest(session->options.report, &key);
     skr_session_send(session, envelope);
 }
 

@@ -31,6 +31,7 @@ struct skr_report {
     size_t dirty_count;
     uint64_t sequence;
     uint64_t dropped, rx_packets, tx_packets;
+    bool counted; /* they differ from what was told */
     void (*changed)(void *arg);
     void *changed_arg;
 };
@@ -254,9 +255,14 @@ void skr_report_interfaces(struct skr_report *report, const struct skr_host_inte
 
 void skr_report_counters(struct skr_report *report, uint64_t dropped, uint64_t rx_packets, uint64_t tx_packets)
 {
+    if (report->dropped == dropped && report->rx_packets == rx_packets && report->tx_packets == tx_packets)
+        return;
     report->dropped = dropped;
     report->rx_packets = rx_packets;
     report->tx_packets = tx_packets;
+    report->counted = true;
+    if (report->changed)
+        report->changed(report->changed_arg);
 }
 
 /* ---- telling ---- */
@@ -315,7 +321,7 @@ Skerry__V1__Envelope *skr_report_take(struct skr_report *report, bool whole)
 {
     if (whole)
         forget_gone_and_mark_all(report); /* who hears everything need not hear what was withdrawn */
-    if (!whole && report->dirty_count == 0)
+    if (!whole && report->dirty_count == 0 && !report->counted)
         return NULL;
     Skerry__V1__Envelope *envelope = skr_must(malloc(sizeof(*envelope)));
     skerry__v1__envelope__init(envelope);
@@ -327,6 +333,7 @@ Skerry__V1__Envelope *skr_report_take(struct skr_report *report, bool whole)
     out->dropped_packets = report->dropped;
     out->rx_packets = report->rx_packets;
     out->tx_packets = report->tx_packets;
+    report->counted = false;
     size_t size = 0;
     struct item *item, *next;
     HASH_ITER (hh, report->items, item, next) {
@@ -342,22 +349,4 @@ Skerry__V1__Envelope *skr_report_take(struct skr_report *report, bool whole)
             item_free(report, item);
     }
     return envelope;
-}
-
-uint64_t skr_report_digest(const struct skr_report *report, const struct skr_digest_key *key)
-{
-    uint64_t sum = 0;
-    for (const struct item *item = report->items; item; item = item->hh.next) {
-        struct skr_uuid id;
-        if (item->gone)
-            continue;
-        memcpy(id.bytes, item->key.id, sizeof(id.bytes));
-        for (size_t i = 0; i < item->count; i++) {
-            size_t size = protobuf_c_message_get_packed_size(item->messages[i]);
-            SKR_CLEANUP(skr_free_cleanup) uint8_t *packed = skr_must(malloc(size + 1));
-            protobuf_c_message_pack(item->messages[i], packed);
-            sum += skr_digest_object(key, item->key.kind, &id, packed, size);
-        }
-    }
-    return sum;
 }

@@ -6,7 +6,6 @@
 #include "agent/drift/drift.h"
 #include "agent/host/host.h"
 #include "agent/learn/learn.h"
-#include <skerry/digest.h>
 
 #define SKR_REPORT_ITEMS_MAX 262144
 
@@ -26,13 +25,11 @@ void skr_report_claim(struct skr_report *report, const struct skr_uuid *adapter_
                       bool present);
 /* The whole inventory; told when it differs from the last one. */
 void skr_report_interfaces(struct skr_report *report, const struct skr_host_interface *interfaces, size_t count);
-/* Counters travel with the next report and cause none. */
+/* Counters travel with every report, and make one of their own when they differ: call it now and then. */
 void skr_report_counters(struct skr_report *report, uint64_t dropped, uint64_t rx_packets, uint64_t tx_packets);
 
 /* What is to be told now, as much as fits a frame, or NULL: nothing. `whole`: everything, and what does not fit comes
  * as differences after it. What was taken counts as told; a connection that ends starts with `whole` again. */
 Skerry__V1__Envelope *skr_report_take(struct skr_report *report, bool whole);
-/* Sum over what is reported, like a scope's digest. */
-uint64_t skr_report_digest(const struct skr_report *report, const struct skr_digest_key *key);
 /* An interface as the protocol has it; the caller frees the message. */
 Skerry__V1__Interface *skr_report_interface_message(const struct skr_host_interface *interface);

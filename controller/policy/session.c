@@ -140,7 +140,6 @@ static void send_welcome(struct skr_policy *policy, const struct session *sessio
     welcome.digest_key_1 = policy->options.digest_key.k1;
     welcome.rolled_back = session->state == SESSION_HELD;
     welcome.keepalive_ms = policy->options.keepalive_ms;
-    welcome.report_all = true; /* reports are not kept in a form that has a digest */
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_WELCOME;
     envelope.welcome = &welcome;
     skr_policy_session_send(policy, session, &envelope);

@@ -1,5 +1,34 @@
-#include "controller/south/south.h"
+#include "controller/south/private.h"
 #include <inttypes.h>
+
+/* What each connected host told last; gone with its session. */
+static void print_hosts(struct skr_south *south, FILE *out)
+{
+    static const struct {
+        const char *name, *type, *help;
+        size_t offset;
+    } metrics[] = {
+            {"skerry_host_dropped_packets_total", "counter", "Packets that a host's fast path dropped",
+             offsetof(struct skr_registry_counters, dropped_packets)},
+            {"skerry_host_rx_packets", "gauge", "Packets to the VMs that are bound on a host now",
+             offsetof(struct skr_registry_counters, rx_packets)},
+            {"skerry_host_tx_packets", "gauge", "Packets from the VMs that are bound on a host now",
+             offsetof(struct skr_registry_counters, tx_packets)},
+    };
+    size_t count;
+    SKR_CLEANUP(skr_free_cleanup) struct skr_registry_row *rows = skr_registry_rows(&south->registry, &count);
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(metrics) && count > 0; i++) {
+        fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help, metrics[i].name,
+                metrics[i].type);
+        for (size_t k = 0; k < count; k++) {
+            char id[SKR_UUID_TEXT_MAX];
+            uint64_t value;
+            memcpy(&value, (const char *)&rows[k].counters + metrics[i].offset, sizeof(value));
+            fprintf(out, "%s{host_id=\"%s\"} %" PRIu64 "\n", metrics[i].name, skr_uuid_format(&rows[k].host_id, id),
+                    value);
+        }
+    }
+}
 
 void skr_south_metrics(void *south, FILE *out)
 {
@@ -22,4 +51,5 @@ void skr_south_metrics(void *south, FILE *out)
     for (size_t i = 0; i < SKR_ARRAY_SIZE(metrics); i++)
         fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", metrics[i].name, metrics[i].help, metrics[i].name,
                 metrics[i].type, metrics[i].name, metrics[i].value);
+    print_hosts(south, out);
 }

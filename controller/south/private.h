@@ -46,6 +46,18 @@ int skr_registry_enter(struct skr_registry *registry, const struct skr_uuid *hos
                        uint64_t *ret_older);
 /* True when the session still was the host's. */
 bool skr_registry_leave(struct skr_registry *registry, const struct skr_uuid *host_id, uint64_t session);
+/* What the host's present session counts; `session` is another: nothing happens. */
+struct skr_registry_counters {
+    uint64_t dropped_packets, rx_packets, tx_packets;
+};
+void skr_registry_count(struct skr_registry *registry, const struct skr_uuid *host_id, uint64_t session,
+                        const struct skr_registry_counters *counters);
+/* Copies of all, in no order, for the caller to free; *ret_count of them. NULL: none. */
+struct skr_registry_row {
+    struct skr_uuid host_id;
+    struct skr_registry_counters counters;
+};
+struct skr_registry_row *skr_registry_rows(struct skr_registry *registry, size_t *ret_count);
 /* 0: none. */
 uint64_t skr_registry_find(struct skr_registry *registry, const struct skr_uuid *host_id);
 

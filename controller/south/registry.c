@@ -5,6 +5,7 @@ struct skr_registry_host {
     struct skr_uuid id;
     uint64_t session;
     uint64_t number; /* the agent's own count of its connections */
+    struct skr_registry_counters counters;
 };
 
 void skr_registry_init(struct skr_registry *registry)
@@ -76,4 +77,26 @@ uint64_t skr_registry_find(struct skr_registry *registry, const struct skr_uuid 
     uint64_t session = host ? host->session : 0;
     pthread_mutex_unlock(&registry->lock);
     return session;
+}
+
+void skr_registry_count(struct skr_registry *registry, const struct skr_uuid *host_id, uint64_t session,
+                        const struct skr_registry_counters *counters)
+{
+    pthread_mutex_lock(&registry->lock);
+    struct skr_registry_host *host = find(registry, host_id);
+    if (host && host->session == session)
+        host->counters = *counters;
+    pthread_mutex_unlock(&registry->lock);
+}
+
+struct skr_registry_row *skr_registry_rows(struct skr_registry *registry, size_t *ret_count)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&registry->lock);
+    struct skr_registry_row *rows = calloc(HASH_COUNT(registry->hosts) + 1, sizeof(*rows));
+    for (const struct skr_registry_host *host = registry->hosts; rows && host; host = host->hh.next)
+        rows[count++] = (struct skr_registry_row){.host_id = host->id, .counters = host->counters};
+    pthread_mutex_unlock(&registry->lock);
+    *ret_count = count;
+    return rows;
 }

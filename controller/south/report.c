@@ -66,10 +66,42 @@ static int submit(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
     return 0;
 }
 
+/* Counters are kept with the session alone. */
+static void keep_counters(struct skr_peer *peer, const Skerry__V1__Report *report)
+{
+    const struct skr_registry_counters counters = {.dropped_packets = report->dropped_packets,
+                                                   .rx_packets = report->rx_packets,
+                                                   .tx_packets = report->tx_packets};
+    skr_registry_count(&peer->worker->south->registry, &peer->host_id, peer->session, &counters);
+}
+
+static bool has_counters_alone(const Skerry__V1__Report *report)
+{
+    return !report->whole && !report->n_learned && !report->n_interfaces && !report->n_drift && !report->n_bindings &&
+           !report->n_claims;
+}
+
+static void answer(struct skr_peer *peer, uint64_t sequence, Skerry__V1__ReportAccepted *accepted)
+{
+    Skerry__V1__ReportAccepted empty = SKERRY__V1__REPORT_ACCEPTED__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    empty.sequence = sequence;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_REPORT_ACCEPTED;
+    envelope.report_accepted = accepted ? accepted : &empty;
+    skr_peer_send(peer, &envelope);
+}
+
 void skr_report_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
 {
+    keep_counters(peer, envelope->report);
     /* In a rolled back database nothing may change until somebody has looked; the agent keeps what is not accepted. */
     if (!peer->policy_open) {
+        skr_envelope_free(envelope);
+        return;
+    }
+    if (has_counters_alone(envelope->report)) {
+        atomic_fetch_add_explicit(&peer->worker->south->counters.reports, 1, memory_order_relaxed);
+        answer(peer, envelope->report->sequence, NULL);
         skr_envelope_free(envelope);
         return;
     }
@@ -98,16 +130,6 @@ void skr_report_retry(struct skr_peer *peer)
     go_on(peer);
 }
 
-static void accept_report(struct skr_peer *peer, struct report *report)
-{
-    Skerry__V1__ReportAccepted empty = SKERRY__V1__REPORT_ACCEPTED__INIT;
-    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
-    empty.sequence = report->envelope->report->sequence;
-    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_REPORT_ACCEPTED;
-    envelope.report_accepted = report->model.accepted ? report->model.accepted : &empty;
-    skr_peer_send(peer, &envelope);
-}
-
 void skr_report_written(struct skr_worker *worker, uint64_t session, void *request)
 {
     struct report *report = request;
@@ -116,7 +138,7 @@ void skr_report_written(struct skr_worker *worker, uint64_t session, void *reque
         bool was_full = peer->reports == SKR_SOUTH_REPORTS_MAX;
         peer->reports--;
         if (report->result == 0)
-            accept_report(peer, report);
+            answer(peer, report->envelope->report->sequence, report->model.accepted);
         else /* not answered it would be lost until the next connection: end this one, the agent tells everything again
               */
             skr_peer_goodbye(peer, "report_failed", 2000);

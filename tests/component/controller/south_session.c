@@ -102,6 +102,7 @@ Test(south_session, reports_are_accepted_one_by_one)
         Skerry__V1__Report report = SKERRY__V1__REPORT__INIT;
         Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
         report.sequence = i;
+        report.whole = true;
         envelope.body_case = SKERRY__V1__ENVELOPE__BODY_REPORT;
         envelope.report = &report;
         wire_send(&wire, &envelope);
@@ -111,6 +112,52 @@ Test(south_session, reports_are_accepted_one_by_one)
         cr_assert_eq(accepted->report_accepted->sequence, i);
         skr_envelope_free(accepted);
     }
+    wire_close(&wire);
+    agent_done(&agent);
+}
+
+/* What the lines of /metrics say of hosts; the caller frees it. */
+static char *metrics(void)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    skr_south_metrics(scene.south, out);
+    fclose(out);
+    return text;
+}
+
+Test(south_session, counters_are_shown_and_not_written)
+{
+    struct agent agent;
+    struct wire wire;
+    char id[SKR_UUID_TEXT_MAX], line[128];
+    Skerry__V1__Report report = SKERRY__V1__REPORT__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    struct skr_store_stats before, after;
+    enrol(&agent);
+    wire_session(&scene, &agent, &wire);
+    report.sequence = 9;
+    report.dropped_packets = 41;
+    report.rx_packets = 42;
+    report.tx_packets = 43;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_REPORT;
+    envelope.report = &report;
+    skr_store_stats(scene.store, &before);
+    for (int i = 0; i < 20; i++) {
+        wire_send(&wire, &envelope);
+        Skerry__V1__Envelope *accepted = wire_expect(&wire, SKERRY__V1__ENVELOPE__BODY_REPORT_ACCEPTED);
+        cr_assert_eq(accepted->report_accepted->sequence, 9);
+        skr_envelope_free(accepted);
+    }
+    skr_store_stats(scene.store, &after);
+    cr_assert_lt(after.writes - before.writes, 20); /* that the host was seen may be among them */
+    SKR_CLEANUP(skr_free_cleanup) char *text = metrics();
+    snprintf(line, sizeof(line), "skerry_host_dropped_packets_total{host_id=\"%s\"} 41\n",
+             skr_uuid_format(&agent.host_id, id));
+    cr_assert(strstr(text, line), "%s", text);
+    cr_assert(strstr(text, "skerry_host_rx_packets{"));
+    cr_assert(strstr(text, "} 43\n"));
     wire_close(&wire);
     agent_done(&agent);
 }
