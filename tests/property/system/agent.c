@@ -45,13 +45,24 @@ static void stand(struct sim_agent *agent, struct sim_pa *pa, bool stands)
                                 "no_uplink: the provider address does not stand on its uplink");
 }
 
+/* The object of an address was replaced: the address stays. */
+static bool stands_for_another(const struct sim_agent *agent, const struct skr_address *address)
+{
+    for (unsigned i = 0; i < agent->pa_count; i++)
+        if (agent->pas[i].done && skr_address_compare(&agent->pas[i].address, address) == 0)
+            return true;
+    return false;
+}
+
 static void on_provider_address(struct sim_agent *agent, const struct skr_desired_change *change)
 {
     const Skerry__V1__ProviderAddress *after = (const void *)change->after;
     for (unsigned i = 0; i < agent->pa_count; i++)
         if (skr_uuid_compare(&agent->pas[i].object_id, &change->id) == 0) {
-            skr_program_own_pa(agent->program, &agent->pas[i].address, 0, 0);
+            struct skr_address address = agent->pas[i].address;
             agent->pas[i] = agent->pas[--agent->pa_count];
+            if (!stands_for_another(agent, &address))
+                skr_program_own_pa(agent->program, &address, 0, 0);
         }
     if (!after)
         return;
@@ -233,7 +244,7 @@ void sim_agent_cut(struct sim_agent *agent)
         agent->first = (agent->first + 1) % SIM_FRAMES_MAX;
     }
     agent->number = 0;
-    agent->closing = false;
+    agent->closing = agent->swallowed = false;
     if (agent->session->bev)
         skr_session_disconnect(agent->session, "the connection ended");
 }
@@ -290,7 +301,10 @@ bool sim_agent_step(struct sim_agent *agent)
     agent->count--;
     cr_assert_eq(skr_frame_unpack(frame->data + SKR_FRAME_HEADER, frame->size - SKR_FRAME_HEADER, &envelope), 0);
     agent->cloud->counts.deltas += envelope->body_case == SKERRY__V1__ENVELOPE__BODY_DELTA;
-    skr_session_receive(agent->session, envelope);
+    bool swallow = envelope->body_case == SKERRY__V1__ENVELOPE__BODY_DELTA && cloud_chance(agent->cloud, 1);
+    agent->swallowed |= swallow;
+    if (!swallow)
+        skr_session_receive(agent->session, envelope);
     cr_assert(!agent->session->rolled_back, "seed %lu: nothing was set back", (unsigned long)agent->cloud->seed);
     if (agent->session->bev && (agent->count == 0 || cloud_chance(agent->cloud, 50)))
         skr_session_acknowledge(agent->session);

@@ -171,7 +171,10 @@ static void settle(struct cloud *cloud)
 
 void cloud_quiesce(struct cloud *cloud)
 {
-    for (int round = 0; round < 4; round++) {
+    for (int round = 0; round < 6; round++) {
+        for (unsigned i = 0; i < CLOUD_AGENTS; i++)
+            if (cloud->agents[i].swallowed)
+                sim_agent_disconnect(&cloud->agents[i], true);
         for (unsigned i = 0; i < CLOUD_AGENTS; i++)
             if (!cloud->agents[i].number && active_host(cloud, &cloud->agents[i]))
                 sim_agent_connect(&cloud->agents[i]);

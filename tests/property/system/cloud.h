@@ -43,6 +43,7 @@ struct sim_agent {
     /* The connection; 0: none. `ghost` is one that the controller still believes in. */
     uint64_t number, ghost;
     bool closing;
+    bool swallowed; /* a delta was lost inside the agent: only a resync or a new session mends that */
     struct skr_shared_bytes *frames[SIM_FRAMES_MAX];
     uint32_t first, count;
     /* The host. */

@@ -157,6 +157,7 @@ static void run_sequences(uint64_t first)
     cr_assert_gt(sum.reboots, SEQUENCES / 2);
     cr_assert_gt(sum.losses, SEQUENCES / 4);
     cr_assert_gt(sum.controllers, SEQUENCES / 2);
+    cr_assert_gt(sum.resyncs, SEQUENCES / 10);
     cr_assert_gt(sum.deltas, 20 * SEQUENCES);
     cr_assert_gt(sum.synced, 5 * SEQUENCES);
 }
