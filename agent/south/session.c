@@ -259,14 +259,16 @@ static void on_keepalive(evutil_socket_t fd, short what, void *arg)
         skr_session_disconnect(session, "the controller does not answer");
         return;
     }
-    if (skr_clock_monotonic_ns() - session->heard_ns > SKR_SESSION_SILENCE * session->keepalive_ms * SKR_NS_PER_MS) {
+    int64_t silent_ms = (skr_clock_monotonic_ns() - session->heard_ns) / SKR_NS_PER_MS;
+    int64_t left_ms = SKR_SESSION_SILENCE * session->keepalive_ms - silent_ms;
+    if (left_ms <= 0) {
         skr_session_disconnect(session, "the controller is silent");
         return;
     }
     Skerry__V1__Envelope *envelope = skr_session_envelope(SKERRY__V1__ENVELOPE__BODY_PING);
     envelope->ping->sequence = ++session->ping_sequence;
     skr_session_send(session, envelope);
-    skr_session_arm(session->keepalive, session->keepalive_ms);
+    skr_session_arm(session->keepalive, left_ms < session->keepalive_ms ? left_ms : session->keepalive_ms);
 }
 
 void skr_session_set_keepalive(struct skr_session *session, uint32_t ms)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define SILENCE 3 /* keepalives without a word end a session */
+
 struct skr_peer *skr_peer_find(struct skr_worker *worker, uint64_t session)
 {
     struct skr_peer *peer;
@@ -21,9 +23,17 @@ void skr_peer_uncount(struct skr_peer *peer)
     skr_acceptor_release(peer->worker->south);
 }
 
+/* To the next ping, or to the end of its patience when that is nearer. */
+static int64_t next_keepalive(const struct skr_peer *peer)
+{
+    int64_t period = peer->worker->south->keepalive_ms;
+    int64_t left = SILENCE * period - (skr_clock_monotonic_ns() - peer->heard_ns) / SKR_NS_PER_MS;
+    return left > 0 && left < period ? left + 1 : period;
+}
+
 void skr_peer_arm(struct skr_peer *peer)
 {
-    int64_t ms = peer->worker->south->keepalive_ms;
+    int64_t ms = next_keepalive(peer);
     if (peer->waiting)
         ms = SKR_SOUTH_RETRY_MS;
     else if (peer->state != SKR_PEER_OPEN)
@@ -299,14 +309,14 @@ static void ping(struct skr_peer *peer)
     skr_peer_send(peer, &envelope);
 }
 
-/* Who is heard needs no ping from us; who is not heard for three periods is gone. */
+/* Who is heard needs no ping from us; who is not heard for SILENCE of them is gone. */
 static void keep_alive(struct skr_peer *peer)
 {
     int64_t period_ns = peer->worker->south->keepalive_ms * SKR_NS_PER_MS;
     int64_t silent_ns = skr_clock_monotonic_ns() - peer->heard_ns;
     if (!(bufferevent_get_enabled(peer->bev) & EV_READ))
         return;
-    if (silent_ns >= 3 * period_ns) {
+    if (silent_ns >= SILENCE * period_ns) {
         skr_log(SKR_LOG_INFO, "session ended: silent", "session=%llu", (unsigned long long)peer->session);
         skr_peer_end(peer);
     } else if (silent_ns >= period_ns / 2) {

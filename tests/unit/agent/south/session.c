@@ -229,6 +229,36 @@ Test(session, leaves_a_silent_controller)
     stop();
 }
 
+#define PERIOD_MS 600
+
+static int64_t silent_ms;
+
+/* Heard for the last time between two ticks of the agent. */
+static bool one_more_word(struct controller *c, SSL *ssl, int connection)
+{
+    Skerry__V1__Envelope *envelope;
+    (void)c;
+    (void)connection;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, PERIOD_MS, false);
+    usleep(PERIOD_MS / 2 * 1000); /* the condition itself */
+    welcome(ssl, PERIOD_MS, false);
+    int64_t start_ns = skr_clock_monotonic_ns();
+    while ((envelope = controller_read(ssl)))
+        skr_envelope_free(envelope);
+    silent_ms = (skr_clock_monotonic_ns() - start_ns) / SKR_NS_PER_MS;
+    return false;
+}
+
+Test(session, leaves_after_three_silent_periods_and_not_after_four)
+{
+    start(one_more_word);
+    run();
+    cr_expect_geq(silent_ms, 3 * PERIOD_MS - 100, "%lld", (long long)silent_ms);
+    cr_expect_lt(silent_ms, 3 * PERIOD_MS + PERIOD_MS / 3, "%lld", (long long)silent_ms);
+    stop();
+}
+
 static bool outside_time(struct controller *c, SSL *ssl, int connection)
 {
     if (connection == 0) {
