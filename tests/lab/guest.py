@@ -34,10 +34,17 @@ exec setsid cttyhack sh
 def debian_kernel() -> pathlib.Path:
     """Debian's linux-image-cloud-amd64, unpacked: the directory with boot/ and lib/modules/. Downloaded once."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    depends = run("apt-cache", "depends", "linux-image-cloud-amd64").stdout
-    package = re.search(r"Depends:\s*(linux-image-\S+)", depends)
+
+    def find() -> re.Match | None:
+        depends = run("apt-cache", "depends", "linux-image-cloud-amd64", check=False).stdout
+        return re.search(r"Depends:\s*(linux-image-\S+)", depends)
+
+    package = find()
+    if not package:  # no package lists on this machine yet
+        run("apt-get", "update", "-qq", timeout=300)
+        package = find()
     if not package:
-        raise LabError("apt-cache knows no linux-image-cloud-amd64: run apt-get update")
+        raise LabError("apt knows no linux-image-cloud-amd64: Debian's main archive is not among its sources")
     target = CACHE / package.group(1)
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
