@@ -10,6 +10,8 @@ from lab import ROOT, Lab, run, two_tenants, wait_for
 from traffic import Stream
 
 
+RECONNECT_S = 45  # an agent that found nobody for long tries again after at most 30 s
+
 
 @pytest.fixture(scope="module")
 def lab():
@@ -45,7 +47,7 @@ def test_controller_killed_and_restarted_5_times(lab):
             lab.controller.start()
             lab.wait_ready()
             for host in lab.hosts.values():
-                wait_for(f"{host.name} is back", host.online)
+                wait_for(f"{host.name} is back", host.online, timeout=RECONNECT_S)
         sent, lost = running.stop()
     assert lost == 0, f"{lost} of {sent}: {running.missing}"
 
@@ -65,7 +67,7 @@ def test_a_minute_without_a_controller(lab):
     lab.controller.start()
     lab.wait_ready()
     for each in lab.hosts.values():
-        wait_for(f"{each.name} is back", each.online)
+        wait_for(f"{each.name} is back", each.online, timeout=RECONNECT_S)
 
 
 def test_agent_starts_from_cache_while_the_controller_is_away(lab):
@@ -82,7 +84,7 @@ def test_agent_starts_from_cache_while_the_controller_is_away(lab):
     lab.controller.start()
     lab.wait_ready()
     for each in lab.hosts.values():
-        wait_for(f"{each.name} is back", each.online)
+        wait_for(f"{each.name} is back", each.online, timeout=RECONNECT_S)
 
 
 def test_another_build_of_the_programs_in_place(lab):
