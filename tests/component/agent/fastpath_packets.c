@@ -173,6 +173,31 @@ static void take_reason(void *arg, uint32_t reason, uint32_t ifindex, uint64_t c
     ((uint64_t *)arg)[reason] += count;
 }
 
+/* A frame that fits the subnet, but is longer than the kernel makes room in: told as what it is, and the host goes on.
+ */
+Test(fastpath_packets, encapsulation_the_kernel_refuses)
+{
+    struct two_hosts_options options = {0};
+    uint64_t reasons[SKR_DROP_REASON_COUNT] = {0};
+    struct skr_abi_subnet subnet;
+    uint32_t vsid = two_hosts_guests[0].vsid;
+
+    two_hosts_open(&lab, &options);
+    cr_assert_eq(lab.hosts[0]->ops->get(lab.hosts[0], SKR_TABLE_SUBNETS, &vsid, &subnet), 0);
+    subnet.mtu = 40000;
+    cr_assert_eq(lab.hosts[0]->ops->put(lab.hosts[0], SKR_TABLE_SUBNETS, &vsid, &subnet), 0);
+    programs_shell(
+            "ip netns exec h1 sh -c 'for p in $(ip -o link | cut -d: -f2 | cut -d@ -f1); do ip link set $p mtu 40000; "
+            "done 2>/dev/null; true'");
+    programs_shell("ip netns exec a ip link set eth0 mtu 40000");
+    programs_shell("ip netns exec a ping -q -c 2 -i 0.05 -W 1 -M do -s 20000 10.0.0.6 >/dev/null; true");
+    two_hosts_enter("h1");
+    lab.hosts[0]->ops->drops(lab.hosts[0], take_reason, reasons);
+    cr_assert_eq(reasons[SKR_DROP_ENCAPSULATION_FAILED], 2);
+    expect_ping("a", "10.0.0.6", "");
+    two_hosts_close(&lab);
+}
+
 /* Another load of the programs under a running ping: nothing is lost. */
 Test(fastpath_packets, replacement_in_place)
 {
