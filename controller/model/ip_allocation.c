@@ -175,18 +175,7 @@ static int count(struct skr_txn *txn, const struct skr_uuid *pool_id, int alloca
 int skr_ip_find(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
                 struct skr_object **ret, struct skr_error *error)
 {
-    struct skr_statement *statement;
-    int r = skr_txn_query(txn, &allocation_at, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, pool_id);
-    skr_bind_address(statement, 2, address);
-    r = skr_step(statement, error);
-    struct skr_uuid id = r > 0 ? skr_column_uuid(statement, 0) : (struct skr_uuid){0};
-    skr_statement_reset(statement);
-    if (r <= 0)
-        return r < 0 ? r : -ENOENT;
-    return skr_fetch(txn, SKR_IP_ALLOCATION, &id, ret, error);
+    return skr_fetch_by_address(txn, &allocation_at, SKR_IP_ALLOCATION, pool_id, address, ret, error);
 }
 
 static int insert(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,

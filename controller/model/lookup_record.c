@@ -9,18 +9,7 @@ static const struct skr_query of_address = {
 int skr_lookup_record_find(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
                            struct skr_object **ret, struct skr_error *error)
 {
-    struct skr_statement *statement;
-    int r = skr_txn_query(txn, &of_address, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, vm_subnet_id);
-    skr_bind_address(statement, 2, address);
-    r = skr_step(statement, error);
-    struct skr_uuid id = r > 0 ? skr_column_uuid(statement, 0) : (struct skr_uuid){0};
-    skr_statement_reset(statement);
-    if (r <= 0)
-        return r < 0 ? r : -ENOENT;
-    return skr_fetch(txn, SKR_LOOKUP_RECORD, &id, ret, error);
+    return skr_fetch_by_address(txn, &of_address, SKR_LOOKUP_RECORD, vm_subnet_id, address, ret, error);
 }
 
 /* Takes over what the record shows of its adapter. */

@@ -58,6 +58,24 @@ int skr_fetch(struct skr_txn *txn, enum skr_resource_id resource, const struct s
                          skr_resource_get(resource)->name, skr_uuid_format(id, text));
 }
 
+int skr_fetch_by_address(struct skr_txn *txn, const struct skr_query *query, enum skr_resource_id resource,
+                         const struct skr_uuid *parent, const struct skr_address *address, struct skr_object **ret,
+                         struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, query, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, parent);
+    skr_bind_address(statement, 2, address);
+    r = skr_step(statement, error);
+    struct skr_uuid id = r > 0 ? skr_column_uuid(statement, 0) : (struct skr_uuid){0};
+    skr_statement_reset(statement);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return skr_fetch(txn, resource, &id, ret, error);
+}
+
 bool skr_write_changes(const struct skr_write *write, int field)
 {
     return !write->before || !write->after ||

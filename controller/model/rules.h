@@ -73,6 +73,10 @@ char *skr_pointer(char out[static SKR_ERROR_POINTER_MAX], const char *field, uns
 /* A row that must be there: -ENOENT becomes INTERNAL. */
 int skr_fetch(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id, struct skr_object **ret,
               struct skr_error *error);
+/* The row whose id `query` (of one UUID and one address) names; -ENOENT without an error when it names none. */
+int skr_fetch_by_address(struct skr_txn *txn, const struct skr_query *query, enum skr_resource_id resource,
+                         const struct skr_uuid *parent, const struct skr_address *address, struct skr_object **ret,
+                         struct skr_error *error);
 /* True on create, or when an update touches the field. */
 bool skr_write_changes(const struct skr_write *write, int field);
 bool skr_uuid_equal(const struct skr_uuid *a, const struct skr_uuid *b);
