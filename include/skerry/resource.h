@@ -64,7 +64,14 @@ enum skr_kind {
     SKR_KIND_SECRET    /* no column: shown once in the answer to a create, never again */
 };
 
-enum skr_role { SKR_ROLE_NOBODY, SKR_ROLE_ADMIN, SKR_ROLE_TENANT, SKR_ROLE_ANY };
+/* For whom a table reserves a resource, a field or an action. */
+enum skr_role {
+    SKR_ROLE_NOBODY,
+    SKR_ROLE_ADMIN,  /* administrators alone; as reader: administrators and auditors */
+    SKR_ROLE_FABRIC, /* and fabric operators */
+    SKR_ROLE_TENANT, /* administrators and the tenant's own administrators */
+    SKR_ROLE_ANY     /* whoever may write (read) the resource */
+};
 
 /* Flags of a field. */
 enum {
@@ -119,6 +126,7 @@ struct skr_resource {
     const char *table;      /* "vm_network" */
     const char *help;
     enum skr_scope scope;
+    enum skr_role writer, reader; /* who may create, change and delete; who may list, read and watch */
     unsigned flags;
     int name_parent;       /* field that scopes the name's uniqueness (SKR_FIELD_TENANT_ID, a reference), -1 = global */
     int name_other_parent; /* the field that does where name_parent is null; 0 = none */
