@@ -54,22 +54,29 @@ enum skr_route_kind { SKR_ROUTE_FIXED, SKR_ROUTE_COLLECTION, SKR_ROUTE_OBJECT, S
 
 typedef void skr_http_step_fn(struct skr_http_request *request);
 
-/* Addresses that no resource table makes. A path that ends in '/' takes one more word. */
+/* Addresses that no resource table makes: one row an address and method, those of one address next to each other. A
+ * path that ends in '/' takes one more word. Routing, authorization and OpenAPI come from this table alone. */
 struct skr_fixed_route {
     const char *path;
     const char *word; /* name of that word */
+    enum skr_http_method method;
+    enum skr_role role; /* who may use it (skr_role_allows); NOBODY: it needs no token */
     const char *help;
-    bool open; /* needs no token */
-    const char *const *parameters;
-    skr_http_step_fn *handle; /* all are GET */
+    const char *const *parameters; /* of the query */
+    const char *body_media;        /* of the request's body, NULL: application/json */
+    const char *body;              /* JSON schema of the request's body as JSON text; NULL: it takes none */
+    unsigned status;               /* of success */
+    const char *answer_media;      /* of the answer, NULL: application/json */
+    const char *answer;            /* JSON schema of a successful answer as JSON text; NULL: it has no body */
+    skr_http_step_fn *handle;
 };
 extern const struct skr_fixed_route skr_fixed_routes[];
 extern const unsigned skr_fixed_route_count;
 
 struct skr_route {
     enum skr_route_kind kind;
-    unsigned methods; /* set of enum skr_http_method */
-    const struct skr_fixed_route *fixed;
+    unsigned methods;                    /* set of enum skr_http_method */
+    const struct skr_fixed_route *fixed; /* the first row of the address; see skr_route_take_method */
     const struct skr_resource *resource;
     const struct skr_action *action;
     struct skr_uuid id;
@@ -77,6 +84,8 @@ struct skr_route {
 };
 /* NOT_FOUND with a sentence that names the nearest address. */
 int skr_route_find(const char *path, struct skr_route *ret, struct skr_error *error);
+/* False: the address does not take the method. */
+bool skr_route_take_method(struct skr_route *route, enum skr_http_method method);
 enum skr_http_method skr_http_method_parse(const char *text);
 /* "GET, POST": for the Allow header and messages. */
 #define SKR_HTTP_METHODS_TEXT_MAX 40

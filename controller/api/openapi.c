@@ -1,5 +1,6 @@
 #include "controller/api/http.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -228,7 +229,7 @@ static json_t *operation(const struct skr_route *route, enum skr_http_method met
     json_object_set_new(problem, "description", json_string("A problem (RFC 9457)"));
     json_object_set_new(answers, "default", problem);
     json_object_set_new(made, "responses", answers);
-    if (route->kind == SKR_ROUTE_FIXED && route->fixed->open)
+    if (route->kind == SKR_ROUTE_FIXED && route->fixed->role == SKR_ROLE_NOBODY)
         json_object_set_new(made, "security", json_array());
     return made;
 }
@@ -303,17 +304,57 @@ static void add_actions(json_t *paths, const struct skr_resource *resource)
     }
 }
 
+static const char controller_schema[] =
+        "{\"type\": \"object\", \"additionalProperties\": false,"
+        " \"required\": [\"version\", \"database_id\", \"south_address\", \"authority_key_hash\", \"revision\","
+        " \"rolled_back\"],"
+        " \"properties\": {\"version\": {\"type\": \"string\"},"
+        " \"database_id\": {\"type\": \"string\", \"format\": \"uuid\"},"
+        " \"south_address\": {\"type\": \"string\"}, \"authority_key_hash\": {\"type\": \"string\"},"
+        " \"revision\": {\"type\": \"integer\"}, \"rolled_back\": {\"type\": \"boolean\"}}}";
+static const char write_realization_schema[] =
+        "{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"state\", \"hosts\", \"revision\"],"
+        " \"properties\": {\"state\": {\"enum\": [\"pending\", \"realized\", \"failed\"]},"
+        " \"hosts\": {\"type\": \"object\"}, \"revision\": {\"type\": \"integer\"}}}";
+
+static json_t *schema_text(const char *text)
+{
+    json_t *schema = json_loads(text, 0, NULL);
+    if (!schema)
+        abort(); /* a test reads every one */
+    return schema;
+}
+
+static json_t *fixed_operation(const struct skr_fixed_route *fixed)
+{
+    struct skr_route route = {.kind = SKR_ROUTE_FIXED, .fixed = fixed};
+    char status[8];
+    json_t *body =
+            fixed->body ? content(fixed->body_media ? fixed->body_media : "application/json", schema_text(fixed->body))
+                        : NULL;
+    json_t *good = fixed->answer ? content(fixed->answer_media ? fixed->answer_media : "application/json",
+                                           schema_text(fixed->answer))
+                                 : json_object();
+    json_object_set_new(good, "description", json_string(fixed->answer ? "The answer" : "Done"));
+    snprintf(status, sizeof(status), "%u", fixed->status);
+    return operation(&route, fixed->method, fixed->help, body, status, good);
+}
+
 static void add_fixed(json_t *paths)
 {
     for (unsigned i = 0; i < skr_fixed_route_count; i++) {
         const struct skr_fixed_route *fixed = &skr_fixed_routes[i];
-        struct skr_route route = {.kind = SKR_ROUTE_FIXED, .fixed = fixed};
-        char path[128];
+        char path[128], method[SKR_HTTP_METHODS_TEXT_MAX];
         snprintf(path, sizeof(path), fixed->word ? "%s{%s}" : "%s%s", fixed->path, fixed->word ? fixed->word : "");
-        json_object_set_new(
-                paths, path,
-                json_pack("{s:o}", "get",
-                          operation(&route, SKR_HTTP_GET, fixed->help, NULL, "200", answer("The answer", NULL))));
+        skr_http_methods_format(fixed->method, method);
+        for (char *at = method; *at; at++)
+            *at = (char)tolower((unsigned char)*at);
+        json_t *operations = json_object_get(paths, path);
+        if (!operations) {
+            operations = json_object();
+            json_object_set_new(paths, path, operations);
+        }
+        json_object_set_new(operations, method, fixed_operation(fixed));
     }
 }
 
@@ -337,6 +378,8 @@ char *skr_openapi_text(void)
                                   "properties", "type", "type", "string", "title", "type", "string", "status", "type",
                                   "integer", "detail", "type", "string", "errors", "type", "array", "request_id",
                                   "type", "string"));
+    json_object_set_new(schemas, "controller", schema_text(controller_schema));
+    json_object_set_new(schemas, "write-realization", schema_text(write_realization_schema));
     json_t *root = json_pack("{s:s,s:{s:s,s:s,s:s},s:[{s:[]}],s:o,s:{s:o,s:{s:{s:s,s:s}}}}", "openapi", "3.1.0", "info",
                              "title", "Skerry", "version", SKR_VERSION, "description",
                              "Software-defined networking for virtualization hosts", "security", "bearer", "paths",

@@ -158,6 +158,14 @@ static int judge_body_headers(struct skr_http_request *request)
     if (length && strtoull(length, NULL, 10) > SKR_HTTP_BODY_MAX)
         return skr_error_set(&request->error, SKR_ERROR_TOO_LARGE, "The body has %.20s bytes; at most %d are taken",
                              length, SKR_HTTP_BODY_MAX);
+    const struct skr_fixed_route *fixed = request->route.fixed;
+    if (fixed && fixed->body_media) {
+        if (!type || !is_media_type(type, fixed->body_media))
+            return skr_error_set(&request->error, SKR_ERROR_MEDIA_TYPE,
+                                 "%s takes another body; send it with Content-Type: %s", fixed->path,
+                                 fixed->body_media);
+        return 0;
+    }
     if (type && !is_media_type(type, "application/json") &&
         !(request->method == SKR_HTTP_PATCH && is_media_type(type, "application/merge-patch+json")))
         return skr_error_set(&request->error, SKR_ERROR_MEDIA_TYPE,
@@ -172,7 +180,7 @@ static int judge_route(struct skr_http_request *request, const char *path, const
     if (r < 0)
         return r;
     request->method = skr_http_method_parse(method);
-    if (!(request->route.methods & request->method)) {
+    if (!skr_route_take_method(&request->route, request->method)) {
         char allowed[SKR_HTTP_METHODS_TEXT_MAX];
         return skr_error_set(&request->error, SKR_ERROR_METHOD, "%.100s does not take %.20s; it takes %s", path, method,
                              skr_http_methods_format(request->route.methods, allowed));
@@ -191,13 +199,17 @@ static int judge(struct skr_http_request *request, const char *path, const char 
     int r = judge_route(request, path, method);
     if (r < 0)
         return r;
-    if (!(request->route.kind == SKR_ROUTE_FIXED && request->route.fixed->open)) {
+    const struct skr_fixed_route *fixed = request->route.fixed;
+    if (!fixed || fixed->role != SKR_ROLE_NOBODY) {
         r = skr_http_authenticate(request, &request->error);
         if (r < 0)
             return r;
         if (!skr_http_limits_take(request->api->limits, &request->principal.token_id, request->started_ns))
             return skr_error_set(&request->error, SKR_ERROR_TOO_MANY,
                                  "This token sends more requests than one may; wait as Retry-After says");
+        if (fixed && !skr_role_allows(fixed->role, request->principal.role))
+            return skr_error_set(&request->error, SKR_ERROR_FORBIDDEN, "Your role does not reach as far as %s",
+                                 fixed->path);
     }
     r = judge_query(request);
     if (r < 0)

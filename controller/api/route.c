@@ -16,17 +16,31 @@ static const char *const write_parameters[] = {"dry_run", "wait", "timeout", "fi
 static const char *const delete_parameters[] = {"dry_run", "wait", "timeout", NULL};
 static const char *const action_parameters[] = {"wait", "timeout", NULL};
 
+#define TEXT "{\"type\": \"string\"}"
+
+/* clang-format off */
 const struct skr_fixed_route skr_fixed_routes[] = {
-        {"/healthz", NULL, "Is the process alive", true, no_parameters, skr_http_healthz},
-        {"/readyz", NULL, "Is it ready for requests", true, no_parameters, skr_http_readyz},
-        {"/metrics", NULL, "Counters as Prometheus text", false, no_parameters, skr_http_metrics},
-        {"/v1/openapi.json", NULL, "This description", true, no_parameters, skr_http_openapi},
-        {"/v1/controller", NULL, "Version, database and what join commands need", false, no_parameters,
-         skr_http_controller},
-        {"/v1/watch", NULL, "Changes of objects as Server-Sent Events", false, watch_parameters, skr_http_watch},
-        {"/v1/realizations/", "revision", "Has a write been applied on every host that needs it", false,
-         realization_parameters, skr_http_realization},
+        {.path = "/healthz", .method = SKR_HTTP_GET, .help = "Is the process alive", .parameters = no_parameters,
+         .status = 200, .answer_media = "text/plain", .answer = TEXT, .handle = skr_http_healthz},
+        {.path = "/readyz", .method = SKR_HTTP_GET, .help = "Is it ready for requests", .parameters = no_parameters,
+         .status = 200, .answer_media = "text/plain", .answer = TEXT, .handle = skr_http_readyz},
+        {.path = "/metrics", .method = SKR_HTTP_GET, .role = SKR_ROLE_ADMIN, .help = "Counters as Prometheus text",
+         .parameters = no_parameters, .status = 200, .answer_media = "text/plain", .answer = TEXT,
+         .handle = skr_http_metrics},
+        {.path = "/v1/openapi.json", .method = SKR_HTTP_GET, .help = "This description", .parameters = no_parameters,
+         .status = 200, .answer = "{\"type\": \"object\"}", .handle = skr_http_openapi},
+        {.path = "/v1/controller", .method = SKR_HTTP_GET, .role = SKR_ROLE_ANY,
+         .help = "Version, database and what join commands need", .parameters = no_parameters, .status = 200,
+         .answer = "{\"$ref\": \"#/components/schemas/controller\"}", .handle = skr_http_controller},
+        {.path = "/v1/watch", .method = SKR_HTTP_GET, .role = SKR_ROLE_ANY,
+         .help = "Changes of objects as Server-Sent Events", .parameters = watch_parameters, .status = 200,
+         .answer_media = "text/event-stream", .answer = TEXT, .handle = skr_http_watch},
+        {.path = "/v1/realizations/", .word = "revision", .method = SKR_HTTP_GET, .role = SKR_ROLE_ANY,
+         .help = "Has a write been applied on every host that needs it", .parameters = realization_parameters,
+         .status = 200, .answer = "{\"$ref\": \"#/components/schemas/write-realization\"}",
+         .handle = skr_http_realization},
 };
+/* clang-format on */
 const unsigned skr_fixed_route_count = SKR_ARRAY_SIZE(skr_fixed_routes);
 
 static const struct {
@@ -87,23 +101,42 @@ const char *const *skr_route_parameters(const struct skr_route *route, enum skr_
     return no_parameters;
 }
 
+static bool is_at(const struct skr_fixed_route *fixed, const char *path)
+{
+    size_t length = strlen(fixed->path);
+    if (strncmp(path, fixed->path, length) != 0)
+        return false;
+    return fixed->word ? path[length] && !strchr(path + length, '/') : !path[length];
+}
+
 static bool find_fixed(const char *path, struct skr_route *ret)
 {
+    struct skr_route route = {.kind = SKR_ROUTE_FIXED};
     for (unsigned i = 0; i < skr_fixed_route_count; i++) {
-        const struct skr_fixed_route *route = &skr_fixed_routes[i];
-        size_t length = strlen(route->path);
-        bool takes_word = route->word != NULL;
-        if (strncmp(path, route->path, length) != 0 || (!takes_word && path[length]))
+        const struct skr_fixed_route *fixed = &skr_fixed_routes[i];
+        if (!is_at(fixed, path))
             continue;
-        if (takes_word && (!path[length] || strchr(path + length, '/')))
-            continue;
-        *ret = (struct skr_route){.kind = SKR_ROUTE_FIXED,
-                                  .methods = SKR_HTTP_GET,
-                                  .fixed = route,
-                                  .word = takes_word ? path + length : NULL};
-        return true;
+        if (!route.fixed)
+            route.fixed = fixed;
+        if (strcmp(route.fixed->path, fixed->path) == 0)
+            route.methods |= fixed->method;
+        if (fixed->word)
+            route.word = path + strlen(fixed->path);
     }
-    return false;
+    if (!route.fixed)
+        return false;
+    *ret = route;
+    return true;
+}
+
+bool skr_route_take_method(struct skr_route *route, enum skr_http_method method)
+{
+    if (!(route->methods & method))
+        return false;
+    if (route->kind == SKR_ROUTE_FIXED)
+        while (route->fixed->method != method)
+            route->fixed++;
+    return true;
 }
 
 /* No address at all: say which one is near. */

@@ -48,9 +48,31 @@ Test(route, views_are_read_and_tokens_are_not_changed)
 
 Test(route, fixed_addresses_and_their_word)
 {
-    cr_assert(found("/healthz").fixed->open);
-    cr_assert_not(found("/metrics").fixed->open);
+    cr_assert_eq(found("/healthz").fixed->role, SKR_ROLE_NOBODY);
+    cr_assert_neq(found("/metrics").fixed->role, SKR_ROLE_NOBODY);
     cr_assert_str_eq(found("/v1/realizations/17").word, "17");
+}
+
+Test(route, every_row_of_a_fixed_address_is_reached_by_its_method)
+{
+    for (unsigned i = 0; i < skr_fixed_route_count; i++) {
+        const struct skr_fixed_route *fixed = &skr_fixed_routes[i];
+        char path[160];
+        snprintf(path, sizeof(path), "%s%s", fixed->path, fixed->word ? "17" : "");
+        struct skr_route route = found(path);
+        cr_assert(skr_route_take_method(&route, fixed->method), "%s", path);
+        cr_assert_eq(route.fixed, fixed, "%s", path);
+        cr_assert(fixed->help && fixed->parameters && fixed->handle && fixed->status, "%s", path);
+        const char *const schemas[] = {fixed->body, fixed->answer};
+        for (size_t s = 0; s < SKR_ARRAY_SIZE(schemas); s++) {
+            json_t *schema = schemas[s] ? json_loads(schemas[s], 0, NULL) : NULL;
+            cr_assert(!schemas[s] || json_is_object(schema), "%s: %s", path, schemas[s]);
+            json_decref(schema);
+        }
+    }
+    struct skr_route route = found("/healthz");
+    cr_assert_not(skr_route_take_method(&route, SKR_HTTP_POST));
+    cr_assert_not(skr_route_take_method(&route, SKR_HTTP_OTHER));
 }
 
 Test(route, refuses_and_leaves_the_output_alone)
