@@ -63,6 +63,7 @@ void skr_realization_table_free(struct skr_realization_table *table)
     for (struct realization_write *write; (write = skr_id_map_next(&table->writes, &cursor));) {
         skr_realization_needs_unref(write->needs);
         free(write->pairs);
+        free(write->objects);
         free(write);
     }
     skr_id_map_done(&table->writes);
@@ -75,6 +76,7 @@ void skr_realization_table_free(struct skr_realization_table *table)
     pthread_mutex_destroy(&table->hosts_lock);
     pthread_mutex_destroy(&table->writes_lock);
     pthread_cond_destroy(&table->fired);
+    free(table->changes);
     free(table);
 }
 

@@ -61,7 +61,42 @@ static void write_forget(struct skr_realization_table *table, struct realization
 {
     skr_id_map_remove(&table->writes, 0, &write->key.id);
     skr_realization_needs_unref(write->needs);
+    free(write->objects);
     free(write);
+}
+
+static enum skr_realization_state write_state(const struct realization_write *write)
+{
+    return write->unclean_pairs == 0  ? SKR_REALIZATION_REALIZED
+           : write->failed_pairs != 0 ? SKR_REALIZATION_FAILED
+                                      : SKR_REALIZATION_PENDING;
+}
+
+static void write_tell(struct skr_realization_table *table, struct realization_write *write,
+                       enum skr_realization_state state)
+{
+    if (write->told == state)
+        return;
+    write->told = state;
+    for (size_t i = 0; i < write->object_count; i++)
+        skr_realization_tell(table, write->objects[i].resource, &write->objects[i].id);
+}
+
+/* Nothing is outstanding any more; its counts still answer for a while. writes_lock held. */
+static void write_resolve(struct skr_realization_table *table, struct realization_write *write)
+{
+    write->resolved = true;
+    free(SKR_TAKE(write->objects));
+    write->object_count = 0;
+    TAILQ_REMOVE(&table->unresolved, write, link);
+    table->unresolved_count--;
+    TAILQ_INSERT_TAIL(&table->resolved, write, link);
+    if (++table->resolved_count > SKR_REALIZATION_RESOLVED_MAX) {
+        struct realization_write *oldest = TAILQ_FIRST(&table->resolved);
+        TAILQ_REMOVE(&table->resolved, oldest, link);
+        table->resolved_count--;
+        write_forget(table, oldest);
+    }
 }
 
 /* Looks at writes whose pairs changed: realized ones settle, failed ones tell who waits. */
@@ -71,38 +106,28 @@ static void writes_settle(struct skr_realization_table *table, struct realizatio
 
     while ((write = TAILQ_FIRST(judged))) {
         struct realization_waits waits = LIST_HEAD_INITIALIZER(waits);
+        enum skr_realization_state state = write_state(write);
         struct skr_realization now;
 
         TAILQ_REMOVE(judged, write, finished_link);
         write->judged = false;
-        bool realized = write->unclean_pairs == 0;
+        write_tell(table, write, state);
         pthread_mutex_lock(&table->writes_lock);
         bool waited_for = !LIST_EMPTY(&write->waits);
         pthread_mutex_unlock(&table->writes_lock);
-        if (!realized && !waited_for)
+        if (state == SKR_REALIZATION_PENDING || (state == SKR_REALIZATION_FAILED && !waited_for))
             continue;
         skr_realization_summarize(table, write->needs, NULL, &now);
-        if (!realized && now.state != SKR_REALIZATION_FAILED)
-            continue;
-        if (realized)
+        if (state == SKR_REALIZATION_REALIZED)
             write_detach(write);
         pthread_mutex_lock(&table->writes_lock);
         skr_realization_collect(&write->waits, &waits);
-        if (realized) {
-            write->resolved = true;
-            TAILQ_REMOVE(&table->unresolved, write, link);
-            table->unresolved_count--;
-            TAILQ_INSERT_TAIL(&table->resolved, write, link);
-            if (++table->resolved_count > SKR_REALIZATION_RESOLVED_MAX) {
-                struct realization_write *oldest = TAILQ_FIRST(&table->resolved);
-                TAILQ_REMOVE(&table->resolved, oldest, link);
-                table->resolved_count--;
-                write_forget(table, oldest);
-            }
-        }
+        if (state == SKR_REALIZATION_REALIZED)
+            write_resolve(table, write);
         pthread_mutex_unlock(&table->writes_lock);
         skr_realization_fire(table, &waits, &now);
     }
+    skr_realization_tell_all(table);
 }
 
 static void write_judge(struct realization_write *write, struct realization_writes *judged)
@@ -113,18 +138,21 @@ static void write_judge(struct realization_write *write, struct realization_writ
     TAILQ_INSERT_TAIL(judged, write, finished_link);
 }
 
-static void pair_clean(struct realization_pending_pair *pending, struct realization_writes *judged)
+/* A member that stood to the pair in one way now stands in another. */
+static void pair_turn(struct realization_pending_pair *pending, enum realization_verdict from,
+                      enum realization_verdict to, struct realization_writes *judged)
 {
-    if (--pending->unclean == 0)
-        pending->write->unclean_pairs--;
-    write_judge(pending->write, judged);
-}
+    struct realization_write *write = pending->write;
 
-static void pair_unclean(struct realization_pending_pair *pending, struct realization_writes *judged)
-{
-    if (pending->unclean++ == 0)
-        pending->write->unclean_pairs++;
-    write_judge(pending->write, judged);
+    if (from != VERDICT_CLEAN && to == VERDICT_CLEAN)
+        write->unclean_pairs -= --pending->unclean == 0;
+    else if (from == VERDICT_CLEAN && to != VERDICT_CLEAN)
+        write->unclean_pairs += pending->unclean++ == 0;
+    if (from == VERDICT_FAILED && to != VERDICT_FAILED)
+        write->failed_pairs -= --pending->failed == 0;
+    else if (from != VERDICT_FAILED && to == VERDICT_FAILED)
+        write->failed_pairs += pending->failed++ == 0;
+    write_judge(write, judged);
 }
 
 /* Beyond the bound the oldest unresolved write is judged by synced revisions from now on. */
@@ -161,13 +189,17 @@ static void pair_start(struct skr_realization_table *table, struct realization_w
         return;
     for (struct realization_member *member; (member = skr_id_map_next(&pending->scope->members, &cursor));) {
         const char *reason;
-        pending->unclean += skr_realization_judge(member, write->needs, pair, NULL, &reason) != VERDICT_CLEAN;
+        enum realization_verdict verdict = skr_realization_judge(member, write->needs, pair, NULL, &reason);
+        pending->unclean += verdict != VERDICT_CLEAN;
+        pending->failed += verdict == VERDICT_FAILED;
     }
     write->unclean_pairs += pending->unclean != 0;
+    write->failed_pairs += pending->failed != 0;
     TAILQ_INSERT_TAIL(&pending->scope->pending, pending, link);
 }
 
-void skr_realization_write(struct skr_realization_table *table, int64_t revision, struct skr_realization_needs *needs)
+void skr_realization_write(struct skr_realization_table *table, int64_t revision, struct skr_realization_needs *needs,
+                           const struct skr_realization_change *objects, size_t count)
 {
     struct realization_write *write = must(calloc(1, sizeof(*write)));
     struct realization_writes judged = TAILQ_HEAD_INITIALIZER(judged);
@@ -177,6 +209,11 @@ void skr_realization_write(struct skr_realization_table *table, int64_t revision
     write->needs = skr_realization_needs_ref(needs);
     write->pairs = must(calloc(needs->count ? needs->count : 1, sizeof(*write->pairs)));
     write->pair_count = needs->count;
+    if (table->listener && count) {
+        write->objects = must(malloc(count * sizeof(*objects)));
+        memcpy(write->objects, objects, count * sizeof(*objects));
+        write->object_count = count;
+    }
     LIST_INIT(&write->waits);
     for (uint32_t i = 0; i < needs->count; i++)
         pair_start(table, write, i);
@@ -335,8 +372,7 @@ static void pairs_before(struct realization_scope *scope, const struct realizati
         const char *reason;
         if (pending->pair->version <= floor)
             break;
-        pending->was_clean =
-                skr_realization_judge(member, pending->write->needs, pending->pair, NULL, &reason) == VERDICT_CLEAN;
+        pending->was = skr_realization_judge(member, pending->write->needs, pending->pair, NULL, &reason);
     }
 }
 
@@ -351,10 +387,8 @@ static void pairs_after(struct realization_scope *scope, const struct realizatio
             break;
         enum realization_verdict verdict =
                 skr_realization_judge(member, pending->write->needs, pending->pair, NULL, &reason);
-        if (verdict == VERDICT_CLEAN && !pending->was_clean)
-            pair_clean(pending, judged);
-        else if (verdict != VERDICT_CLEAN && pending->was_clean)
-            pair_unclean(pending, judged);
+        if (verdict != pending->was)
+            pair_turn(pending, pending->was, verdict, judged);
         else if (verdict == VERDICT_FAILED)
             write_judge(pending->write, judged);
     }
@@ -373,8 +407,10 @@ void skr_realization_leave(struct skr_realization_table *table, const struct skr
         return;
     TAILQ_FOREACH (pending, &scope->pending, link) {
         const char *reason;
-        if (skr_realization_judge(member, pending->write->needs, pending->pair, NULL, &reason) != VERDICT_CLEAN)
-            pair_clean(pending, &judged);
+        enum realization_verdict verdict =
+                skr_realization_judge(member, pending->write->needs, pending->pair, NULL, &reason);
+        if (verdict != VERDICT_CLEAN)
+            pair_turn(pending, verdict, VERDICT_CLEAN, &judged);
     }
     pthread_mutex_lock(&shard->lock);
     skr_id_map_remove(&scope->members, 0, host);
@@ -402,9 +438,24 @@ static struct realization_failure *failures_copy(const struct skr_realization_fa
     for (size_t i = 0; i < count; i++) {
         to[i].touch = skr_realization_touch(from[i].type, &from[i].id);
         to[i].id = from[i].id;
+        to[i].type = from[i].type;
         to[i].reason = must(strndup(from[i].reason, SKR_REALIZATION_REASON_MAX - 1));
     }
     return to;
+}
+
+/* The listener hears of failures that the other list does not have in the same words. */
+static void tell_missing(struct skr_realization_table *table, const struct realization_failure *list, uint32_t count,
+                         const struct realization_failure *other, uint32_t other_count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t k = i; /* lists mostly stay as they were */
+        if (k >= other_count || other[k].touch != list[i].touch)
+            for (k = 0; k < other_count && other[k].touch != list[i].touch;)
+                k++;
+        if (k == other_count || strcmp(other[k].reason, list[i].reason) != 0)
+            skr_realization_tell_object(table, list[i].type, &list[i].id);
+    }
 }
 
 void skr_realization_applied(struct skr_realization_table *table, const struct skr_map_key *key,
@@ -436,6 +487,10 @@ void skr_realization_applied(struct skr_realization_table *table, const struct s
     }
     pthread_mutex_unlock(&shard->lock);
     pairs_after(scope, member, floor, &judged);
+    if (failures && table->listener) {
+        tell_missing(table, member->failures, member->failure_count, stale, stale_count);
+        tell_missing(table, stale, stale_count, member->failures, member->failure_count);
+    }
     failures_free(stale, stale_count);
     writes_settle(table, &judged);
 }
@@ -470,7 +525,7 @@ void skr_realization_local_failure(struct skr_realization_table *table, const st
 
     if (!member)
         return;
-    struct realization_failure failure = {.touch = skr_realization_touch(type, id), .id = *id};
+    struct realization_failure failure = {.touch = skr_realization_touch(type, id), .id = *id, .type = type};
     if (reason)
         failure.reason = must(strndup(reason, SKR_REALIZATION_REASON_MAX - 1));
     pairs_before(scope, member, 0);
@@ -478,83 +533,24 @@ void skr_realization_local_failure(struct skr_realization_table *table, const st
     local_replace(member, &failure);
     pthread_mutex_unlock(&shard->lock);
     pairs_after(scope, member, 0, &judged);
+    skr_realization_tell_object(table, type, id);
     writes_settle(table, &judged);
 }
 
-/* ---- hosts ---- */
-
-void skr_realization_host_put(struct skr_realization_table *table, const struct skr_uuid *id, const char *name,
-                              int64_t synced_revision)
+void skr_realization_excuse(struct skr_realization_table *table, const struct skr_map_key *key,
+                            const struct skr_uuid *host, bool excused)
 {
-    pthread_mutex_lock(&table->hosts_lock);
-    struct realization_host *host = skr_id_map_get(&table->hosts, 0, id);
-    if (!host) {
-        host = must(calloc(1, sizeof(*host)));
-        host->key.id = *id;
-        host->synced = synced_revision;
-        skr_id_map_put(&table->hosts, host);
-    }
-    snprintf(host->name, sizeof(host->name), "%s", name ? name : "");
-    pthread_mutex_unlock(&table->hosts_lock);
-}
+    struct realization_shard *shard = skr_realization_shard(table, key);
+    struct realization_writes judged = TAILQ_HEAD_INITIALIZER(judged);
+    struct realization_scope *scope;
+    struct realization_member *member = member_find(table, key, host, &scope);
 
-/* Waits for writes that are judged by synced revisions. */
-static void old_waits_settle(struct skr_realization_table *table)
-{
-    struct realization_waits again = LIST_HEAD_INITIALIZER(again);
-    struct skr_realization_wait *wait;
-
-    pthread_mutex_lock(&table->writes_lock);
-    while ((wait = LIST_FIRST(&table->old))) {
-        struct realization_waits due = LIST_HEAD_INITIALIZER(due);
-        struct skr_realization now;
-
-        LIST_REMOVE(wait, link);
-        LIST_INSERT_HEAD(&again, wait, link);
-        int64_t revision = wait->revision;
-        pthread_mutex_unlock(&table->writes_lock);
-        skr_realization_summarize_old(table, revision, &now);
-        pthread_mutex_lock(&table->writes_lock);
-        if (LIST_FIRST(&again) != wait || now.state != SKR_REALIZATION_REALIZED)
-            continue;
-        LIST_REMOVE(wait, link);
-        wait->state = WAIT_FIRING;
-        wait->firing = pthread_self();
-        LIST_INSERT_HEAD(&due, wait, link);
-        pthread_mutex_unlock(&table->writes_lock);
-        skr_realization_fire(table, &due, &now);
-        pthread_mutex_lock(&table->writes_lock);
-    }
-    while ((wait = LIST_FIRST(&again))) {
-        LIST_REMOVE(wait, link);
-        LIST_INSERT_HEAD(&table->old, wait, link);
-    }
-    pthread_mutex_unlock(&table->writes_lock);
-}
-
-void skr_realization_host_remove(struct skr_realization_table *table, const struct skr_uuid *id)
-{
-    pthread_mutex_lock(&table->hosts_lock);
-    free(skr_id_map_remove(&table->hosts, 0, id));
-    pthread_mutex_unlock(&table->hosts_lock);
-    old_waits_settle(table);
-}
-
-void skr_realization_host_connected(struct skr_realization_table *table, const struct skr_uuid *id, int64_t since_ms)
-{
-    pthread_mutex_lock(&table->hosts_lock);
-    struct realization_host *host = skr_id_map_get(&table->hosts, 0, id);
-    if (host)
-        host->since_ms = since_ms;
-    pthread_mutex_unlock(&table->hosts_lock);
-}
-
-void skr_realization_host_synced(struct skr_realization_table *table, const struct skr_uuid *id, int64_t revision)
-{
-    pthread_mutex_lock(&table->hosts_lock);
-    struct realization_host *host = skr_id_map_get(&table->hosts, 0, id);
-    if (host && host->synced < revision)
-        host->synced = revision;
-    pthread_mutex_unlock(&table->hosts_lock);
-    old_waits_settle(table);
+    if (!member || member->excused == excused)
+        return;
+    pairs_before(scope, member, 0);
+    pthread_mutex_lock(&shard->lock);
+    member->excused = excused;
+    pthread_mutex_unlock(&shard->lock);
+    pairs_after(scope, member, 0, &judged);
+    writes_settle(table, &judged);
 }

@@ -30,10 +30,10 @@ static bool concerns(const struct realization_failure *failure, const struct skr
     return false;
 }
 
-enum realization_verdict skr_realization_judge(const struct realization_member *member,
-                                               const struct skr_realization_needs *needs,
-                                               const struct skr_realization_pair *pair, const struct skr_uuid *object,
-                                               const char **ret_reason)
+static enum realization_verdict verdict_of(const struct realization_member *member,
+                                           const struct skr_realization_needs *needs,
+                                           const struct skr_realization_pair *pair, const struct skr_uuid *object,
+                                           const char **ret_reason)
 {
     if (member->joined > pair->version)
         return VERDICT_CLEAN;
@@ -56,6 +56,14 @@ enum realization_verdict skr_realization_judge(const struct realization_member *
         verdict = VERDICT_FAILED;
     }
     return verdict;
+}
+
+enum realization_verdict skr_realization_judge(const struct realization_member *member,
+                                               const struct skr_realization_needs *needs,
+                                               const struct skr_realization_pair *pair, const struct skr_uuid *object,
+                                               const char **ret_reason)
+{
+    return member->excused ? VERDICT_CLEAN : verdict_of(member, needs, pair, object, ret_reason);
 }
 
 /* A host in a summary that is being made. */
@@ -98,7 +106,9 @@ static void rows_add_pair(struct skr_realization_table *table, const struct skr_
         const char *reason = NULL;
         if (member->joined > pair->version)
             continue;
-        enum realization_verdict verdict = skr_realization_judge(member, needs, pair, object, &reason);
+        enum realization_verdict verdict = verdict_of(member, needs, pair, object, &reason);
+        if (verdict != VERDICT_CLEAN && member->excused)
+            continue;
         row_add(rows, &member->key.id, verdict, reason);
     }
     pthread_mutex_unlock(&shard->lock);
@@ -174,7 +184,8 @@ void skr_realization_summarize_old(struct skr_realization_table *table, int64_t 
 
     pthread_mutex_lock(&table->hosts_lock);
     while ((host = skr_id_map_next(&table->hosts, &cursor)))
-        row_add(&rows, &host->key.id, host->synced >= revision ? VERDICT_CLEAN : VERDICT_PENDING, NULL);
+        if (!host->excused || host->synced >= revision)
+            row_add(&rows, &host->key.id, host->synced >= revision ? VERDICT_CLEAN : VERDICT_PENDING, NULL);
     pthread_mutex_unlock(&table->hosts_lock);
     count_rows(table, &rows, ret);
     rows_free(&rows);

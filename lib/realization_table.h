@@ -16,6 +16,7 @@
 struct realization_failure {
     uint64_t touch;
     struct skr_uuid id;
+    Skerry__V1__ObjectType type;
     char *reason; /* begins with "waiting": pending, not failed */
 };
 
@@ -25,6 +26,7 @@ struct realization_member {
     struct realization_failure *failures, *local;
     uint32_t failure_count, local_count;
     bool overflow; /* reported more failures than are kept */
+    bool excused;  /* its host holds nothing up */
 };
 
 TAILQ_HEAD(realization_pending, realization_pending_pair);
@@ -34,14 +36,16 @@ struct realization_scope {
     struct realization_pending pending; /* of unresolved writes, by version; publisher only */
 };
 
+enum realization_verdict { VERDICT_CLEAN, VERDICT_PENDING, VERDICT_FAILED };
+
 /* One pair of an unresolved write; publisher only. */
 struct realization_pending_pair {
     TAILQ_ENTRY(realization_pending_pair) link;
     struct realization_write *write;
     struct realization_scope *scope;
     const struct skr_realization_pair *pair;
-    uint32_t unclean; /* members that still owe it */
-    bool was_clean;   /* scratch of member_update */
+    uint32_t unclean, failed;     /* members that still owe it; that failed it */
+    enum realization_verdict was; /* scratch while a member changes */
 };
 
 LIST_HEAD(realization_waits, skr_realization_wait);
@@ -53,7 +57,10 @@ struct realization_write {
     TAILQ_ENTRY(realization_write) finished_link;
     struct skr_realization_needs *needs;
     struct realization_pending_pair *pairs; /* NULL: resolved */
-    uint32_t pair_count, unclean_pairs;
+    uint32_t pair_count, unclean_pairs, failed_pairs;
+    enum skr_realization_state told;        /* the listener */
+    struct skr_realization_change *objects; /* until it is resolved; NULL without a listener */
+    size_t object_count;
     bool resolved, judged; /* judged: in the list of those to look at */
     struct realization_waits waits;
 };
@@ -69,6 +76,7 @@ struct realization_host {
     struct skr_map_key key;
     char name[64];
     int64_t since_ms, synced;
+    bool excused;
 };
 
 struct skr_realization_wait {
@@ -99,9 +107,12 @@ struct skr_realization_table {
     struct realization_waits future, old; /* beyond `reached`; at or below `given_up` */
     int64_t reached, given_up;
     int64_t committed; /* atomic */
+    /* The publisher's: what the listener shall hear at the end of this call. */
+    skr_realization_listener_fn *listener;
+    void *listener_arg;
+    struct skr_realization_change *changes;
+    size_t change_count, change_capacity;
 };
-
-enum realization_verdict { VERDICT_CLEAN, VERDICT_PENDING, VERDICT_FAILED };
 
 struct realization_shard *skr_realization_shard(struct skr_realization_table *table, const struct skr_map_key *key);
 struct skr_map_key skr_realization_revision_key(int64_t revision);
@@ -110,6 +121,13 @@ enum realization_verdict skr_realization_judge(const struct realization_member *
                                                const struct skr_realization_needs *needs,
                                                const struct skr_realization_pair *pair, const struct skr_uuid *object,
                                                const char **ret_reason);
+/* The listener: one more change, and the end of a publisher's call. */
+void skr_realization_tell(struct skr_realization_table *table, enum skr_resource_id resource,
+                          const struct skr_uuid *id);
+/* ... of the object that a southbound object stands for; nothing when none does. */
+void skr_realization_tell_object(struct skr_realization_table *table, Skerry__V1__ObjectType type,
+                                 const struct skr_uuid *id);
+void skr_realization_tell_all(struct skr_realization_table *table);
 void skr_realization_summarize(struct skr_realization_table *table, const struct skr_realization_needs *needs,
                                const struct skr_uuid *object, struct skr_realization *ret);
 void skr_realization_summarize_old(struct skr_realization_table *table, int64_t revision, struct skr_realization *ret);

@@ -1,6 +1,7 @@
 /* What the realization table is told: what each write and each object needs, and what only the policy knows to fail. */
 #include "controller/policy/graph.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* An object shares what its write needs as long as that is about it; in larger writes it has needs of its own. */
@@ -148,6 +149,20 @@ static void realize_object(struct skr_policy *policy, const struct changed_objec
     skr_realization_needs_unref(needs);
 }
 
+/* Whom the listener hears of when the write is realized, or is not. */
+static void publish_write(struct skr_policy *policy, int64_t write_revision, struct skr_realization_needs *needs)
+{
+    struct skr_realization_change *objects = skr_policy_must(calloc(policy->object_count + 1, sizeof(*objects)));
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < policy->object_count; i++)
+        if (is_told(policy->objects[i].resource) && !policy->objects[i].deleted)
+            objects[count++] = (struct skr_realization_change){.resource = policy->objects[i].resource,
+                                                               .id = policy->objects[i].id};
+    skr_realization_write(policy->options.realizations, write_revision, needs, objects, count);
+    free(objects);
+}
+
 void skr_policy_realize_write(struct skr_policy *policy, int64_t write_revision)
 {
     struct skr_realization_needs *needs = write_revision ? needs_of_write(policy) : NULL;
@@ -156,7 +171,7 @@ void skr_policy_realize_write(struct skr_policy *policy, int64_t write_revision)
         if (is_told(policy->objects[i].resource))
             realize_object(policy, &policy->objects[i], needs);
     if (needs)
-        skr_realization_write(policy->options.realizations, write_revision, needs);
+        publish_write(policy, write_revision, needs);
     skr_realization_needs_unref(needs);
 }
 

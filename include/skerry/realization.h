@@ -56,5 +56,15 @@ struct skr_realization_wait *skr_realization_wait_new(struct skr_realization_tab
                                                       skr_realization_fn *fn, void *arg);
 bool skr_realization_wait_cancel(struct skr_realization_wait *wait);
 
+/* Hears which objects' realization changed: a write that concerned them is realized, has failed or fails no longer, a
+ * host reports a failure of one or its end, a host came or went. Several at once, from the policy's thread: it must not
+ * wait, and the table may be read from within. One listener, set before the policy starts. */
+struct skr_realization_change {
+    enum skr_resource_id resource;
+    struct skr_uuid id;
+};
+typedef void skr_realization_listener_fn(void *arg, const struct skr_realization_change *changes, size_t count);
+void skr_realization_listen(struct skr_realization_table *table, skr_realization_listener_fn *fn, void *arg);
+
 /* ---- the publisher: the policy's thread alone. Its functions stand in lib/realization.c's second header,
  * <skerry/realization_publish.h>. ---- */

@@ -47,6 +47,11 @@ void skr_realization_committed(struct skr_realization_table *table, int64_t revi
 void skr_realization_host_put(struct skr_realization_table *table, const struct skr_uuid *id, const char *name,
                               int64_t synced_revision);
 void skr_realization_host_remove(struct skr_realization_table *table, const struct skr_uuid *id);
+/* An excused host (in maintenance) holds nothing up: what it has counts as applied, what it has not counts for nothing.
+ * The host for what is judged by synced revisions, each of its memberships for all else. */
+void skr_realization_host_excuse(struct skr_realization_table *table, const struct skr_uuid *id, bool excused);
+void skr_realization_excuse(struct skr_realization_table *table, const struct skr_map_key *scope,
+                            const struct skr_uuid *host, bool excused);
 /* since_ms: wall clock of the session's start, 0 = it ended. */
 void skr_realization_host_connected(struct skr_realization_table *table, const struct skr_uuid *id, int64_t since_ms);
 void skr_realization_host_synced(struct skr_realization_table *table, const struct skr_uuid *id, int64_t revision);
@@ -70,8 +75,10 @@ void skr_realization_local_failure(struct skr_realization_table *table, const st
                                    const struct skr_uuid *host, Skerry__V1__ObjectType type, const struct skr_uuid *id,
                                    const char *reason);
 
-/* A write and what it needs (needs is reffed); nothing needed: do not call it. */
-void skr_realization_write(struct skr_realization_table *table, int64_t revision, struct skr_realization_needs *needs);
+/* A write and what it needs (needs is reffed); nothing needed: do not call it. `objects` are those whose realization is
+ * this write's: the listener hears of them. */
+void skr_realization_write(struct skr_realization_table *table, int64_t revision, struct skr_realization_needs *needs,
+                           const struct skr_realization_change *objects, size_t count);
 /* Everything up to this revision has been published. first: right after load, nothing is known about earlier writes. */
 void skr_realization_reached(struct skr_realization_table *table, int64_t revision, bool first);
 /* The last change of an object; needs NULL forgets it (deleted). */

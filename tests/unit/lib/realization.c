@@ -41,7 +41,8 @@ static void publish(struct skr_realization_table *table, int64_t revision, uint6
     struct skr_uuid id = id_of(object);
     needs->pairs[0] = (struct skr_realization_pair){.scope = domain_of(1), .touch_count = 1, .version = version};
     needs->touches[0] = skr_realization_touch(SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &id);
-    skr_realization_write(table, revision, needs);
+    struct skr_realization_change changed = {.resource = SKR_NETWORK_ADAPTER, .id = id};
+    skr_realization_write(table, revision, needs, &changed, 1);
     skr_realization_object(table, SKR_NETWORK_ADAPTER, &id, needs);
     skr_realization_needs_unref(needs);
     skr_realization_reached(table, revision, false);
@@ -331,6 +332,96 @@ static void *wait_and_cancel(void *arg)
         racer->cancelled += skr_realization_wait_cancel(wait);
     }
     return NULL;
+}
+
+struct listened {
+    struct skr_realization_table *table;
+    struct skr_realization_change last;
+    enum skr_realization_state state; /* of the object, as read from within */
+    unsigned count;
+};
+
+static void listen_to(void *arg, const struct skr_realization_change *changes, size_t count)
+{
+    struct listened *listened = arg;
+    struct skr_realization now;
+    listened->count += (unsigned)count;
+    listened->last = changes[count - 1];
+    skr_realization_of_object(listened->table, listened->last.resource, &listened->last.id, &now);
+    listened->state = now.state;
+}
+
+Test(realization, a_listener_hears_of_each_turn_and_of_nothing_else)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    struct listened listened = {.table = table};
+    struct skr_uuid five = id_of(5), one = id_of(1);
+
+    skr_realization_listen(table, listen_to, &listened);
+    publish(table, 10, 2, 5);
+    cr_assert_eq(listened.count, 0, "a write that waits for its hosts is no news");
+    applied(table, 1, 2, 0, NULL);
+    cr_assert_eq(listened.count, 0, "one of two hosts has it: still pending");
+    applied(table, 2, 2, 5, "unsupported: cannot");
+    cr_assert_eq(listened.count, 2, "the write has failed, and the record is named");
+    cr_assert_eq(listened.state, SKR_REALIZATION_FAILED);
+    applied(table, 2, 2, 5, "unsupported: cannot");
+    cr_assert_eq(listened.count, 2, "the same failure again is no news");
+    applied(table, 2, 2, 0, NULL);
+    cr_assert_eq(listened.count, 4);
+    cr_assert_eq(listened.last.resource, SKR_NETWORK_ADAPTER);
+    cr_assert_eq(memcmp(&listened.last.id, &five, sizeof(five)), 0);
+    cr_assert_eq(listened.state, SKR_REALIZATION_REALIZED);
+    skr_realization_host_connected(table, &one, 0);
+    cr_assert_eq(listened.count, 5);
+    cr_assert_eq(listened.last.resource, SKR_HOST);
+    skr_realization_table_free(table);
+}
+
+Test(realization, an_excused_host_holds_nothing_up)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    struct skr_map_key scope = domain_of(1);
+    struct skr_uuid two = id_of(2);
+    struct skr_realization r;
+    struct heard heard = {0};
+
+    publish(table, 10, 2, 5);
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 10, hear, &heard);
+    applied(table, 1, 2, 0, NULL);
+    cr_assert_eq(heard.times, 0);
+    skr_realization_excuse(table, &scope, &two, true);
+    cr_assert_eq(heard.times, 1);
+    cr_assert_eq(heard.last.state, SKR_REALIZATION_REALIZED);
+    cr_assert_eq(skr_realization_of_write(table, 10, &r), 0);
+    cr_assert_eq(r.applied, 1, "it is not counted as what it is not");
+    cr_assert_eq(r.pending + r.offline + r.failed, 0);
+    cr_assert_not(skr_realization_wait_cancel(wait));
+
+    publish(table, 11, 3, 5);
+    applied(table, 1, 3, 0, NULL);
+    cr_assert_eq(state_of(table, 11), SKR_REALIZATION_REALIZED);
+    applied(table, 2, 3, 0, NULL);
+    cr_assert_eq(skr_realization_of_write(table, 11, &r), 0);
+    cr_assert_eq(r.applied, 2, "what it has counts");
+    publish(table, 12, 4, 5);
+    skr_realization_excuse(table, &scope, &two, false);
+    applied(table, 1, 4, 0, NULL);
+    cr_assert_eq(state_of(table, 12), SKR_REALIZATION_PENDING, "back from maintenance it owes again");
+    skr_realization_table_free(table);
+}
+
+Test(realization, an_excused_host_holds_nothing_up_by_its_synced_revision)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    struct skr_uuid one = id_of(1), two = id_of(2);
+
+    skr_realization_reached(table, 7, true);
+    skr_realization_host_synced(table, &one, 7);
+    cr_assert_eq(state_of(table, 5), SKR_REALIZATION_PENDING);
+    skr_realization_host_excuse(table, &two, true);
+    cr_assert_eq(state_of(table, 5), SKR_REALIZATION_REALIZED);
+    skr_realization_table_free(table);
 }
 
 Test(realization, each_wait_is_either_called_or_cancelled)
