@@ -23,6 +23,7 @@ static const struct skr_resource *const resources[SKR_RESOURCE_COUNT] = {
         [SKR_EFFECTIVE_ROUTE] = &skr_resource_effective_route,
         [SKR_COMPLIANCE] = &skr_resource_compliance,
         [SKR_EVENT] = &skr_resource_event,
+        [SKR_JOB] = &skr_resource_job,
 };
 
 const struct skr_resource *skr_resource_get(enum skr_resource_id id)

@@ -47,7 +47,9 @@ static void job_unref(void *arg)
 static int parse_body(struct skr_http_request *request, const struct skr_resource *table, bool partial,
                       struct skr_object **ret, struct skr_error *error)
 {
-    json_t *json = skr_http_request_json(request);
+    /* An action without a body asks for its defaults. */
+    bool empty = request->route.kind == SKR_ROUTE_ACTION && !request->body_size;
+    json_t *json = empty ? json_object() : skr_http_request_json(request);
     if (!json)
         return -EINVAL; /* request->error says why */
     int r = skr_object_from_json(table, json, partial, request->principal.role, ret, error);
@@ -133,6 +135,18 @@ static void add_join_string(struct skr_http_request *request, const struct skr_o
     json_object_set_new(rendered, "join_command", json_string(command));
 }
 
+/* 202: a job carries on; Location says where to follow it. */
+static bool answer_job(struct skr_http_request *request, const struct skr_uuid *job_id, json_t **body)
+{
+    char location[64], id[SKR_UUID_TEXT_MAX];
+    if (skr_uuid_is_nil(job_id))
+        return false;
+    skr_http_answer(request, 202, SKR_TAKE(*body));
+    snprintf(location, sizeof(location), "/v1/jobs/%s", skr_uuid_format(job_id, id));
+    skr_http_add_header(request, "Location", location);
+    return true;
+}
+
 static void answer_write(struct skr_http_request *request, struct job *job)
 {
     const struct skr_write_request *write = &job->write;
@@ -144,16 +158,19 @@ static void answer_write(struct skr_http_request *request, struct job *job)
             body = json_object();
             json_object_set_new(body, "realization", skr_render_realization(&request->principal, realization));
         }
-        skr_http_answer(request, body ? 200 : 204, body);
+        if (!answer_job(request, &write->job_id, &body))
+            skr_http_answer(request, body ? 200 : 204, body);
         return;
     }
     json_t *rendered = skr_render_object(request->api, &request->principal, result, realization, &job->fields);
     bool created = write->operation == SKR_OPERATION_CREATE && !write->dry_run;
     if (created && result->resource->id == SKR_JOIN_TOKEN)
         add_join_string(request, result, rendered);
-    skr_http_answer(request, created ? 201 : 200, rendered);
+    bool goes_on = !write->dry_run && answer_job(request, &write->job_id, &rendered);
+    if (!goes_on)
+        skr_http_answer(request, created ? 201 : 200, rendered);
     skr_http_add_etag(request, skr_object_integer(result, SKR_FIELD_ETAG));
-    if (created) {
+    if (created && !goes_on) {
         char location[128], id[SKR_UUID_TEXT_MAX];
         struct skr_uuid uuid = skr_object_uuid(result, SKR_FIELD_ID);
         snprintf(location, sizeof(location), "/v1/%s/%s", result->resource->collection, skr_uuid_format(&uuid, id));
@@ -167,7 +184,8 @@ static void answer_action(struct skr_http_request *request, struct job *job)
     if (!body && job->action.changed)
         body = skr_render_object(request->api, &request->principal, job->action.changed,
                                  job->realization_known ? &job->realization : NULL, NULL);
-    skr_http_answer(request, body ? 200 : 204, body);
+    if (!answer_job(request, &job->action.job_id, &body))
+        skr_http_answer(request, body ? 200 : 204, body);
 }
 
 static void answer(struct skr_http_request *request)

@@ -120,6 +120,14 @@ static int remediate_host(struct skr_txn *txn, struct skr_action_request *reques
                                  "What differs on host \"%.100s\" is to be put back.", skr_object_name(host));
 }
 
+/* The job is what an action that starts one answers with. */
+static int cancel_job(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *job,
+                      struct skr_error *error)
+{
+    request->job_id = skr_object_id(job);
+    return skr_job_cancel(txn, job, error);
+}
+
 static const struct {
     enum skr_resource_id resource;
     const char *verb;
@@ -127,7 +135,7 @@ static const struct {
 } actions[] = {
         {SKR_IP_POOL, "allocate", allocate},     {SKR_IP_POOL, "release", release},
         {SKR_HOST, "approve", approve_host},     {SKR_HOST, "revoke", revoke_host},
-        {SKR_HOST, "remediate", remediate_host},
+        {SKR_HOST, "remediate", remediate_host}, {SKR_JOB, "cancel", cancel_job},
 };
 
 static action_fn *find_action(const struct skr_action_request *request)
@@ -154,13 +162,16 @@ int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *erro
         r = skr_model_read(txn, &request->principal, request->resource, &request->id, &object, error);
     if (r == 0)
         r = run(txn, request, object, error);
-    if (r == 0)
-        r = skr_model_read(txn, &request->principal, request->resource, &request->id, &request->changed, error);
-    return r;
+    if (r < 0)
+        return r;
+    bool job = !skr_uuid_is_nil(&request->job_id);
+    return skr_model_read(txn, &request->principal, job ? SKR_JOB : request->resource,
+                          job ? &request->job_id : &request->id, &request->changed, error);
 }
 
 void skr_action_request_done(struct skr_action_request *request)
 {
     json_decref(SKR_TAKE(request->result));
     skr_object_unref(SKR_TAKE(request->changed));
+    request->job_id = (struct skr_uuid){0};
 }

@@ -36,6 +36,7 @@ struct skr_write_request {
     bool dry_run;             /* judge and answer, roll back: ends with -ECANCELED, no error set and `result` filled */
     /* Filled by skr_model_write (reset at each run; the caller clears at the end): */
     struct skr_object *result; /* after-image with computed and secret fields; DELETE: last image */
+    struct skr_uuid job_id;    /* the job that the rules started to carry it out; nil: none */
 };
 /* An skr_write_fn; arg is a struct skr_write_request. Checks existence and visibility, If-Match, references (each
  * reference must exist and be visible to the principal), name uniqueness, the kind's maximum, then the object's own
@@ -50,10 +51,11 @@ struct skr_action_request {
     struct skr_uuid id;
     struct skr_object *input;   /* of the action's input table, NULL without one */
     json_t *result;             /* answer, new reference; may stay NULL (204) */
-    struct skr_object *changed; /* the object acted on, after it; may be NULL */
+    struct skr_object *changed; /* the object acted on, after it; the job when one was started; may be NULL */
+    struct skr_uuid job_id;     /* the job that was started; nil: none */
 };
 /* An skr_write_fn for POST .../{id}:verb. ip-pool:allocate {address?, kind}, :release {address}; host:remediate,
- * :revoke, :approve. */
+ * :revoke, :approve; job:cancel. */
 int skr_model_action(struct skr_txn *txn, void *request, struct skr_error *error);
 void skr_action_request_done(struct skr_action_request *request);
 
@@ -62,6 +64,30 @@ int skr_model_read(struct skr_txn *txn, const struct skr_principal *principal, e
                    const struct skr_uuid *id, struct skr_object **ret, struct skr_error *error);
 int skr_model_list(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_list_query *query,
                    struct skr_object **ret_objects, uint32_t *ret_count, bool *ret_more, struct skr_error *error);
+
+/* ---- jobs (job.c): long work in steps, carried out by the jobs room ---- */
+
+#define SKR_JOBS_MAX      10000 /* kept, ended ones included */
+#define SKR_JOBS_OPEN_MAX 1000
+
+struct skr_job_request {
+    const char *kind;                      /* one of the table's */
+    const struct skr_object *object;       /* what it is about; NULL: the controller as a whole */
+    struct skr_uuid host_id, parent_id;    /* nil: none */
+    const struct skr_principal *principal; /* who asks; NULL: the controller itself */
+    json_t *input;                         /* object, kept with the row; may be NULL */
+};
+/* Inserts the row: the job begins when this write is committed, and not if it is not. An object has one open job at a
+ * time: CONFLICT. LIMIT. Rules put *ret into struct skr_write's job_id, actions into the request's; the API then
+ * answers 202 with Location: /v1/jobs/{id}. */
+int skr_job_start(struct skr_txn *txn, const struct skr_job_request *request, struct skr_uuid *ret,
+                  struct skr_error *error);
+/* CONFLICT when it has ended or can no longer be taken back. */
+int skr_job_cancel(struct skr_txn *txn, const struct skr_object *job, struct skr_error *error);
+/* The open job about an object; -ENOENT without an error. */
+int skr_job_of(struct skr_txn *txn, const struct skr_uuid *object_id, struct skr_object **ret, struct skr_error *error);
+bool skr_job_is_open(const struct skr_object *job);
+bool skr_job_in_state(const struct skr_object *job, const char *state);
 
 /* Bearer token "<id>.<secret>" -> principal. UNAUTHENTICATED. */
 int skr_model_authenticate(struct skr_txn *txn, const char *bearer, int64_t now_ms, struct skr_principal *ret,

@@ -29,6 +29,7 @@ struct skr_write {
     struct skr_object *after;  /* NULL for a delete; prepare fills in what is assigned */
     int secret_field;          /* shown once in the answer, -1 = none; never part of `after`, which is published */
     char secret[SKR_SECRET_TEXT_MAX];
+    struct skr_uuid job_id; /* a job that prepare, stored or removing started */
 };
 
 struct skr_rules {
@@ -224,6 +225,10 @@ int skr_lookup_record_find(struct skr_txn *txn, const struct skr_uuid *vm_subnet
 int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_address *address,
                              const struct skr_mac *mac, const char *type, struct skr_error *error);
 int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, struct skr_error *error);
+
+/* ---- jobs (job.c) ---- */
+
+int skr_job_list_open(struct skr_txn *txn, struct skr_ids *ids, struct skr_error *error);
 
 /* ---- others ---- */
 

@@ -236,6 +236,7 @@ static int answer(struct skr_write *write, struct skr_write_request *request, st
     if (write->secret_field >= 0 && !request->dry_run)
         skr_object_set_text(result, write->secret_field, write->secret);
     request->result = SKR_TAKE(result);
+    request->job_id = write->job_id;
     return request->dry_run ? -ECANCELED : 0;
 }
 
@@ -287,4 +288,5 @@ int skr_model_write(struct skr_txn *txn, void *argument, struct skr_error *error
 void skr_write_request_done(struct skr_write_request *request)
 {
     skr_object_unref(SKR_TAKE(request->result));
+    request->job_id = (struct skr_uuid){0};
 }

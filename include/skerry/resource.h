@@ -39,6 +39,7 @@ enum skr_resource_id {
     SKR_EFFECTIVE_ROUTE,
     SKR_COMPLIANCE,
     SKR_EVENT,
+    SKR_JOB,
     SKR_RESOURCE_COUNT
 };
 

@@ -155,6 +155,7 @@ enum { /* network-adapter (tenant scope) */
     SKR_NETWORK_ADAPTER_BOUND,             /* BOOLEAN read-only unversioned */
     SKR_NETWORK_ADAPTER_BOUND_INTERFACE,   /* TEXT read-only unversioned nullable */
     SKR_NETWORK_ADAPTER_BOUND_REASON,      /* TEXT read-only unversioned nullable: why it is not bound */
+    SKR_NETWORK_ADAPTER_TARGET_HOST_ID,    /* REFERENCE read-only unversioned nullable: set while it moves */
     SKR_NETWORK_ADAPTER_FIELD_COUNT
 };
 enum { /* join-token */
@@ -236,4 +237,47 @@ enum { /* event */
     SKR_EVENT_OBJECT_ID,                       /* UUID nullable */
     SKR_EVENT_HOST_ID,                         /* UUID nullable */
     SKR_EVENT_FIELD_COUNT
+};
+enum { /* job.steps[] */
+    SKR_JOB_STEP_NAME,       /* TEXT */
+    SKR_JOB_STEP_STATE,      /* ENUM pending | running | succeeded | failed | undone | skipped */
+    SKR_JOB_STEP_PERCENT,    /* INTEGER 0 to 100 */
+    SKR_JOB_STEP_STARTED_AT, /* TIME nullable */
+    SKR_JOB_STEP_ENDED_AT,   /* TIME nullable */
+    SKR_JOB_STEP_MESSAGE,    /* TEXT */
+    SKR_JOB_STEP_FIELD_COUNT
+};
+enum { /* job: every field is versioned, so that a watch delivers each end; tenants see none */
+    SKR_JOB_KIND = SKR_FIELD_COMMON_COUNT, /* ENUM deploy_host_switch | remove_host_switch | migrate | drain | ... */
+    SKR_JOB_OBJECT_KIND,                   /* TEXT */
+    SKR_JOB_OBJECT_ID,                     /* UUID nullable */
+    SKR_JOB_HOST_ID,                       /* UUID nullable */
+    SKR_JOB_PARENT_ID,                     /* UUID nullable: the job that started it */
+    SKR_JOB_STATE,                         /* ENUM pending | running | cancelling | succeeded | failed | cancelled */
+    SKR_JOB_PERCENT,                       /* INTEGER 0 to 100 */
+    SKR_JOB_MESSAGE,                       /* TEXT */
+    SKR_JOB_STEPS,                         /* STRUCTS */
+    SKR_JOB_STARTED_AT,                    /* TIME nullable */
+    SKR_JOB_ENDED_AT,                      /* TIME nullable: null = still open */
+    SKR_JOB_DEADLINE,                      /* TIME nullable */
+    SKR_JOB_CANCELLABLE,                   /* BOOLEAN: the engine says whether the step at hand can be undone */
+    SKR_JOB_REQUESTED_BY,                  /* TEXT */
+    SKR_JOB_INPUT,                         /* JSON '{' hidden */
+    SKR_JOB_PROGRESS,                      /* JSON '{' hidden */
+    SKR_JOB_FIELD_COUNT
+};
+/* Inputs of actions. */
+enum { /* network-adapter:migrate */
+    SKR_MIGRATE_HOST_ID,   /* REFERENCE */
+    SKR_MIGRATE_TIMEOUT_S, /* INTEGER: the VM must appear on the target within it */
+    SKR_MIGRATE_FIELD_COUNT
+};
+enum {                    /* host:drain */
+    SKR_DRAIN_HOST_IDS,   /* JSON '[' of host ids to move to; empty: the controller chooses */
+    SKR_DRAIN_TIMEOUT_S,  /* INTEGER: of each move */
+    SKR_DRAIN_FIELD_COUNT
+};
+enum { /* host:replace */
+    SKR_REPLACE_NEW_HOST_ID, /* REFERENCE */
+    SKR_REPLACE_FIELD_COUNT
 };

@@ -18,7 +18,33 @@ static const struct skr_resource uplink = {
         FIELDS(uplink_fields),
 };
 
+static const struct skr_field drain_fields[] = {
+        [SKR_DRAIN_HOST_IDS] = FIELD("host_ids", JSON, 0, FABRIC, FABRIC,
+                                     "Hosts to move to; empty: every host that can take the adapter", .json_shape = '[',
+                                     .maximum = 256),
+        [SKR_DRAIN_TIMEOUT_S] =
+                FIELD("timeout_s", INTEGER, 0, FABRIC, FABRIC, "Seconds within which each VM must appear on its target",
+                      .minimum = 1, .maximum = 86400, .fallback = "600"),
+};
+static const struct skr_resource drain = {
+        .id = SKR_HOST, .name = "drain", .help = "Where to", .name_parent = -1, FIELDS(drain_fields)};
+
+static const struct skr_field replace_fields[] = {
+        [SKR_REPLACE_NEW_HOST_ID] = FIELD("new_host_id", REFERENCE, REQUIRED, FABRIC, FABRIC,
+                                          "Host that takes over its adapters", .target = SKR_HOST),
+};
+static const struct skr_resource replace = {
+        .id = SKR_HOST, .name = "replace", .help = "By what", .name_parent = -1, FIELDS(replace_fields)};
+
 static const struct skr_action actions[] = {
+        {.verb = "drain",
+         .help = "Takes the host into maintenance and moves its adapters away, as a job",
+         .input = &drain,
+         .role = SKR_ROLE_FABRIC},
+        {.verb = "replace",
+         .help = "Revokes the host and gives its adapters to another, as a job",
+         .input = &replace,
+         .role = SKR_ROLE_FABRIC},
         {.verb = "remediate", .help = "Puts back what differs on the host", .role = SKR_ROLE_ADMIN},
         {.verb = "approve", .help = "Lets a host in that waits for it", .role = SKR_ROLE_ADMIN},
         {.verb = "revoke", .help = "Ends the host's certificate for good", .role = SKR_ROLE_ADMIN},

@@ -32,6 +32,31 @@ static const struct skr_field fields[] = {
                                                       "Interface of that port", .column_title = "INTERFACE"),
         [SKR_NETWORK_ADAPTER_BOUND_REASON] = FIELD("bound_reason", TEXT, STATUS | NULLABLE | WIDE, NOBODY, ANY,
                                                    "Why it is not bound", .column_title = "REASON"),
+        [SKR_NETWORK_ADAPTER_TARGET_HOST_ID] =
+                FIELD("target_host_id", REFERENCE, STATUS | NULLABLE | FILTER | WIDE, NOBODY, FABRIC,
+                      "Host it is moving to", .target = SKR_HOST, .column_title = "MOVING TO"),
+};
+
+static const struct skr_field migrate_fields[] = {
+        [SKR_MIGRATE_HOST_ID] =
+                FIELD("host_id", REFERENCE, REQUIRED, FABRIC, FABRIC, "Host to move it to", .target = SKR_HOST),
+        [SKR_MIGRATE_TIMEOUT_S] =
+                FIELD("timeout_s", INTEGER, 0, FABRIC, FABRIC, "Seconds within which the VM must appear there",
+                      .minimum = 1, .maximum = 86400, .fallback = "600"),
+};
+static const struct skr_resource migrate = {
+        .id = SKR_NETWORK_ADAPTER,
+        .name = "migrate",
+        .help = "Where to",
+        .name_parent = -1,
+        FIELDS(migrate_fields),
+};
+static const struct skr_action actions[] = {
+        {.verb = "migrate",
+         .help = "Moves the adapter to another host, as a job",
+         .input = &migrate,
+         .role = SKR_ROLE_FABRIC},
+        {.verb = "activate", .help = "Says that a moving adapter's VM runs on the target now", .role = SKR_ROLE_FABRIC},
 };
 
 const struct skr_resource skr_resource_network_adapter = {
@@ -45,4 +70,5 @@ const struct skr_resource skr_resource_network_adapter = {
         .name_parent = SKR_NETWORK_ADAPTER_VM_NETWORK_ID,
         .maximum = 1000000,
         FIELDS(fields),
+        ACTIONS(actions),
 };

@@ -50,3 +50,4 @@ extern const struct skr_resource skr_resource_ip_allocation;
 extern const struct skr_resource skr_resource_effective_route;
 extern const struct skr_resource skr_resource_compliance;
 extern const struct skr_resource skr_resource_event;
+extern const struct skr_resource skr_resource_job;

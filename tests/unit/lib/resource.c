@@ -26,6 +26,7 @@ static const unsigned field_counts[SKR_RESOURCE_COUNT] = {
         [SKR_EFFECTIVE_ROUTE] = SKR_EFFECTIVE_ROUTE_FIELD_COUNT,
         [SKR_COMPLIANCE] = SKR_COMPLIANCE_FIELD_COUNT,
         [SKR_EVENT] = SKR_EVENT_FIELD_COUNT,
+        [SKR_JOB] = SKR_JOB_FIELD_COUNT,
 };
 
 #define EACH_RESOURCE(r)                                                                                               \
