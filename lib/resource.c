@@ -17,6 +17,8 @@ static const struct skr_resource *const resources[SKR_RESOURCE_COUNT] = {
         [SKR_NETWORK_ADAPTER] = &skr_resource_network_adapter,
         [SKR_JOIN_TOKEN] = &skr_resource_join_token,
         [SKR_TOKEN] = &skr_resource_token,
+        [SKR_ACCESS_CONTROL_LIST] = &skr_resource_access_control_list,
+        [SKR_CUSTOMER_ROUTE] = &skr_resource_customer_route,
         [SKR_LOOKUP_RECORD] = &skr_resource_lookup_record,
         [SKR_PROVIDER_ADDRESS] = &skr_resource_provider_address,
         [SKR_IP_ALLOCATION] = &skr_resource_ip_allocation,
@@ -24,6 +26,8 @@ static const struct skr_resource *const resources[SKR_RESOURCE_COUNT] = {
         [SKR_COMPLIANCE] = &skr_resource_compliance,
         [SKR_EVENT] = &skr_resource_event,
         [SKR_JOB] = &skr_resource_job,
+        [SKR_AUDIT_RECORD] = &skr_resource_audit_record,
+        [SKR_USAGE] = &skr_resource_usage,
 };
 
 const struct skr_resource *skr_resource_get(enum skr_resource_id id)

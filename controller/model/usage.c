@@ -12,6 +12,7 @@ static const struct {
     struct skr_query query;
 } users[] = {
         {SKR_TENANT, SKR_VM_NETWORK, {REFERENCE("vm_network", "tenant_id")}},
+        {SKR_TENANT, SKR_ACCESS_CONTROL_LIST, {REFERENCE("access_control_list", "tenant_id")}},
         {SKR_HOST_GROUP, SKR_HOST_GROUP, {REFERENCE("host_group", "parent_id")}},
         {SKR_HOST_GROUP, SKR_HOST, {REFERENCE("host", "host_group_id")}},
         {SKR_HOST_GROUP, SKR_NETWORK_SITE, {LINK("network_site", "host_group_ids")}},
@@ -30,6 +31,10 @@ static const struct {
         {SKR_VM_NETWORK, SKR_VM_SUBNET, {REFERENCE("vm_subnet", "vm_network_id")}},
         {SKR_VM_SUBNET, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "vm_subnet_id")}},
         {SKR_VM_SUBNET, SKR_IP_POOL, {REFERENCE("ip_pool", "vm_subnet_id")}},
+        {SKR_VM_NETWORK, SKR_CUSTOMER_ROUTE, {REFERENCE("customer_route", "vm_network_id")}},
+        {SKR_VM_SUBNET, SKR_CUSTOMER_ROUTE, {REFERENCE("customer_route", "vm_subnet_id")}},
+        {SKR_ACCESS_CONTROL_LIST, SKR_NETWORK_ADAPTER, {LINK("network_adapter", "acl_ids")}},
+        {SKR_ACCESS_CONTROL_LIST, SKR_VM_SUBNET, {LINK("vm_subnet", "acl_ids")}},
 };
 
 struct user {
@@ -107,6 +112,8 @@ static const struct {
         [SKR_NETWORK_ADAPTER] = {{NAME_IN("network_adapter", "vm_network_id")}},
         [SKR_JOIN_TOKEN] = {{NAME("join_token")}},
         [SKR_TOKEN] = {{NAME("token")}},
+        [SKR_ACCESS_CONTROL_LIST] = {{NAME_IN("access_control_list", "tenant_id")}},
+        [SKR_CUSTOMER_ROUTE] = {{NAME_IN("customer_route", "vm_network_id")}},
 };
 
 static int find_name(struct skr_txn *txn, const struct skr_query *query, const char *name,

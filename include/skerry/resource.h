@@ -32,6 +32,8 @@ enum skr_resource_id {
     SKR_NETWORK_ADAPTER,
     SKR_JOIN_TOKEN,
     SKR_TOKEN,
+    SKR_ACCESS_CONTROL_LIST,
+    SKR_CUSTOMER_ROUTE,
     /* Views: rows that the model keeps or derives; read-only over REST. */
     SKR_LOOKUP_RECORD,
     SKR_PROVIDER_ADDRESS,
@@ -40,6 +42,8 @@ enum skr_resource_id {
     SKR_COMPLIANCE,
     SKR_EVENT,
     SKR_JOB,
+    SKR_AUDIT_RECORD,
+    SKR_USAGE,
     SKR_RESOURCE_COUNT
 };
 
@@ -108,8 +112,13 @@ struct skr_field {
 enum skr_scope { SKR_SCOPE_FABRIC, SKR_SCOPE_TENANT };
 
 enum {
-    SKR_RESOURCE_VIEW = 1 << 0,     /* GET alone */
-    SKR_RESOURCE_NO_UPDATE = 1 << 1 /* POST, GET, DELETE (tokens) */
+    SKR_RESOURCE_VIEW = 1 << 0,      /* GET alone */
+    SKR_RESOURCE_NO_UPDATE = 1 << 1, /* POST, GET, DELETE (tokens) */
+    SKR_RESOURCE_DERIVED = 1 << 2,   /* no rows of its own: an SQL view over other tables */
+    SKR_RESOURCE_HISTORY = 1 << 3,   /* rows outlive what they are about: its ids are no foreign keys */
+    /* Of a sub table: entries of the list are told apart by a name that is unique in it (SKR_ENTRY_NAME) and keep the
+     * id that was assigned with it (SKR_ENTRY_ID), wherever they stand and whatever else of them changes. */
+    SKR_RESOURCE_KEYED = 1 << 4
 };
 
 struct skr_action {
@@ -137,6 +146,9 @@ struct skr_resource {
     const struct skr_action *actions;
     unsigned action_count;
 };
+
+/* The first fields of a sub table that is KEYED. */
+enum { SKR_ENTRY_ID, SKR_ENTRY_NAME, SKR_ENTRY_COMMON_COUNT };
 
 /* Common fields, same place in every stored resource. Sub tables (structs, action inputs) have none of them. */
 enum {

@@ -6,9 +6,22 @@
 /* The name of an enum stands behind its brace: */
 /* clang-format off */
 
+enum { /* tenant.quotas, usage.quotas: null = as many as the controller takes */
+    SKR_QUOTA_VM_NETWORKS, /* INTEGER nullable, like all of them; the counted ones first */
+    SKR_QUOTA_VM_SUBNETS,
+    SKR_QUOTA_NETWORK_ADAPTERS,
+    SKR_QUOTA_LEARNED_ADDRESSES,
+    SKR_QUOTA_ACL_RULES,
+    SKR_QUOTA_CUSTOMER_ROUTES,
+    SKR_QUOTA_COUNTED,                                  /* those above are counts of objects */
+    SKR_QUOTA_REQUESTS_PER_SECOND = SKR_QUOTA_COUNTED, /* of all the tenant's principals together */
+    SKR_QUOTA_FIELD_COUNT
+};
 enum { /* tenant */
     SKR_TENANT_LOGICAL_NETWORK_IDS = SKR_FIELD_COMMON_COUNT, /* REFERENCES */
     SKR_TENANT_PORT_CLASSIFICATION_IDS,                      /* REFERENCES */
+    SKR_TENANT_QUOTAS,                                       /* STRUCT, administrators */
+    SKR_TENANT_USAGE,                                        /* COMPUTED {vm_networks, ...}: what is counted */
     SKR_TENANT_FIELD_COUNT
 };
 enum { /* host-group */
@@ -140,6 +153,7 @@ enum { /* vm-subnet (tenant scope) */
     SKR_VM_SUBNET_GATEWAY,            /* ADDRESS read-only */
     SKR_VM_SUBNET_MTU,                /* COMPUTED */
     SKR_VM_SUBNET_PA_MULTICAST_GROUP, /* ADDRESS nullable, administrators: NOT_SUPPORTED yet when set */
+    SKR_VM_SUBNET_ACL_IDS,            /* REFERENCES: lists that hold for every adapter in it */
     SKR_VM_SUBNET_FIELD_COUNT
 };
 enum { /* network-adapter (tenant scope) */
@@ -156,6 +170,7 @@ enum { /* network-adapter (tenant scope) */
     SKR_NETWORK_ADAPTER_BOUND_INTERFACE,   /* TEXT read-only unversioned nullable */
     SKR_NETWORK_ADAPTER_BOUND_REASON,      /* TEXT read-only unversioned nullable: why it is not bound */
     SKR_NETWORK_ADAPTER_TARGET_HOST_ID,    /* REFERENCE read-only unversioned nullable: set while it moves */
+    SKR_NETWORK_ADAPTER_ACL_IDS,           /* REFERENCES: before those of its VM subnet */
     SKR_NETWORK_ADAPTER_FIELD_COUNT
 };
 enum { /* join-token */
@@ -177,6 +192,34 @@ enum { /* token */
     SKR_TOKEN_SECRET_HASH,                   /* TEXT hidden, unique index */
     SKR_TOKEN_SECRET,                        /* SECRET */
     SKR_TOKEN_FIELD_COUNT
+};
+enum { /* access-control-list.rules[]: KEYED */
+    SKR_ACL_RULE_ID = SKR_ENTRY_ID,     /* UUID read-only: stable while the name is */
+    SKR_ACL_RULE_NAME = SKR_ENTRY_NAME, /* TEXT, unique in the list */
+    SKR_ACL_RULE_DIRECTION,             /* ENUM in | out, as the VM sees it */
+    SKR_ACL_RULE_ACTION,                /* ENUM allow | deny | meter */
+    SKR_ACL_RULE_PROTOCOL,              /* TEXT: tcp | udp | icmp | icmpv6 | any | "0" to "255"; kept normalized */
+    SKR_ACL_RULE_LOCAL,                 /* PREFIX nullable: the VM's side, null = any */
+    SKR_ACL_RULE_REMOTE,                /* PREFIX nullable */
+    SKR_ACL_RULE_LOCAL_PORTS,           /* TEXT nullable: "80" or "1000-2000", kept normalized; null = any */
+    SKR_ACL_RULE_REMOTE_PORTS,          /* TEXT nullable */
+    SKR_ACL_RULE_WEIGHT,                /* INTEGER 0 to 65535: higher first, equal ones in their order */
+    SKR_ACL_RULE_STATEFUL,              /* BOOLEAN: answers of what is allowed are allowed */
+    SKR_ACL_RULE_IDLE_TIMEOUT_S,        /* INTEGER: a stateful flow ends after so long without a packet */
+    SKR_ACL_RULE_LOG,                   /* BOOLEAN */
+    SKR_ACL_RULE_FIELD_COUNT
+};
+enum { /* access-control-list (tenant scope) */
+    SKR_ACCESS_CONTROL_LIST_RULES = SKR_FIELD_COMMON_COUNT, /* STRUCTS */
+    SKR_ACCESS_CONTROL_LIST_FIELD_COUNT
+};
+enum { /* customer-route (tenant scope) */
+    SKR_CUSTOMER_ROUTE_VM_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
+    SKR_CUSTOMER_ROUTE_DESTINATION,                            /* PREFIX; with the metric unique in the VM network */
+    SKR_CUSTOMER_ROUTE_NEXT_HOP,                               /* ADDRESS in a VM subnet of the network */
+    SKR_CUSTOMER_ROUTE_METRIC,                                 /* INTEGER: lower first */
+    SKR_CUSTOMER_ROUTE_VM_SUBNET_ID,                           /* REFERENCE read-only: that of the next hop */
+    SKR_CUSTOMER_ROUTE_FIELD_COUNT
 };
 /* Views keep the common fields; name is the address, description empty. */
 enum { /* lookup-record (tenant scope; tenants see it without PA and host) */
@@ -212,11 +255,13 @@ enum { /* ip-allocation */
     SKR_IP_ALLOCATION_RETIRED_AT_REVISION,                 /* INTEGER nullable: freed, waiting for every host */
     SKR_IP_ALLOCATION_FIELD_COUNT
 };
-enum { /* effective-route: derived from the VM subnets of a VM network */
+enum { /* effective-route: derived from the VM subnets and customer routes of a VM network */
     SKR_EFFECTIVE_ROUTE_VM_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
     SKR_EFFECTIVE_ROUTE_DESTINATION,                            /* PREFIX */
     SKR_EFFECTIVE_ROUTE_NEXT_HOP,                               /* ADDRESS nullable: null = on the VM subnet */
     SKR_EFFECTIVE_ROUTE_VM_SUBNET_ID,                           /* REFERENCE */
+    SKR_EFFECTIVE_ROUTE_METRIC,                                 /* INTEGER nullable: null = on the VM subnet */
+    SKR_EFFECTIVE_ROUTE_CUSTOMER_ROUTE_ID,                      /* REFERENCE nullable: null = on the VM subnet */
     SKR_EFFECTIVE_ROUTE_FIELD_COUNT
 };
 enum { /* compliance: one row an open drift item */
@@ -232,10 +277,11 @@ enum { /* compliance: one row an open drift item */
 };
 enum { /* event */
     SKR_EVENT_REASON = SKR_FIELD_COMMON_COUNT, /* TEXT: CamelCase word, stable */
-    SKR_EVENT_MESSAGE,                         /* TEXT */
+    SKR_EVENT_MESSAGE,                         /* TEXT; of a tenant's event: names no host, PA or interface */
     SKR_EVENT_OBJECT_KIND,                     /* TEXT */
     SKR_EVENT_OBJECT_ID,                       /* UUID nullable */
     SKR_EVENT_HOST_ID,                         /* UUID nullable */
+    SKR_EVENT_DETAIL,                          /* TEXT nullable, fabric readers: the message with hosts' names */
     SKR_EVENT_FIELD_COUNT
 };
 enum { /* job.steps[] */
@@ -280,4 +326,32 @@ enum {                    /* host:drain */
 enum { /* host:replace */
     SKR_REPLACE_NEW_HOST_ID, /* REFERENCE */
     SKR_REPLACE_FIELD_COUNT
+};
+enum { /* audit-record (collection audit-log): one row a write, refused ones too; tenant_id is the object's */
+    SKR_AUDIT_RECORD_PRINCIPAL_ID = SKR_FIELD_COMMON_COUNT, /* UUID nullable: user, or token that is nobody's */
+    SKR_AUDIT_RECORD_PRINCIPAL,                             /* TEXT: its name then */
+    SKR_AUDIT_RECORD_ROLE,                                  /* TEXT */
+    SKR_AUDIT_RECORD_TOKEN_ID,                              /* UUID nullable */
+    SKR_AUDIT_RECORD_ADDRESS,                               /* TEXT: where from */
+    SKR_AUDIT_RECORD_REQUEST_ID,                            /* TEXT */
+    SKR_AUDIT_RECORD_METHOD,                                /* TEXT: POST, PUT, PATCH, DELETE; JOB */
+    SKR_AUDIT_RECORD_PATH,                                  /* TEXT */
+    SKR_AUDIT_RECORD_OBJECT_KIND,                           /* TEXT */
+    SKR_AUDIT_RECORD_OBJECT_ID,                             /* UUID nullable */
+    SKR_AUDIT_RECORD_RESULT,                                /* TEXT: "ok" or the error's type */
+    SKR_AUDIT_RECORD_DETAIL,                                /* TEXT: why it was refused */
+    SKR_AUDIT_RECORD_BEFORE,                                /* JSON nullable */
+    SKR_AUDIT_RECORD_AFTER,                                 /* JSON nullable */
+    SKR_AUDIT_RECORD_SIZE,                                  /* INTEGER hidden: bytes of the row, about */
+    SKR_AUDIT_RECORD_FIELD_COUNT
+};
+enum { /* usage (tenant scope): one row a tenant, its id */
+    SKR_USAGE_VM_NETWORKS = SKR_FIELD_COMMON_COUNT, /* INTEGER, in the order of the quotas */
+    SKR_USAGE_VM_SUBNETS,
+    SKR_USAGE_NETWORK_ADAPTERS,
+    SKR_USAGE_LEARNED_ADDRESSES,
+    SKR_USAGE_ACL_RULES,
+    SKR_USAGE_CUSTOMER_ROUTES,
+    SKR_USAGE_QUOTAS, /* STRUCT */
+    SKR_USAGE_FIELD_COUNT
 };

@@ -12,6 +12,11 @@ static const struct skr_field fields[] = {
         [SKR_EFFECTIVE_ROUTE_VM_SUBNET_ID] =
                 FIELD("vm_subnet_id", REFERENCE, READ_ONLY | FILTER, NOBODY, ANY, "VM subnet it leads to",
                       .target = SKR_VM_SUBNET, .column_title = "VM SUBNET"),
+        [SKR_EFFECTIVE_ROUTE_METRIC] = FIELD("metric", INTEGER, READ_ONLY | NULLABLE, NOBODY, ANY,
+                                             "Lower is preferred; null: on the VM subnet", .column_title = "METRIC"),
+        [SKR_EFFECTIVE_ROUTE_CUSTOMER_ROUTE_ID] =
+                FIELD("customer_route_id", REFERENCE, READ_ONLY | NULLABLE, NOBODY, ANY,
+                      "Customer route it comes from; null: on the VM subnet", .target = SKR_CUSTOMER_ROUTE),
 };
 
 const struct skr_resource skr_resource_effective_route = {
@@ -22,7 +27,7 @@ const struct skr_resource skr_resource_effective_route = {
         .table = "effective_route",
         .help = "A route of a VM network's built-in router",
         .scope = SKR_SCOPE_TENANT,
-        .flags = SKR_RESOURCE_VIEW,
+        .flags = SKR_RESOURCE_VIEW | SKR_RESOURCE_DERIVED,
         .name_parent = -1,
         .maximum = 1000000,
         FIELDS(fields),

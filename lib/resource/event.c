@@ -10,7 +10,9 @@ static const struct skr_field fields[] = {
                                         .column_title = "KIND"),
         [SKR_EVENT_OBJECT_ID] = FIELD("object_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, ANY,
                                       "Object it is about", .column_title = "OBJECT"),
-        [SKR_EVENT_HOST_ID] = FIELD("host_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, ADMIN, "Host it is about"),
+        [SKR_EVENT_HOST_ID] = FIELD("host_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, FABRIC, "Host it is about"),
+        [SKR_EVENT_DETAIL] = FIELD("detail", TEXT, READ_ONLY | NULLABLE, NOBODY, FABRIC,
+                                   "The message with hosts and interfaces; null: it names none"),
 };
 
 const struct skr_resource skr_resource_event = {
@@ -20,8 +22,9 @@ const struct skr_resource skr_resource_event = {
         .shorthand = "ev",
         .table = "event",
         .help = "Something that happened",
-        .scope = SKR_SCOPE_FABRIC,
-        .flags = SKR_RESOURCE_VIEW,
+        .scope = SKR_SCOPE_TENANT,
+        .reader = SKR_ROLE_ANY,
+        .flags = SKR_RESOURCE_VIEW | SKR_RESOURCE_HISTORY,
         .name_parent = -1,
         .maximum = 1000000,
         FIELDS(fields),

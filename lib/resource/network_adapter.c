@@ -35,6 +35,9 @@ static const struct skr_field fields[] = {
         [SKR_NETWORK_ADAPTER_TARGET_HOST_ID] =
                 FIELD("target_host_id", REFERENCE, STATUS | NULLABLE | FILTER | WIDE, NOBODY, FABRIC,
                       "Host it is moving to", .target = SKR_HOST, .column_title = "MOVING TO"),
+        [SKR_NETWORK_ADAPTER_ACL_IDS] =
+                FIELD("acl_ids", REFERENCES, 0, ANY, ANY, "Access control lists, before those of its VM subnet",
+                      .target = SKR_ACCESS_CONTROL_LIST, .maximum = 16),
 };
 
 static const struct skr_field migrate_fields[] = {

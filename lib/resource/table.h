@@ -44,6 +44,8 @@ extern const struct skr_resource skr_resource_vm_subnet;
 extern const struct skr_resource skr_resource_network_adapter;
 extern const struct skr_resource skr_resource_join_token;
 extern const struct skr_resource skr_resource_token;
+extern const struct skr_resource skr_resource_access_control_list;
+extern const struct skr_resource skr_resource_customer_route;
 extern const struct skr_resource skr_resource_lookup_record;
 extern const struct skr_resource skr_resource_provider_address;
 extern const struct skr_resource skr_resource_ip_allocation;
@@ -51,3 +53,7 @@ extern const struct skr_resource skr_resource_effective_route;
 extern const struct skr_resource skr_resource_compliance;
 extern const struct skr_resource skr_resource_event;
 extern const struct skr_resource skr_resource_job;
+extern const struct skr_resource skr_resource_audit_record;
+extern const struct skr_resource skr_resource_usage;
+/* tenant.quotas, which the view of usage shows too */
+extern const struct skr_resource skr_resource_quotas;

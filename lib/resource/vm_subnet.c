@@ -18,6 +18,9 @@ static const struct skr_field fields[] = {
                                     "Largest packet of a VM in bytes, from the VM network", .column_title = "MTU"),
         [SKR_VM_SUBNET_PA_MULTICAST_GROUP] = FIELD("pa_multicast_group", ADDRESS, NULLABLE, ADMIN, ADMIN,
                                                    "Multicast group of the physical network for broadcasts"),
+        [SKR_VM_SUBNET_ACL_IDS] = FIELD("acl_ids", REFERENCES, 0, ANY, ANY,
+                                        "Access control lists of every adapter in it, after the adapter's own",
+                                        .target = SKR_ACCESS_CONTROL_LIST, .maximum = 16),
 };
 
 const struct skr_resource skr_resource_vm_subnet = {
