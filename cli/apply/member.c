@@ -14,14 +14,13 @@ bool skr_member_is_writable(const struct skr_field *field)
            field->kind != SKR_KIND_SECRET;
 }
 
-/* vm_network_id -> vm_network, host_group_ids -> host_groups; other fields keep their name. */
-static void short_name(const struct skr_field *field, char out[static NAME_MAX_BYTES])
+void skr_member_short_name(const struct skr_field *field, char *out, size_t size)
 {
     size_t length = strlen(field->name);
-    snprintf(out, NAME_MAX_BYTES, "%s", field->name);
-    if (field->kind == SKR_KIND_REFERENCE && length > 3 && length < NAME_MAX_BYTES)
+    snprintf(out, size, "%s", field->name);
+    if (field->kind == SKR_KIND_REFERENCE && length > 3 && length < size)
         out[length - 3] = '\0';
-    if (field->kind == SKR_KIND_REFERENCES && length > 4 && length < NAME_MAX_BYTES) {
+    if (field->kind == SKR_KIND_REFERENCES && length > 4 && length < size) {
         out[length - 4] = 's';
         out[length - 3] = '\0';
     }
@@ -38,7 +37,7 @@ int skr_member_find(const struct skr_resource *resource, const char *name, struc
     for (unsigned i = 0; i < resource->field_count && count < CANDIDATES_MAX; i++) {
         if (resource->fields[i].flags & SKR_FIELD_HIDDEN)
             continue;
-        short_name(&resource->fields[i], names[count]);
+        skr_member_short_name(&resource->fields[i], names[count], sizeof(names[count]));
         if (strcmp(names[count], name) == 0)
             return (int)i;
         if (skr_member_is_writable(&resource->fields[i])) {

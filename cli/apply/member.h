@@ -7,8 +7,11 @@
 #include <skerry/resource.h>
 #include <stdbool.h>
 
-/* The field of a member, by its name or the short name of a reference. -1 and a sentence ("did you mean") in *error. */
+/* The field of a member, by its name or the short name of a reference. -1 and a sentence ("did you mean") in *error,
+ * which may be NULL. */
 int skr_member_find(const struct skr_resource *resource, const char *name, struct skr_error *error);
+/* vm_network_id -> vm_network, host_group_ids -> host_groups; other fields keep their name. */
+void skr_member_short_name(const struct skr_field *field, char *out, size_t size);
 /* May a request write it? */
 bool skr_member_is_writable(const struct skr_field *field);
 /* A value from the word of a flag, new reference: numbers, yes/no, lists by commas, maps as a=b,c=d, JSON where it

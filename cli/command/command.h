@@ -48,20 +48,35 @@ int skr_kind_find(const char *text, const struct skr_resource **ret, struct skr_
  * many words it took, or -errno. */
 int skr_target_at(const struct skr_arguments *arguments, unsigned at, const struct skr_resource **ret_kind,
                   const char **ret_name, struct skr_error *error);
-/* --wait and --timeout of a write, as a query: 0 ms = none. */
-int skr_wait_flags(const struct skr_arguments *arguments, struct skr_request_path *path, unsigned *ret_ms,
-                   struct skr_error *error);
+/* --wait and --timeout of a write: 0 ms = none was asked for. */
+int skr_wait_flags(const struct skr_arguments *arguments, unsigned *ret_ms, struct skr_error *error);
 /* DONE, FAILED or NOT_YET_REALIZED, and talk about the hosts that have not applied it. `realization` may be NULL. */
 int skr_realization_code(const char *what, const json_t *realization);
-/* A file, "-" = standard input, as JSON. SYNTAX says that YAML is not read. */
-int skr_read_json(const char *path, json_t **ret, struct skr_error *error);
+/* A file, "-" = standard input, of JSON or YAML. */
+int skr_read_document(const char *path, json_t **ret, struct skr_error *error);
+/* The same as objects, in the order in which they can be created. */
+int skr_read_manifest(const char *path, struct skr_manifest *ret, struct skr_error *error);
 /* The fields of a command line as a body. */
 int skr_body_from_fields(const struct skr_resource *resource, const struct skr_arguments *arguments, json_t *body,
                          struct skr_error *error);
+
+/* ---- waiting (progress.c) ---- */
+
+/* Waits until a write is realized, at most `ms`, and tells how far it is where standard error is a terminal. *ret_code:
+ * as skr_realization_code. */
+int skr_wait_realized(struct skr_session *session, const char *what, int64_t revision, unsigned ms, int *ret_code,
+                      struct skr_error *error);
+/* Follows a job until it ends, at most `ms` (0: as long as it takes), and tells its steps. *ret_code: DONE when it
+ * succeeded, FAILED when it failed or was cancelled, NOT_YET_REALIZED when it goes on. */
+int skr_wait_job(struct skr_session *session, const char *id, int64_t ms, int *ret_code, struct skr_error *error);
+/* A member of an object as the controller shows it, at the top or inside "status"; NULL: none. */
+const json_t *skr_shown_member(const json_t *object, const char *name);
 
 /* ---- one file a command ---- */
 
 typedef int skr_command_fn(const struct skr_command *command, const struct skr_arguments *arguments);
 skr_command_fn skr_command_login, skr_command_config, skr_command_get, skr_command_describe, skr_command_create,
         skr_command_apply, skr_command_delete, skr_command_wait, skr_command_watch, skr_command_host_list,
-        skr_command_host_join, skr_command_host_action, skr_command_host_local, skr_command_help;
+        skr_command_host_join, skr_command_host_action, skr_command_host_local, skr_command_help, skr_command_diff,
+        skr_command_edit, skr_command_act, skr_command_job_wait, skr_command_job_cancel, skr_command_explain,
+        skr_command_completion, skr_command_complete, skr_command_manual;

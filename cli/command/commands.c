@@ -23,6 +23,10 @@
     {                                                                                                                  \
         "dry-run", 0, NULL, "tell what would happen"                                                                   \
     }
+#define CONFIRM                                                                                                        \
+    {                                                                                                                  \
+        "confirm", 0, NULL, "do it although it takes many ports from a host"                                           \
+    }
 #define END                                                                                                            \
     {                                                                                                                  \
         0                                                                                                              \
@@ -35,11 +39,21 @@ static const struct skr_flag login_flags[] = {
         END};
 static const struct skr_flag output_flags[] = {OUTPUT, END};
 static const struct skr_flag no_flags[] = {END};
-static const struct skr_flag create_flags[] = {
-        {"file", 'f', "FILE", "objects as JSON; - is standard input"}, WAIT, TIMEOUT, DRY_RUN, OUTPUT, END};
+static const struct skr_flag create_flags[] = {{"file", 'f', "FILE", "objects as YAML or JSON; - is standard input"},
+                                               WAIT,
+                                               TIMEOUT,
+                                               DRY_RUN,
+                                               CONFIRM,
+                                               OUTPUT,
+                                               END};
 static const struct skr_flag apply_flags[] = {
-        {"file", 'f', "FILE", "objects as JSON; - is standard input"}, WAIT, TIMEOUT, DRY_RUN, END};
-static const struct skr_flag delete_flags[] = {WAIT, TIMEOUT, DRY_RUN, END};
+        {"file", 'f', "FILE", "objects as YAML or JSON; - is standard input"}, WAIT, TIMEOUT, DRY_RUN, CONFIRM, END};
+static const struct skr_flag diff_flags[] = {{"file", 'f', "FILE", "objects as YAML or JSON; - is standard input"},
+                                             END};
+static const struct skr_flag act_flags[] = {WAIT, TIMEOUT, DRY_RUN, CONFIRM, OUTPUT, END};
+static const struct skr_flag job_wait_flags[] = {{"timeout", 0, "TIME", "how long to wait; otherwise until it ends"},
+                                                 END};
+static const struct skr_flag delete_flags[] = {WAIT, TIMEOUT, DRY_RUN, CONFIRM, END};
 static const struct skr_flag wait_flags[] = {{"for", 0, "STATE", "realized, bound or deleted; realized"}, TIMEOUT, END};
 static const struct skr_flag watch_flags[] = {
         {"timeout", 0, "TIME", "end after this long; otherwise never"}, OUTPUT, END};
@@ -65,30 +79,52 @@ const struct skr_command skr_commands[] = {
         {"create", "create KIND NAME [--FIELD VALUE ...] | create -f FILE", "Create objects", create_flags, true, true,
          skr_command_create},
         {"apply", "apply -f FILE",
-         "Make objects what a JSON file says: create what is missing, change what differs, leave the rest alone",
+         "Make objects what a file says: create what is missing, change what differs, leave the rest alone",
          apply_flags, false, false, skr_command_apply},
+        {"diff", "diff -f FILE", "Show what apply would create and change; exit code 1 when something differs",
+         diff_flags, false, false, skr_command_diff},
+        {"edit", "edit KIND NAME", "Change an object in your editor (VISUAL, EDITOR)", delete_flags, false, true,
+         skr_command_edit},
+        {"act", "act KIND NAME ACTION [--FIELD VALUE ...]",
+         "Do what a kind can do beside being changed: allocate, migrate, remediate; skerryctl help KIND lists it",
+         act_flags, true, true, skr_command_act},
         {"delete", "delete KIND NAME ...", "Delete objects", delete_flags, false, true, skr_command_delete},
         {"wait", "wait KIND NAME [--for realized|bound|deleted] [--timeout TIME]",
          "Wait until an object is realized, bound or deleted; 7 when it is not in time", wait_flags, false, true,
          skr_command_wait},
         {"watch", "watch KIND [NAME]", "List objects, then show every change as it happens", watch_flags, false, true,
          skr_command_watch},
+        {"job wait", "job wait ID [--timeout TIME]", "Follow a job until it ends, with its steps", job_wait_flags,
+         false, false, skr_command_job_wait},
+        {"job cancel", "job cancel ID", "End a job and undo what it did", act_flags, false, false,
+         skr_command_job_cancel},
         {"host list", "host list [-o FORM]", "Hosts and whether they are online", output_flags, false, false,
          skr_command_host_list},
         {"host join-command", "host join-command [--host-group GROUP] [--ttl TIME] [--uses N] [--approve]",
          "Make a join token and print the command to run on a host", join_flags, false, false, skr_command_host_join},
-        {"host remediate", "host remediate HOST", "Put back what differs on a host", no_flags, false, false,
+        {"host approve", "host approve HOST", "Let a host in that waits for it", act_flags, true, false,
          skr_command_host_action},
-        {"host approve", "host approve HOST", "Let a host in that waits for it", no_flags, false, false,
+        {"host drain", "host drain HOST [--FIELD VALUE ...] [--wait]", "Move everything off a host", act_flags, true,
+         false, skr_command_host_action},
+        {"host remediate", "host remediate HOST [--wait]", "Put back what differs on a host", act_flags, true, false,
          skr_command_host_action},
-        {"host revoke", "host revoke HOST", "End a host's certificate for good", no_flags, false, false,
+        {"host replace", "host replace HOST --new-host HOST [--wait]", "Give everything of a host to another one",
+         act_flags, true, false, skr_command_host_action},
+        {"host revoke", "host revoke HOST", "End a host's certificate for good", act_flags, true, false,
          skr_command_host_action},
         {"host local",
          "host local records|routes|ports|provider-addresses|stats|drift|status|ping-pa ADDRESS [--socket PATH]",
          "On a host: ask its agent what it holds, without the controller", local_flags, false, false,
          skr_command_host_local},
+        {"completion", "completion bash|zsh",
+         "Print a script that completes command lines: source <(skerryctl completion bash)", no_flags, false, false,
+         skr_command_completion},
         {"help", "help [COMMAND | KIND]", "Explain a command, or the fields of a kind", no_flags, false, false,
          skr_command_help},
+        /* For scripts and the build; no help lists them. */
+        {"__complete", "__complete -- WORD ...", "What could stand in the place of the last word", no_flags, false,
+         false, skr_command_complete},
+        {"__manual", "__manual PAGE", "A manual page as man(7) source", no_flags, false, false, skr_command_manual},
 };
 const unsigned skr_command_count = SKR_ARRAY_SIZE(skr_commands);
 
@@ -134,7 +170,8 @@ static int unknown(int argc, char *const *argv)
         skr_say("skerryctl: there is no command '%s'", word);
     fputs("Commands:", stderr);
     for (unsigned i = 0; i < skr_command_count; i++)
-        fprintf(stderr, "%s %s", i ? "," : "", names[i]);
+        if (names[i][0] != '_')
+            fprintf(stderr, "%s %s", i ? "," : "", names[i]);
     fputc('\n', stderr);
     return SKR_EXIT_USAGE;
 }

@@ -2,19 +2,16 @@
 
 #include <errno.h>
 
-static int create_one(struct skr_writing *writing, struct skr_manifest_entry *entry, int *code, struct skr_error *error)
+static int create_one(struct skr_writing *writing, struct skr_manifest_entry *entry, struct skr_error *error)
 {
     json_t *object = NULL;
-    int waited = SKR_EXIT_DONE;
     int r = skr_lookup_references(writing->session->lookup, entry->resource, entry->body, entry->pointer, error);
     if (r == 0)
-        r = skr_write_create(writing, entry, &object, &waited, error);
+        r = skr_write_create(writing, entry, &object, error);
     if (r < 0)
         return r;
     skr_write_tell(writing, entry->resource, object, "created");
     json_decref(object);
-    if (*code == SKR_EXIT_DONE)
-        *code = waited;
     return 0;
 }
 
@@ -54,21 +51,11 @@ static int manifest_from_words(const struct skr_command *command, const struct s
     return 0;
 }
 
-static int manifest_from_file(const char *file, struct skr_manifest *ret, struct skr_error *error)
-{
-    json_t *given = NULL;
-    int r = skr_read_json(file, &given, error);
-    if (r == 0)
-        r = skr_manifest_parse(given, ret, error);
-    json_decref(given);
-    return r < 0 ? r : skr_manifest_order(ret, error);
-}
-
 int skr_command_create(const struct skr_command *command, const struct skr_arguments *arguments)
 {
     struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
     struct skr_manifest manifest SKR_CLEANUP(skr_manifest_done) = {0};
-    struct skr_writing writing = {.session = &session, .arguments = arguments};
+    struct skr_writing writing SKR_CLEANUP(skr_writing_done) = {.session = &session, .arguments = arguments};
     struct skr_error error = {0};
     const char *file = skr_arguments_flag(arguments, "file");
     int code = SKR_EXIT_DONE;
@@ -77,12 +64,14 @@ int skr_command_create(const struct skr_command *command, const struct skr_argum
         return skr_usage(command, &error);
     if (file && (arguments->word_count || arguments->field_count))
         return skr_usage_because(command, "-f FILE says everything; leave kind, name and fields out");
-    int r = file ? manifest_from_file(file, &manifest, &error)
+    int r = file ? skr_read_manifest(file, &manifest, &error)
                  : manifest_from_words(command, arguments, &manifest, &error);
     if (r < 0)
         return file ? skr_fail(&error) : skr_usage(command, &error);
     r = skr_session_open(&session, &error);
     for (size_t i = 0; i < manifest.count && r == 0; i++)
-        r = create_one(&writing, &manifest.entries[i], &code, &error);
+        r = create_one(&writing, &manifest.entries[i], &error);
+    if (r == 0)
+        r = skr_write_settle(&writing, &code, &error);
     return r < 0 ? skr_fail(&error) : code;
 }

@@ -1,42 +1,40 @@
-#include "cli/command/command.h"
+#include "cli/command/write.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int delete_one(struct skr_session *session, const struct skr_arguments *arguments,
-                      const struct skr_resource *resource, const char *name, int *code, struct skr_error *error)
+static int delete_one(struct skr_writing *writing, const struct skr_resource *resource, const char *name, int *code,
+                      struct skr_error *error)
 {
     struct skr_request_path path;
     struct skr_request request = {.method = "DELETE"};
     struct skr_answer answer = {0};
     json_t *object = NULL;
-    int r = skr_lookup_find(session->lookup, resource, name, &object, error);
+    int started = SKR_EXIT_DONE;
+    int r = skr_lookup_find(writing->session->lookup, resource, name, &object, error);
     if (r < 0)
         return r;
-    char *shown SKR_CLEANUP(skr_free_cleanup) = skr_lookup_path(session->lookup, resource, object);
+    char *shown SKR_CLEANUP(skr_free_cleanup) = skr_lookup_path(writing->session->lookup, resource, object);
     skr_path_set(&path, "/v1/%s/%s", resource->collection, json_string_value(json_object_get(object, "id")));
     json_decref(object);
-    bool dry = skr_arguments_flag(arguments, "dry-run") != NULL;
-    if (dry)
-        skr_path_add(&path, "dry_run", "true");
-    r = skr_wait_flags(arguments, &path, &request.patient_for_ms, error);
-    request.path = path.text;
-    if (r == 0)
-        r = skr_client_send(session->client, &request, &answer, error);
+    r = skr_write_send(writing, &request, &path, shown, &answer, error);
     if (r < 0)
         return r;
-    printf("%s/%s deleted%s\n", resource->name, shown, dry ? " (dry run)" : "");
-    fflush(stdout);
-    int waited = skr_realization_code(shown, json_object_get(answer.body, "realization"));
-    if (*code == SKR_EXIT_DONE)
-        *code = waited;
+    if (answer.status == 202) { /* it takes steps */
+        r = skr_write_follow_job(writing, answer.body, &started, error);
+    } else {
+        printf("%s/%s deleted%s\n", resource->name, shown, skr_write_is_dry(writing) ? " (dry run)" : "");
+        fflush(stdout);
+    }
+    *code = *code == SKR_EXIT_DONE ? started : *code;
     skr_answer_done(&answer);
-    return 0;
+    return r;
 }
 
 int skr_command_delete(const struct skr_command *command, const struct skr_arguments *arguments)
 {
     struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
+    struct skr_writing writing SKR_CLEANUP(skr_writing_done) = {.session = &session, .arguments = arguments};
     struct skr_error error = {0};
     const struct skr_resource *resource = NULL;
     const char *name = NULL;
@@ -50,7 +48,7 @@ int skr_command_delete(const struct skr_command *command, const struct skr_argum
         return skr_usage_because(command, "delete takes the names of the %s to delete", resource->collection);
     int r = skr_session_open(&session, &error);
     if (r == 0)
-        r = delete_one(&session, arguments, resource, name, &code, &error);
+        r = delete_one(&writing, resource, name, &code, &error);
     for (unsigned at = (unsigned)taken; at < arguments->word_count && r == 0; at++) {
         name = arguments->words[at];
         const char *slash = strchr(arguments->words[0], '/');
@@ -61,7 +59,10 @@ int skr_command_delete(const struct skr_command *command, const struct skr_argum
                                   arguments->words[at]);
         }
         if (r == 0)
-            r = delete_one(&session, arguments, resource, name, &code, &error);
+            r = delete_one(&writing, resource, name, &code, &error);
     }
-    return r < 0 ? skr_fail(&error) : code;
+    int settled = SKR_EXIT_DONE;
+    if (r == 0)
+        r = skr_write_settle(&writing, &settled, &error);
+    return r < 0 ? skr_fail(&error) : code ? code : settled;
 }

@@ -34,11 +34,10 @@ static void print_command(const struct skr_command *command)
         print_flags(command->flags);
     }
     if (strcmp(command->name, "apply") == 0)
-        puts("\nThe file is JSON: one object, an array, or {\"items\": [...]}. Each object says its \"kind\" and "
-             "\"name\";\n"
-             "references are names: \"vm_network\": \"red/web\". What get -o json prints can be applied. YAML is "
-             "written\n"
-             "with -o yaml and not read. Labels are merged: a label that the file does not name stays.");
+        puts("\nThe file is YAML or JSON: one object, a list, {\"items\": [...]}, or several YAML documents. Each says "
+             "its kind\n"
+             "and name; references are names: vm_network: red/web. What get -o yaml and -o json print can be applied.\n"
+             "Labels are merged: a label that the file does not name stays.");
     if (command->takes_kind) {
         puts("\nNames may be paths, \"red/web/front\": the tenant and the VM network before the name of a VM subnet.\n"
              "Fields and filters are flags, see skerryctl help KIND.");
@@ -75,6 +74,14 @@ static void print_kind(const struct skr_resource *resource)
     for (unsigned i = 0; i < resource->field_count; i++)
         if (!(resource->fields[i].flags & SKR_FIELD_HIDDEN))
             describe_field(resource, &resource->fields[i]);
+    if (resource->action_count)
+        printf("\nActions (skerryctl act %s NAME ACTION):\n", resource->name);
+    for (unsigned i = 0; i < resource->action_count; i++) {
+        const struct skr_action *action = &resource->actions[i];
+        printf("  %-24s %s\n", action->verb, action->help);
+        for (unsigned f = 0; action->input && f < action->input->field_count; f++)
+            printf("  %-24s   --%s: %s\n", "", action->input->fields[f].name, action->input->fields[f].help);
+    }
     puts("\nOn the command line a field is a flag with dashes; references go without their _id and take names:\n"
          "  --vm-network red/web");
 }
@@ -83,7 +90,8 @@ static void print_all(void)
 {
     puts("skerryctl drives a Skerry controller, and looks into the agent of a host.\n\nCommands:");
     for (unsigned i = 0; i < skr_command_count; i++)
-        printf("  %-19s %s\n", skr_commands[i].name, skr_commands[i].help);
+        if (skr_commands[i].name[0] != '_')
+            printf("  %-19s %s\n", skr_commands[i].name, skr_commands[i].help);
     print_kinds();
     puts("\nskerryctl help COMMAND and skerryctl help KIND say more; skerryctl --version.\n"
          "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 refused, 6 unreachable, 7 not yet "

@@ -67,33 +67,3 @@ int skr_command_host_join(const struct skr_command *command, const struct skr_ar
     json_decref(token);
     return code;
 }
-
-/* host remediate H, host approve H, host revoke H: the actions of a host's table. */
-int skr_command_host_action(const struct skr_command *command, const struct skr_arguments *arguments)
-{
-    struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
-    const struct skr_resource *hosts = skr_resource_get(SKR_HOST);
-    const char *verb = strrchr(command->name, ' ') + 1;
-    struct skr_request_path path;
-    struct skr_answer answer = {0};
-    struct skr_error error = {0};
-    json_t *host = NULL;
-    if (arguments->word_count != 1)
-        return skr_usage_because(command, "host %s takes one host", verb);
-    int r = skr_session_open(&session, &error);
-    if (r == 0)
-        r = skr_lookup_find(session.lookup, hosts, arguments->words[0], &host, &error);
-    if (r == 0) {
-        skr_path_set(&path, "/v1/hosts/%s:%s", json_string_value(json_object_get(host, "id")), verb);
-        r = skr_client_send(session.client, &(struct skr_request){.method = "POST", .path = path.text}, &answer,
-                            &error);
-    }
-    if (r == 0)
-        printf("host/%s %s\n", json_string_value(json_object_get(host, "name")),
-               strcmp(verb, "remediate") == 0 ? "remediation requested"
-               : strcmp(verb, "approve") == 0 ? "approved"
-                                              : "revoked");
-    json_decref(host);
-    skr_answer_done(&answer);
-    return r < 0 ? skr_fail(&error) : SKR_EXIT_DONE;
-}

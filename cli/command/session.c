@@ -1,10 +1,13 @@
 #include "cli/command/command.h"
 
+#include "cli/apply/document.h"
 #include "cli/apply/member.h"
 
 #include <errno.h>
 #include <skerry/file.h>
 #include <string.h>
+
+#define WAIT_DEFAULT_MS 30000
 
 int skr_session_open(struct skr_session *ret, struct skr_error *error)
 {
@@ -61,26 +64,19 @@ int skr_target_at(const struct skr_arguments *arguments, unsigned at, const stru
     return slash || !*ret_name ? 1 : 2;
 }
 
-int skr_wait_flags(const struct skr_arguments *arguments, struct skr_request_path *path, unsigned *ret_ms,
-                   struct skr_error *error)
+int skr_wait_flags(const struct skr_arguments *arguments, unsigned *ret_ms, struct skr_error *error)
 {
     const char *timeout = skr_arguments_flag(arguments, "timeout");
-    int64_t ms = 30000;
-    char text[32];
+    int64_t ms = WAIT_DEFAULT_MS;
     *ret_ms = 0;
     if (!skr_arguments_flag(arguments, "wait"))
         return timeout ? skr_error_set(error, SKR_ERROR_SYNTAX, "--timeout goes with --wait") : 0;
     int r = timeout ? skr_duration_parse("timeout", timeout, &ms, error) : 0;
-    if (r < 0)
-        return r;
-    if (ms < 1 || ms > SKR_REALIZED_MAX_MS)
-        return skr_error_set(error, SKR_ERROR_SYNTAX, "--timeout is at most %ds here; skerryctl wait waits longer",
-                             SKR_REALIZED_MAX_MS / 1000);
-    snprintf(text, sizeof(text), "%lldms", (long long)ms);
-    skr_path_add(path, "wait", "realized");
-    skr_path_add(path, "timeout", text);
-    *ret_ms = (unsigned)ms;
-    return 0;
+    if (r == 0 && ms < 1)
+        r = skr_error_set(error, SKR_ERROR_SYNTAX, "--timeout is at least 1ms");
+    if (r == 0)
+        *ret_ms = (unsigned)ms;
+    return r;
 }
 
 int skr_realization_code(const char *what, const json_t *realization)
@@ -123,24 +119,27 @@ static int read_stream(FILE *in, char **ret, size_t *ret_size)
     return 0;
 }
 
-int skr_read_json(const char *path, json_t **ret, struct skr_error *error)
+int skr_read_document(const char *path, json_t **ret, struct skr_error *error)
 {
     char *text SKR_CLEANUP(skr_free_cleanup) = NULL;
     size_t size = 0;
-    json_error_t syntax;
     bool standard = strcmp(path, "-") == 0;
     int r = standard ? read_stream(stdin, &text, &size)
                      : skr_file_read(path, SKR_MANIFEST_BYTES_MAX, (uint8_t **)&text, &size);
     if (r < 0)
         return skr_error_set(error, r == -ENOENT ? SKR_ERROR_NOT_FOUND : SKR_ERROR_SYNTAX, "%.200s cannot be read: %s",
                              standard ? "Standard input" : path, strerror(-r));
-    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &syntax);
-    if (!json)
-        return skr_error_set(error, SKR_ERROR_SYNTAX,
-                             "%.200s is not JSON: line %d, column %d: %s (YAML is written with -o yaml, and not read)",
-                             standard ? "Standard input" : path, syntax.line, syntax.column, syntax.text);
-    *ret = json;
-    return 0;
+    return skr_document_parse(standard ? "Standard input" : path, text, size, ret, error);
+}
+
+int skr_read_manifest(const char *path, struct skr_manifest *ret, struct skr_error *error)
+{
+    json_t *given = NULL;
+    int r = skr_read_document(path, &given, error);
+    if (r == 0)
+        r = skr_manifest_parse(given, ret, error);
+    json_decref(given);
+    return r < 0 ? r : skr_manifest_order(ret, error);
 }
 
 int skr_body_from_fields(const struct skr_resource *resource, const struct skr_arguments *arguments, json_t *body,

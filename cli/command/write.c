@@ -1,5 +1,6 @@
 #include "cli/command/write.h"
 
+#include <skerry/clock.h>
 #include <string.h>
 
 bool skr_write_is_dry(const struct skr_writing *writing)
@@ -7,44 +8,60 @@ bool skr_write_is_dry(const struct skr_writing *writing)
     return skr_arguments_flag(writing->arguments, "dry-run") != NULL;
 }
 
-static int send(struct skr_writing *writing, struct skr_request *request, struct skr_request_path *path,
-                const char *what, json_t **ret_object, int *ret_code, struct skr_error *error)
+void skr_writing_done(struct skr_writing *writing)
+{
+    json_decref(SKR_TAKE(writing->revisions));
+}
+
+int skr_write_send(struct skr_writing *writing, struct skr_request *request, struct skr_request_path *path,
+                   const char *what, struct skr_answer *ret, struct skr_error *error)
 {
     struct skr_answer answer = {0};
     if (skr_write_is_dry(writing))
         skr_path_add(path, "dry_run", "true");
-    int r = skr_wait_flags(writing->arguments, path, &request->patient_for_ms, error);
+    if (skr_arguments_flag(writing->arguments, "confirm"))
+        skr_path_add(path, "confirm", "true");
     request->path = path->text;
-    if (r == 0)
-        r = skr_client_send(writing->session->client, request, &answer, error);
+    int r = skr_client_send(writing->session->client, request, &answer, error);
     if (r < 0)
         return r;
-    *ret_code = SKR_EXIT_DONE;
-    if (request->patient_for_ms)
-        *ret_code = skr_realization_code(what, json_object_get(json_object_get(answer.body, "status"), "realization"));
-    *ret_object = answer.body ? answer.body : json_object();
+    if (answer.revision && skr_arguments_flag(writing->arguments, "wait")) {
+        writing->revisions = writing->revisions ? writing->revisions : json_array();
+        json_array_append_new(writing->revisions, json_pack("[s, I]", what ? what : "?", (json_int_t)answer.revision));
+    }
+    *ret = answer;
     return 0;
 }
 
+static int send_object(struct skr_writing *writing, struct skr_request *request, struct skr_request_path *path,
+                       const char *what, json_t **ret_object, struct skr_error *error)
+{
+    struct skr_answer answer = {0};
+    int r = skr_write_send(writing, request, path, what, &answer, error);
+    if (r == 0)
+        *ret_object = answer.body ? answer.body : json_object();
+    return r;
+}
+
 int skr_write_create(struct skr_writing *writing, const struct skr_manifest_entry *entry, json_t **ret_object,
-                     int *ret_code, struct skr_error *error)
+                     struct skr_error *error)
 {
     struct skr_request_path path;
     struct skr_request request = {.method = "POST", .body = entry->body};
     skr_path_set(&path, "/v1/%s", entry->resource->collection);
-    return send(writing, &request, &path, json_string_value(json_object_get(entry->body, "name")), ret_object, ret_code,
-                error);
+    return send_object(writing, &request, &path, json_string_value(json_object_get(entry->body, "name")), ret_object,
+                       error);
 }
 
 int skr_write_patch(struct skr_writing *writing, const struct skr_resource *resource, const json_t *current,
-                    const json_t *patch, json_t **ret_object, int *ret_code, struct skr_error *error)
+                    const json_t *patch, json_t **ret_object, struct skr_error *error)
 {
     struct skr_request_path path;
     struct skr_request request = {
             .method = "PATCH", .body = patch, .etag = json_string_value(json_object_get(current, "etag"))};
     skr_path_set(&path, "/v1/%s/%s", resource->collection, json_string_value(json_object_get(current, "id")));
-    return send(writing, &request, &path, json_string_value(json_object_get(current, "name")), ret_object, ret_code,
-                error);
+    return send_object(writing, &request, &path, json_string_value(json_object_get(current, "name")), ret_object,
+                       error);
 }
 
 /* A secret is shown by this answer and never again. */
@@ -73,4 +90,50 @@ void skr_write_tell(struct skr_writing *writing, const struct skr_resource *reso
         printf("%s/%s %s%s\n", resource->name, path, what, skr_write_is_dry(writing) ? " (dry run)" : "");
     tell_secret(resource, object);
     fflush(stdout);
+}
+
+int skr_write_follow_job(struct skr_writing *writing, const json_t *job, int *ret_code, struct skr_error *error)
+{
+    const char *id = json_string_value(json_object_get(job, "id"));
+    const char *kind = json_string_value(skr_shown_member(job, "job_kind"));
+    unsigned ms;
+    kind = kind ? kind : json_string_value(skr_shown_member(job, "kind"));
+    int r = skr_wait_flags(writing->arguments, &ms, error);
+    *ret_code = SKR_EXIT_DONE;
+    if (r < 0 || !id)
+        return r;
+    if (writing->form == SKR_FORM_JSON && !ms) {
+        skr_json_print(job, stdout);
+        return 0;
+    }
+    printf("job/%s %s started\n", id, kind ? kind : "");
+    fflush(stdout);
+    if (ms)
+        return skr_wait_job(writing->session, id, skr_arguments_flag(writing->arguments, "timeout") ? ms : 0, ret_code,
+                            error);
+    skr_say("skerryctl job wait %s follows it", id);
+    return 0;
+}
+
+int skr_write_settle(struct skr_writing *writing, int *ret_code, struct skr_error *error)
+{
+    unsigned ms;
+    json_t *write;
+    size_t i;
+    *ret_code = SKR_EXIT_DONE;
+    int r = skr_wait_flags(writing->arguments, &ms, error);
+    int64_t deadline = skr_clock_monotonic_ns() + (int64_t)ms * SKR_NS_PER_MS;
+    if (!ms)
+        return r;
+    json_array_foreach (writing->revisions, i, write) {
+        int64_t left = (deadline - skr_clock_monotonic_ns()) / SKR_NS_PER_MS;
+        int code = SKR_EXIT_DONE;
+        if (r == 0)
+            r = skr_wait_realized(writing->session, json_string_value(json_array_get(write, 0)),
+                                  json_integer_value(json_array_get(write, 1)), left > 1 ? (unsigned)left : 1, &code,
+                                  error);
+        if (*ret_code == SKR_EXIT_DONE)
+            *ret_code = code;
+    }
+    return r;
 }

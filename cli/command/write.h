@@ -1,22 +1,33 @@
-/* Writes that create and apply share. */
+/* Writes that the commands share: create, apply, edit, delete and actions. */
 #pragma once
 
 #include "cli/command/command.h"
 
 struct skr_writing {
     struct skr_session *session;
-    const struct skr_arguments *arguments; /* --wait, --timeout, --dry-run */
+    const struct skr_arguments *arguments; /* --wait, --timeout, --dry-run, --confirm */
     enum skr_form form;
+    json_t *revisions; /* with --wait: [what, revision] of each write that was done */
 };
+/* Cleanup function; the struct may be zeroed but for its first members. */
+void skr_writing_done(struct skr_writing *writing);
 
-/* POST of an entry whose references are ids. *ret_object: what was created. Returns 0 or -errno; *ret_code is the exit
- * code of a wait. */
+/* Any write: adds what the flags ask for to the path and remembers the revision. `what` names it when it is waited
+ * for. */
+int skr_write_send(struct skr_writing *writing, struct skr_request *request, struct skr_request_path *path,
+                   const char *what, struct skr_answer *ret, struct skr_error *error);
+/* POST of an entry whose references are ids. *ret_object: what was created. */
 int skr_write_create(struct skr_writing *writing, const struct skr_manifest_entry *entry, json_t **ret_object,
-                     int *ret_code, struct skr_error *error);
-/* PATCH of what differs. */
+                     struct skr_error *error);
+/* PATCH of what differs, on top of the version of `current`. */
 int skr_write_patch(struct skr_writing *writing, const struct skr_resource *resource, const json_t *current,
-                    const json_t *patch, json_t **ret_object, int *ret_code, struct skr_error *error);
+                    const json_t *patch, json_t **ret_object, struct skr_error *error);
 /* "vm-network/red/web created" */
 void skr_write_tell(struct skr_writing *writing, const struct skr_resource *resource, const json_t *object,
                     const char *what);
+/* A job that a write started: with --wait it is followed, else named. *ret_code as skr_wait_job. */
+int skr_write_follow_job(struct skr_writing *writing, const json_t *job, int *ret_code, struct skr_error *error);
 bool skr_write_is_dry(const struct skr_writing *writing);
+/* With --wait: waits until all of the writes are realized, --timeout at most for all together. *ret_code: of the first
+ * that is not. */
+int skr_write_settle(struct skr_writing *writing, int *ret_code, struct skr_error *error);

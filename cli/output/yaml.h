@@ -1,5 +1,5 @@
-/* JSON values as YAML 1.2, for reading. Texts that YAML would take for something else are quoted as JSON texts. YAML is
- * written alone: input is JSON. */
+/* JSON values as YAML 1.2, for reading. Texts that YAML would take for something else are quoted as JSON texts. What it
+ * writes, cli/apply/document.h reads. */
 #pragma once
 
 #include <jansson.h>

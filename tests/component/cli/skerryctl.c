@@ -216,8 +216,95 @@ Test(skerryctl, apply_orders_by_reference_and_is_idempotent)
     free(all);
     expect(3, apply("{'kind': 'vm-network', 'name': 'green/web', 'logical_network': 'fabric'}"));
     cr_expect(strstr(err, "/tenant_id: There is no tenant named 'green'"), "%s", err);
-    expect(2, ctl_reading("kind: tenant\n", "apply -f -"));
-    cr_expect(strstr(err, "YAML"), "%s", err);
+    expect(0, ctl_reading("# a comment\nkind: tenant\nname: green\nlogical_networks: [fabric]\n---\n"
+                          "kind: vm-network\nname: green/web\nlogical_network: fabric\n",
+                          "apply -f -"));
+    cr_expect(strstr(err, "2 created"), "%s", err);
+    expect(0, ctl("get vm-networks -o yaml"));
+    char *yaml = strdup(out);
+    expect(0, ctl_reading(yaml, "apply -f -"));
+    cr_expect(strstr(err, "0 created, 0 changed"), "%s", err);
+    free(yaml);
+    expect(2, ctl_reading("kind: tenant\nkind: tenant\n", "apply -f -"));
+    cr_expect(strstr(err, "Standard input, line 2, column 1: this name stands twice"), "%s", err);
+}
+
+Test(skerryctl, diff_shows_what_apply_would_do)
+{
+    expect(1, ctl_reading("kind: tenant\nname: red\ndescription: ours\n", "diff -f -"));
+    cr_expect(strstr(out, "+ tenant/red\n    description: ours\n"), "%s", out);
+    expect(3, ctl("get tenant red"));
+    expect(0, ctl_reading("kind: tenant\nname: red\ndescription: ours\n", "apply -f -"));
+    expect(0, ctl_reading("kind: tenant\nname: red\ndescription: ours\n", "diff -f -"));
+    cr_expect_str_empty(out);
+    expect(1, ctl_reading("kind: tenant\nname: red\ndescription: theirs\n", "diff -f -"));
+    cr_expect(strstr(out, "~ tenant/red\n    description: ours -> theirs\n"), "%s", out);
+    cr_expect(strstr(err, "0 to create, 1 to change, 0 as they should be"), "%s", err);
+}
+
+static void write_editor(const char *script)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/editor", directory);
+    cr_assert_eq(skr_file_replace(path, script, strlen(script), 0700), 0);
+    setenv("EDITOR", path, 1);
+    unsetenv("VISUAL");
+    setenv("TMPDIR", directory, 1);
+}
+
+Test(skerryctl, edit_sends_what_was_changed)
+{
+    expect(0, ctl("create tenant red --description ours"));
+    write_editor("#!/bin/sh\nsed -i 's/^description: ours$/description: theirs/' \"$1\"\n");
+    expect(0, ctl("edit tenant red"));
+    cr_expect_str_eq(out, "tenant/red changed\n");
+    expect(0, ctl("edit tenant red"));
+    cr_expect_str_eq(out, "tenant/red left alone\n");
+    expect(0, ctl("get tenant red -o json"));
+    cr_expect(strstr(out, "\"theirs\""), "%s", out);
+    write_editor("#!/bin/sh\necho 'nosuch: 1' >> \"$1\"\n");
+    cr_expect_neq(ctl("edit tenant red"), 0);
+    char *kept = strstr(err, "kept in ");
+    cr_assert(kept, "%s", err);
+    kept += strlen("kept in ");
+    kept[strcspn(kept, "\n")] = '\0';
+    cr_expect_eq(access(kept, R_OK), 0, "%s", kept);
+    write_editor("#!/bin/sh\nexit 3\n");
+    cr_expect_neq(ctl("edit tenant red"), 0);
+    cr_expect(strstr(err, "set EDITOR"), "%s", err);
+}
+
+Test(skerryctl, completion_offers_what_can_stand_there)
+{
+    expect(0, ctl("create tenant red"));
+    expect(0, ctl("__complete -- ge"));
+    cr_expect_str_eq(out, "get\n");
+    expect(0, ctl("__complete -- get ten"));
+    cr_expect_str_eq(out, "tenants\n");
+    expect(0, ctl("__complete -- get tenants r"));
+    cr_expect_str_eq(out, "red\n");
+    expect(0, ctl("__complete -- get vm-subnets --vs"));
+    cr_expect_str_eq(out, "--vsid\n");
+    expect(0, ctl("__complete -- get vm-networks --tenant r"));
+    cr_expect_str_eq(out, "red\n");
+    expect(0, ctl("__complete -- create logical-network x --encapsulation v"));
+    cr_expect_str_eq(out, "vxlan\n");
+    expect(0, ctl("__complete -- act ip-pool x al"));
+    cr_expect_str_eq(out, "allocate\n");
+    expect(0, ctl("__complete -- host rev"));
+    cr_expect_str_eq(out, "revoke\n");
+    expect(0, ctl("completion bash"));
+    cr_expect(strstr(out, "complete -o default"), "%s", out);
+    expect(2, ctl("completion tcsh"));
+}
+
+Test(skerryctl, actions_come_from_the_tables)
+{
+    expect(2, ctl("act ip-pool x alocate"));
+    cr_expect(strstr(err, "did you mean 'allocate'?"), "%s", err);
+    expect(2, ctl("act tenant red explode"));
+    cr_expect(strstr(err, "has no action"), "%s", err);
+    expect(3, ctl("act ip-pool x allocate"));
 }
 
 Test(skerryctl, dry_runs_change_nothing)
@@ -367,9 +454,9 @@ Test(skerryctl_alone, help_and_mistakes)
     cr_expect(strstr(out, "host join-command") && strstr(out, "host local"), "%s", out);
     expect(0, ctl("get --help"));
     expect(2, ctl("help nothing-like-it"));
-    expect(2, ctl("edit tenant red"));
+    expect(2, ctl("edti tenant red"));
     cr_expect_str_eq(out, "");
-    cr_expect(strstr(err, "there is no command 'edit'") && strstr(err, "apply"), "%s", err);
+    cr_expect(strstr(err, "there is no command 'edti'; did you mean 'edit'?") && strstr(err, "apply"), "%s", err);
     expect(2, ctl("get"));
     expect(2, ctl("get tenats"));
     expect(2, ctl("get tenants -o xml"));

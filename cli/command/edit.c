@@ -1,0 +1,142 @@
+#include "cli/command/write.h"
+
+#include "cli/apply/document.h"
+#include "cli/apply/member.h"
+#include "cli/output/yaml.h"
+
+#include <errno.h>
+#include <skerry/file.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The object as YAML in a file of one's own, an editor on it, and what was changed as a PATCH on top of the version
+ * that was shown. What cannot be taken is kept, so that nobody types it twice. */
+
+#define TEXT_MAX (4 << 20)
+
+static json_t *editable(const struct skr_resource *resource, const json_t *object)
+{
+    json_t *shown = json_pack("{s:s}", "kind", resource->name);
+    for (unsigned i = 0; i < resource->field_count; i++) {
+        const struct skr_field *field = &resource->fields[i];
+        json_t *value = json_object_get(object, field->name);
+        if (value && skr_member_is_writable(field) && !(field->flags & SKR_FIELD_IMMUTABLE))
+            json_object_set(shown, field->name, value);
+    }
+    return shown;
+}
+
+static int write_file(const struct skr_resource *resource, const json_t *object, char *path, struct skr_error *error)
+{
+    int fd = mkstemps(path, (int)strlen(".yaml"));
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!out)
+        return skr_error_set(error, SKR_ERROR_INTERNAL, "%s cannot be written: %s", path, strerror(errno));
+    json_t *shown = editable(resource, object);
+    fprintf(out, "# %s \"%s\". Save to change it; leave it as it is to change nothing.\n", resource->name,
+            json_string_value(json_object_get(object, "name")));
+    skr_yaml_print(shown, out);
+    json_decref(shown);
+    return fclose(out) == 0 ? 0 : skr_error_set(error, SKR_ERROR_INTERNAL, "%s: %s", path, strerror(errno));
+}
+
+static int run_editor(const char *path, struct skr_error *error)
+{
+    const char *editor = getenv("VISUAL");
+    int status = 0;
+    editor = editor && *editor ? editor : getenv("EDITOR");
+    editor = editor && *editor ? editor : "vi";
+    pid_t pid = fork();
+    if (pid == 0) {
+        /* By the shell, as everybody does: EDITOR may hold flags. */
+        execl("/bin/sh", "sh", "-c", "exec $0 \"$1\"", editor, path, (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return skr_error_set(error, SKR_ERROR_SYNTAX, "The editor '%.60s' did not end well; set EDITOR to another one",
+                             editor);
+    return 0;
+}
+
+/* The file, as the body of a change. */
+static int read_back(const char *path, const struct skr_resource *resource, struct skr_manifest *ret,
+                     struct skr_error *error)
+{
+    char *text SKR_CLEANUP(skr_free_cleanup) = NULL;
+    size_t size = 0;
+    json_t *given = NULL;
+    int r = skr_file_read(path, TEXT_MAX, (uint8_t **)&text, &size);
+    if (r < 0)
+        return skr_error_set(error, SKR_ERROR_SYNTAX, "%.200s cannot be read: %s", path, strerror(-r));
+    r = skr_document_parse(path, text, size, &given, error);
+    if (r == 0)
+        r = skr_manifest_parse(given, ret, error);
+    json_decref(given);
+    if (r == 0 && (ret->count != 1 || ret->entries[0].resource != resource))
+        r = skr_error_set(error, SKR_ERROR_SYNTAX, "One %s is edited here; keep its kind as it was", resource->name);
+    return r;
+}
+
+static int edit(struct skr_writing *writing, const struct skr_resource *resource, const json_t *current,
+                const char *path, struct skr_error *error)
+{
+    struct skr_manifest manifest SKR_CLEANUP(skr_manifest_done) = {0};
+    json_t *patch = NULL, *object = NULL;
+    int r = run_editor(path, error);
+    if (r == 0)
+        r = read_back(path, resource, &manifest, error);
+    if (r == 0)
+        r = skr_lookup_references(writing->session->lookup, resource, manifest.entries[0].body, "", error);
+    if (r == 0)
+        r = skr_manifest_diff(resource, current, manifest.entries[0].body, &patch, error);
+    if (r == 0 && patch)
+        r = skr_write_patch(writing, resource, current, patch, &object, error);
+    if (r < 0 && error->tag == SKR_ERROR_PRECONDITION_FAILED)
+        skr_error_set(error, SKR_ERROR_PRECONDITION_FAILED,
+                      "Somebody changed the %s while you edited; edit it again and look at what they did",
+                      resource->name);
+    if (r == 0)
+        skr_write_tell(writing, resource, object ? object : current, patch ? "changed" : "left alone");
+    json_decref(patch);
+    json_decref(object);
+    return r;
+}
+
+int skr_command_edit(const struct skr_command *command, const struct skr_arguments *arguments)
+{
+    struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
+    struct skr_writing writing SKR_CLEANUP(skr_writing_done) = {.session = &session, .arguments = arguments};
+    const struct skr_resource *resource = NULL;
+    struct skr_error error = {0};
+    const char *name = NULL, *directory = getenv("TMPDIR");
+    json_t *current = NULL;
+    char path[256];
+    int code = SKR_EXIT_DONE;
+    if (!arguments->word_count)
+        return skr_usage_because(command, "edit takes a kind and a name");
+    int taken = skr_target_at(arguments, 0, &resource, &name, &error);
+    if (taken < 0)
+        return skr_usage(command, &error);
+    if (!name || (unsigned)taken != arguments->word_count)
+        return skr_usage_because(command, "edit takes the name of one %s", resource->name);
+    if (resource->flags & (SKR_RESOURCE_VIEW | SKR_RESOURCE_NO_UPDATE))
+        return skr_usage_because(command, "%s cannot be changed", resource->collection);
+    int r = skr_session_open(&session, &error);
+    if (r == 0)
+        r = skr_lookup_find(session.lookup, resource, name, &current, &error);
+    snprintf(path, sizeof(path), "%.200s/skerryctl-XXXXXX.yaml", directory && *directory ? directory : "/tmp");
+    bool written = r == 0 && (r = write_file(resource, current, path, &error)) == 0;
+    if (r == 0)
+        r = edit(&writing, resource, current, path, &error);
+    if (r == 0)
+        r = skr_write_settle(&writing, &code, &error);
+    if (r < 0)
+        code = skr_fail(&error);
+    if (r < 0 && written)
+        skr_say("What you wrote is kept in %s", path);
+    else if (written)
+        unlink(path);
+    json_decref(current);
+    return code;
+}
