@@ -57,6 +57,9 @@ typedef void skr_write_done_fn(void *arg, int result, int64_t revision, const st
 
 /* Queues a write. -EAGAIN: the queue is full. -ESHUTDOWN: closing. After 0, done will be called. */
 int skr_store_write(struct skr_store *store, skr_write_fn *fn, skr_write_done_fn *done, void *arg);
+/* Like it for a write that takes long: single writes that wait go first (eight batches of them at most), and each of
+ * these runs in a transaction of its own. */
+int skr_store_write_bulk(struct skr_store *store, skr_write_fn *fn, skr_write_done_fn *done, void *arg);
 /* Queues and waits; for start-up, tests and threads that may wait. Never from an HTTP worker or the writer. */
 int skr_store_write_wait(struct skr_store *store, skr_write_fn *fn, void *arg, int64_t *ret_revision,
                          struct skr_error *error);
@@ -98,9 +101,13 @@ struct skr_log_row {
     enum skr_resource_id resource;
     struct skr_uuid id;
     struct skr_uuid tenant_id; /* nil = fabric */
+    bool has_fields;           /* skr_store_log_fields has something to say */
 };
 int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct skr_log_row *ret_rows, size_t *ret_count,
                        struct skr_error *error);
+/* The values of the filter fields before a change that touched one of them, or of a deleted object: a new JSON object
+ * of names and values as an object shows them. */
+int skr_store_log_fields(struct skr_txn *txn, int64_t revision, json_t **ret, struct skr_error *error);
 /* History kept: rows of the last 10 minutes, at most 2,000,000, and always the newest. Looks at `max_rows` rows at
  * most; run now and then as a write. */
 int skr_store_log_prune(struct skr_txn *txn, int64_t now_ms, size_t max_rows);
@@ -129,18 +136,28 @@ struct skr_list_filter {
     int field; /* SKR_FIELD_FILTER fields */
     struct skr_value value;
 };
+struct skr_list_label {
+    const char *name, *value;
+};
 #define SKR_LIST_FILTERS_MAX 4
-#define SKR_PAGE_DEFAULT     50
-#define SKR_PAGE_MAX         1000
+#define SKR_LIST_LABELS_MAX  8
+/* Rows that a page by labels looks at; what the first label finds and nothing else wants makes the page shorter. */
+#define SKR_LIST_EXAMINED_MAX 2000
+#define SKR_PAGE_DEFAULT      50
+#define SKR_PAGE_MAX          1000
 struct skr_list_query {
     enum skr_resource_id resource;
     const struct skr_uuid *tenant; /* NULL: all */
     struct skr_list_filter filters[SKR_LIST_FILTERS_MAX];
     unsigned filter_count;
-    struct skr_uuid after; /* nil = from the beginning; order is by id */
-    uint32_t limit;        /* 1 to SKR_PAGE_MAX */
+    struct skr_list_label labels[SKR_LIST_LABELS_MAX]; /* all of them; the first should be the rarest */
+    unsigned label_count;
+    struct skr_uuid after;     /* nil = from the beginning; order is by id */
+    uint32_t limit;            /* 1 to SKR_PAGE_MAX */
+    struct skr_uuid *ret_last; /* `after` of the next page; may be NULL without labels: the last object's id */
 };
-/* Fills ret_objects (room for query->limit) and *ret_count; *ret_more when another page follows. */
+/* Fills ret_objects (room for query->limit) and *ret_count; *ret_more when another page follows. By labels a page may
+ * hold fewer objects than the limit, even none, although another follows. */
 int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct skr_object **ret_objects,
                  uint32_t *ret_count, bool *ret_more, struct skr_error *error);
 /* All rows in order of id, for start-up; fn returning non-zero ends it with that value, and may use txn. */
@@ -159,6 +176,10 @@ int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct 
 int skr_txn_delete(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
 /* Wall clock of the write (one value a savepoint). */
 int64_t skr_txn_now_ms(struct skr_txn *txn);
+/* Sums that a write keeps by id while it runs, forgotten at its end: what its parts together do to somebody. */
+void skr_txn_tally(struct skr_txn *txn, const struct skr_uuid *id, int64_t add);
+/* In order of their first addition; fn returning non-zero ends it with that value. */
+int skr_txn_each_tally(struct skr_txn *txn, int (*fn)(void *arg, const struct skr_uuid *id, int64_t sum), void *arg);
 
 /* Named facts (the settings table): certificate authority, counters. *ret_value is owned by the caller; -ENOENT. */
 int skr_txn_setting_get(struct skr_txn *txn, const char *name, char **ret_value, struct skr_error *error);
@@ -178,6 +199,7 @@ void skr_bind_text(struct skr_statement *statement, int index, const char *text)
 void skr_bind_uuid(struct skr_statement *statement, int index, const struct skr_uuid *uuid);
 void skr_bind_address(struct skr_statement *statement, int index, const struct skr_address *address);
 void skr_bind_prefix(struct skr_statement *statement, int index, const struct skr_prefix *prefix);
+void skr_bind_hash(struct skr_statement *statement, int index, const uint8_t hash[static 32]);
 void skr_bind_mac(struct skr_statement *statement, int index, const struct skr_mac *mac);
 /* 1: a row is there, 0: done, -errno with error. */
 int skr_step(struct skr_statement *statement, struct skr_error *error);
@@ -189,6 +211,8 @@ struct skr_uuid skr_column_uuid(struct skr_statement *statement, int column);
 struct skr_address skr_column_address(struct skr_statement *statement, int column);
 struct skr_prefix skr_column_prefix(struct skr_statement *statement, int column);
 struct skr_mac skr_column_mac(struct skr_statement *statement, int column);
+/* False: it does not hold 32 bytes. */
+bool skr_column_hash(struct skr_statement *statement, int column, uint8_t ret[static 32]);
 /* Every query prepared so far on any connection, for the test that reads EXPLAIN QUERY PLAN. */
 void skr_store_each_query(struct skr_store *store, void (*fn)(void *arg, const char *sql), void *arg);
 /* The plan's lines of one SQL text, newline-separated, owned by the caller. */

@@ -4,13 +4,38 @@
 #define HISTORY_MS       600000LL /* 10 minutes */
 #define HISTORY_ROWS_MAX 2000000
 
-static int write_log_row(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *object,
-                         struct skr_error *error)
+static bool is_filter(const struct skr_object *object, unsigned field)
 {
+    return field != SKR_FIELD_ID && object->resource->fields[field].flags & SKR_FIELD_FILTER;
+}
+
+/* What a filter could have seen of the object before the change, as JSON text; NULL when it sees no difference. */
+static char *filter_fields(enum skr_change_op op, const struct skr_object *before, const struct skr_object *after)
+{
+    bool differs = op == SKR_CHANGE_DELETE;
+    for (unsigned i = 0; before && !differs && i < before->resource->field_count; i++)
+        differs = is_filter(before, i) && !skr_value_equal(&before->values[i], &after->values[i]);
+    if (!before || !differs)
+        return NULL;
+    json_t *fields = json_object();
+    for (unsigned i = 0; i < before->resource->field_count; i++) {
+        const struct skr_field *field = &before->resource->fields[i];
+        if (is_filter(before, i) && before->values[i].type != SKR_VALUE_ABSENT)
+            json_object_set_new(fields, field->name, skr_value_to_json(field, &before->values[i], SKR_ROLE_ADMIN));
+    }
+    char *text = json_dumps(fields, JSON_COMPACT);
+    json_decref(fields);
+    return text;
+}
+
+static int write_log_row(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *before,
+                         const struct skr_object *object, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_free_cleanup) char *fields = filter_fields(op, before, object);
     struct skr_statement *statement = NULL;
     int r = skr_connection_statement(txn->connection,
-                                     "INSERT INTO change_log (revision, op, resource, id, tenant_id, at) "
-                                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                                     "INSERT INTO change_log (revision, op, resource, id, tenant_id, at, fields) "
+                                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                                      &statement, error);
     if (r)
         return r;
@@ -20,6 +45,8 @@ static int write_log_row(struct skr_txn *txn, enum skr_change_op op, const struc
     skr_row_bind_value(statement, 4, &object->values[SKR_FIELD_ID]);
     skr_row_bind_value(statement, 5, &object->values[SKR_FIELD_TENANT_ID]);
     skr_bind_integer(statement, 6, txn->now_ms);
+    if (fields)
+        skr_bind_text(statement, 7, fields);
     r = skr_step(statement, error);
     if (r)
         return r;
@@ -39,11 +66,11 @@ static struct skr_object *after_image(const struct skr_object *object)
     return copy;
 }
 
-int skr_changes_add(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *object,
-                    struct skr_error *error)
+int skr_changes_add(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *before,
+                    const struct skr_object *object, struct skr_error *error)
 {
     struct skr_changes *changes = txn->changes;
-    int r = op == SKR_CHANGE_STATUS ? 0 : write_log_row(txn, op, object, error);
+    int r = op == SKR_CHANGE_STATUS ? 0 : write_log_row(txn, op, before, object, error);
     if (r)
         return r;
     if (changes->count == changes->capacity) {
@@ -95,7 +122,7 @@ int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct sk
                              "The history holds revisions %lld to %lld; list again and watch from that revision.",
                              (long long)oldest, (long long)newest);
     r = skr_connection_statement(txn->connection,
-                                 "SELECT revision, op, resource, id, tenant_id FROM change_log "
+                                 "SELECT revision, op, resource, id, tenant_id, fields IS NOT NULL FROM change_log "
                                  "WHERE revision > ?1 ORDER BY revision LIMIT ?2",
                                  &statement, error);
     if (r)
@@ -111,12 +138,30 @@ int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct sk
                                                  .op = (enum skr_change_op)skr_column_integer(statement, 1),
                                                  .resource = resource->id,
                                                  .id = skr_column_uuid(statement, 3),
-                                                 .tenant_id = skr_column_uuid(statement, 4)};
+                                                 .tenant_id = skr_column_uuid(statement, 4),
+                                                 .has_fields = skr_column_integer(statement, 5)};
     }
     skr_statement_reset(statement);
     if (r < 0)
         return r;
     *ret_count = count;
+    return 0;
+}
+
+int skr_store_log_fields(struct skr_txn *txn, int64_t revision, json_t **ret, struct skr_error *error)
+{
+    struct skr_statement *statement = NULL;
+    int r = skr_connection_statement(txn->connection, "SELECT fields FROM change_log WHERE revision = ?1", &statement,
+                                     error);
+    if (r)
+        return r;
+    skr_bind_integer(statement, 1, revision);
+    r = skr_step(statement, error);
+    if (r < 0)
+        return r;
+    json_t *fields = r && !skr_column_is_null(statement, 0) ? json_loads(skr_column_text(statement, 0), 0, NULL) : NULL;
+    skr_statement_reset(statement);
+    *ret = fields ? fields : json_object();
     return 0;
 }
 

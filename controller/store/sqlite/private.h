@@ -4,7 +4,8 @@
  * writer.c     queue, savepoints, group commit        statement.c   binding, stepping and reading columns
  * checkpoint.c when the write-ahead log is emptied    rows.c        get, list, insert, update, delete of objects
  * readers.c    the pool of snapshots                  row.c         one object <-> one row
- * changes.c    change log and after-images            resource_sql.c the SQL of a resource table */
+ * changes.c    change log and after-images            resource_sql.c the SQL of a resource table
+ * labels.c     the index of labels                    tally.c       what a write adds up */
 #pragma once
 
 #include "controller/store/store.h"
@@ -15,6 +16,7 @@
 #include <uthash.h>
 
 #define SKR_STORE_BATCH_MAX      1000  /* writes one COMMIT carries */
+#define SKR_STORE_BULK_MAX       64    /* long writes that wait */
 #define SKR_STORE_STATEMENTS_MAX 1024  /* kept prepared a connection */
 #define SKR_STORE_READ_WAIT_MS   2000  /* for a connection of the pool */
 #define SKR_STORE_SETTING_MAX    65536 /* bytes */
@@ -85,7 +87,8 @@ struct skr_resource_sql {
 /* -ENOTSUP when the table nests deeper than rows can. */
 int skr_resource_sql_make(const struct skr_resource *resource, struct skr_resource_sql *ret);
 void skr_resource_sql_done(struct skr_resource_sql *sql);
-/* The text of a list query; -EINVAL with error when a filter is none. Owned by the caller. */
+/* The text of a list query; with labels it finds what has the first one, and filters and other labels are left to the
+ * reader. -EINVAL with error when a filter is none. Owned by the caller. */
 int skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_list_query *query, char **ret,
                           struct skr_error *error);
 
@@ -108,11 +111,28 @@ struct skr_changes {
     size_t count, capacity;
 };
 
-/* Writes the log row under the next revision (STATUS: none) and keeps a copy of the object. */
-int skr_changes_add(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *object,
-                    struct skr_error *error);
+/* Writes the log row under the next revision (STATUS: none) and keeps a copy of the object. `before` NULL: created. */
+int skr_changes_add(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *before,
+                    const struct skr_object *object, struct skr_error *error);
 /* Forgets the changes from `size` on. */
 void skr_changes_truncate(struct skr_changes *changes, size_t size);
+
+/* ---- labels.c ---- */
+
+/* Keeps the index: what `before` had goes, what `after` has comes; either may be NULL. */
+int skr_labels_update(struct skr_txn *txn, const struct skr_object *before, const struct skr_object *after,
+                      struct skr_error *error);
+/* Does the object pass the query's filters and labels? */
+bool skr_labels_match(const struct skr_list_query *query, const struct skr_object *object);
+
+/* ---- tally.c ---- */
+
+struct skr_tally {
+    struct skr_uuid id;
+    int64_t sum;
+    UT_hash_handle hh;
+};
+void skr_tallies_clear(struct skr_txn *txn);
 
 /* ---- transactions ---- */
 
@@ -122,6 +142,7 @@ struct skr_txn {
     int64_t revision;
     int64_t now_ms;
     struct skr_changes *changes; /* NULL: a snapshot */
+    struct skr_tally *tallies;   /* of the running write */
     bool broken;                 /* an object was written in part: the write must be refused, whatever the rule says */
 };
 
@@ -159,6 +180,11 @@ struct skr_write {
     struct skr_write *next;
 };
 
+struct skr_queue {
+    struct skr_write *head, **tail;
+    unsigned length;
+};
+
 struct skr_wal {
     unsigned pages;      /* frames in the log after the last COMMIT */
     unsigned backfilled; /* of them already in the database file */
@@ -171,9 +197,10 @@ struct skr_writer {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     /* under lock */
-    struct skr_write *head, **tail;
-    unsigned length, length_max;
-    unsigned wake_at; /* senders signal when the queue is this long */
+    struct skr_queue single, bulk;
+    unsigned length_max; /* of single; bulk takes SKR_STORE_BULK_MAX */
+    unsigned rounds;     /* batches of single writes since a long one waits */
+    unsigned wake_at;    /* senders signal when the queue is this long */
     bool closing;
     /* writer's own */
     struct skr_connection connection;

@@ -210,6 +210,8 @@ static int check_filters(const struct skr_resource_sql *sql, const struct skr_li
 {
     if (query->filter_count > SKR_LIST_FILTERS_MAX)
         return skr_error_set(error, SKR_ERROR_INVALID, "At most %d filters may be combined.", SKR_LIST_FILTERS_MAX);
+    if (query->label_count > SKR_LIST_LABELS_MAX || (query->label_count && !query->ret_last))
+        return skr_error_set(error, SKR_ERROR_INVALID, "At most %d labels may be combined.", SKR_LIST_LABELS_MAX);
     for (unsigned i = 0; i < query->filter_count; i++) {
         int number = query->filters[i].field;
         bool known = number >= 0 && (unsigned)number < sql->resource->field_count;
@@ -221,13 +223,30 @@ static int check_filters(const struct skr_resource_sql *sql, const struct skr_li
     return 0;
 }
 
-/* Parameters: ?1 after, ?2 limit, ?3 tenant (if any), then one a filter that is not null. */
+/* Driven by the index of labels, in its order, which is by id too. CROSS JOIN: never the other way round. */
+static char *list_by_label(const struct skr_resource_sql *sql, bool of_tenant)
+{
+    SKR_CLEANUP(skr_free_cleanup) char *columns = names(sql->resource, sql->columns, sql->column_count);
+    unsigned parameter = of_tenant ? 3 : 2;
+    return format("SELECT %s FROM label CROSS JOIN %s ON id = label_object_id WHERE %slabel_kind = ?%u "
+                  "AND label_name = ?%u AND label_value = ?%u AND label_object_id > ?1 "
+                  "ORDER BY label_object_id LIMIT ?2",
+                  columns, sql->resource->table, of_tenant ? "label_tenant_id = ?3 AND " : "", parameter + 1,
+                  parameter + 2, parameter + 3);
+}
+
+/* Parameters: ?1 after, ?2 limit, ?3 tenant (if any), then one a filter that is not null; with labels kind, name and
+ * value of the first one instead of the filters. */
 int skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_list_query *query, char **ret,
                           struct skr_error *error)
 {
     int r = check_filters(sql, query, error);
     if (r)
         return r;
+    if (query->label_count) {
+        *ret = list_by_label(sql, query->tenant);
+        return 0;
+    }
     unsigned parameter = 2;
     struct builder builder = {0};
     FILE *out = builder_begin(&builder);

@@ -108,11 +108,18 @@ static int list_statement(struct skr_txn *txn, const struct skr_resource_sql *sq
     if (r)
         return r;
     int parameter = 2;
+    /* One more tells whether another page follows. */
+    uint32_t rows = query->label_count ? SKR_LIST_EXAMINED_MAX : query->limit;
     skr_bind_uuid(statement, 1, &query->after);
-    skr_bind_integer(statement, 2, (int64_t)query->limit + 1); /* one more tells whether another page follows */
+    skr_bind_integer(statement, 2, (int64_t)rows + 1);
     if (query->tenant)
         skr_bind_uuid(statement, ++parameter, query->tenant);
-    for (unsigned i = 0; i < query->filter_count; i++)
+    if (query->label_count) {
+        skr_bind_text(statement, ++parameter, sql->resource->name);
+        skr_bind_text(statement, ++parameter, query->labels[0].name);
+        skr_bind_text(statement, ++parameter, query->labels[0].value);
+    }
+    for (unsigned i = 0; !query->label_count && i < query->filter_count; i++)
         if (query->filters[i].value.type != SKR_VALUE_NULL)
             skr_row_bind_value(statement, ++parameter, &query->filters[i].value);
     *ret = statement;
@@ -133,9 +140,16 @@ int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct
     page.objects = calloc(query->limit, sizeof(struct skr_object *));
     if (!page.objects)
         abort();
-    while ((r = skr_step(statement, error)) == 1 && page.count < query->limit) {
-        page.objects[page.count] = skr_object_new(sql->resource);
-        skr_row_read(statement, 0, sql->columns, sql->column_count, page.objects[page.count++]);
+    struct skr_uuid last = query->after;
+    for (uint32_t examined = 0; (r = skr_step(statement, error)) == 1; examined++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
+        if (page.count == query->limit || examined == SKR_LIST_EXAMINED_MAX)
+            break;
+        object = skr_object_new(sql->resource);
+        skr_row_read(statement, 0, sql->columns, sql->column_count, object);
+        last = object->values[SKR_FIELD_ID].uuid;
+        if (!query->label_count || skr_labels_match(query, object))
+            page.objects[page.count++] = SKR_TAKE(object);
     }
     skr_statement_reset(statement);
     bool more = r == 1;
@@ -146,6 +160,8 @@ int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct
     memcpy(ret_objects, page.objects, page.count * sizeof(struct skr_object *));
     *ret_count = page.count;
     *ret_more = more;
+    if (query->ret_last)
+        *query->ret_last = last;
     page.count = 0;
     return 0;
 }
@@ -269,7 +285,8 @@ int skr_txn_insert(struct skr_txn *txn, struct skr_object *object, struct skr_er
         return r;
     for (unsigned i = 0; !r && i < sql->list_count; i++)
         r = insert_list(txn, &sql->lists[i], object, error);
-    r = r ? r : skr_changes_add(txn, SKR_CHANGE_PUT, object, error);
+    r = r ? r : skr_labels_update(txn, NULL, object, error);
+    r = r ? r : skr_changes_add(txn, SKR_CHANGE_PUT, NULL, object, error);
     if (!r)
         atomic_fetch_add(&txn->store->counts[object->resource->id], 1);
     return broken(txn, r);
@@ -332,7 +349,8 @@ int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct 
     if (r)
         return r;
     r = update_lists(txn, sql, before, after, error);
-    r = r ? r : skr_changes_add(txn, status ? SKR_CHANGE_STATUS : SKR_CHANGE_PUT, after, error);
+    r = r || status ? r : skr_labels_update(txn, before, after, error);
+    r = r ? r : skr_changes_add(txn, status ? SKR_CHANGE_STATUS : SKR_CHANGE_PUT, before, after, error);
     return broken(txn, r);
 }
 
@@ -345,7 +363,8 @@ int skr_txn_delete(struct skr_txn *txn, struct skr_object *object, struct skr_er
     for (unsigned i = 0; !r && i < sql->list_count; i++)
         r = run_for_owner(txn, sql->lists[i].remove, object, error);
     r = r ? r : write_row(txn, sql, sql->remove, object, false, error);
-    r = r ? r : skr_changes_add(txn, SKR_CHANGE_DELETE, object, error);
+    r = r ? r : skr_labels_update(txn, object, NULL, error);
+    r = r ? r : skr_changes_add(txn, SKR_CHANGE_DELETE, object, object, error);
     if (!r)
         atomic_fetch_sub(&txn->store->counts[object->resource->id], 1);
     return broken(txn, r);

@@ -46,6 +46,11 @@ void skr_bind_prefix(struct skr_statement *statement, int index, const struct sk
     bind_blob(statement, index, prefix, sizeof *prefix);
 }
 
+void skr_bind_hash(struct skr_statement *statement, int index, const uint8_t hash[static 32])
+{
+    bind_blob(statement, index, hash, 32);
+}
+
 void skr_bind_mac(struct skr_statement *statement, int index, const struct skr_mac *mac)
 {
     bind_blob(statement, index, mac, sizeof *mac);
@@ -127,4 +132,13 @@ int skr_txn_query(struct skr_txn *txn, const struct skr_query *query, struct skr
                   struct skr_error *error)
 {
     return skr_connection_statement(txn->connection, query->sql, ret, error);
+}
+
+bool skr_column_hash(struct skr_statement *statement, int column, uint8_t ret[static 32])
+{
+    const void *bytes = sqlite3_column_blob(statement->stmt, column);
+    if (!bytes || sqlite3_column_bytes(statement->stmt, column) != 32)
+        return false;
+    memcpy(ret, bytes, 32);
+    return true;
 }

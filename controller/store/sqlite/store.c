@@ -253,7 +253,7 @@ int64_t skr_txn_now_ms(struct skr_txn *txn)
 void skr_store_stats(struct skr_store *store, struct skr_store_stats *ret)
 {
     pthread_mutex_lock(&store->writer.lock);
-    unsigned length = store->writer.length;
+    unsigned length = store->writer.single.length + store->writer.bulk.length;
     pthread_mutex_unlock(&store->writer.lock);
     *ret = (struct skr_store_stats){.writes = atomic_load(&store->writes),
                                     .refused = atomic_load(&store->refused),

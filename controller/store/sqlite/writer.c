@@ -14,6 +14,7 @@
 
 #define GATHER_SHARE   4 /* of a COMMIT's time */
 #define SYNC_SMOOTHING 8
+#define BULK_ROUNDS    8 /* batches of single writes that a waiting long one lets go first */
 
 /* ---- one batch ---- */
 
@@ -38,6 +39,7 @@ static int call(struct skr_writer *writer, struct skr_write *write, struct skr_e
 {
     struct skr_txn *txn = &writer->txn;
     txn->broken = false;
+    skr_tallies_clear(txn);
     txn->now_ms = skr_clock_wall_ms();
     int r = write->fn(txn, write->arg, error);
     skr_connection_reset(&writer->connection);
@@ -200,7 +202,7 @@ static void run_batch(struct skr_store *store, struct skr_write *writes)
 static void wait_until(struct skr_writer *writer, int64_t deadline_ns)
 {
     struct timespec until = {.tv_sec = deadline_ns / SKR_NS_PER_S, .tv_nsec = deadline_ns % SKR_NS_PER_S};
-    while (writer->length < writer->wake_at && !writer->closing)
+    while (writer->single.length < writer->wake_at && !writer->closing)
         if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until))
             return;
 }
@@ -212,7 +214,7 @@ static void gather(struct skr_store *store)
     writer->wake_at = writer->answered;
     wait_until(writer, writer->answered_at + writer->sync_ns / GATHER_SHARE);
     writer->wake_at = 1;
-    while (!writer->length && !writer->closing) {
+    while (!writer->single.length && !writer->bulk.length && !writer->closing) {
         enum skr_checkpoint due = skr_checkpoint_due(&writer->wal, true);
         if (due != SKR_CHECKPOINT_NONE) {
             pthread_mutex_unlock(&writer->lock);
@@ -224,26 +226,36 @@ static void gather(struct skr_store *store)
     }
 }
 
-/* The next batch; NULL when the store closes and everything is answered. */
+static struct skr_write *take_from(struct skr_queue *queue, unsigned max, unsigned *ret_count)
+{
+    struct skr_write *first = queue->head, **end = &queue->head;
+    unsigned count = 0;
+    while (*end && count < max) {
+        end = &(*end)->next;
+        count++;
+    }
+    queue->head = *end;
+    *end = NULL;
+    if (!queue->head)
+        queue->tail = &queue->head;
+    queue->length -= count;
+    *ret_count = count;
+    return count ? first : NULL;
+}
+
+/* The next batch: all single writes that wait, else one long one. NULL when the store closes and everything is
+ * answered. */
 static struct skr_write *take(struct skr_store *store, unsigned *ret_count)
 {
     struct skr_writer *writer = &store->writer;
     pthread_mutex_lock(&writer->lock);
     gather(store);
-    struct skr_write *first = writer->head, **end = &writer->head;
-    unsigned count = 0;
-    while (*end && count < SKR_STORE_BATCH_MAX) {
-        end = &(*end)->next;
-        count++;
-    }
-    writer->head = *end;
-    *end = NULL;
-    if (!writer->head)
-        writer->tail = &writer->head;
-    writer->length -= count;
+    bool bulk = writer->bulk.length && (!writer->single.length || writer->rounds >= BULK_ROUNDS);
+    struct skr_write *first =
+            bulk ? take_from(&writer->bulk, 1, ret_count) : take_from(&writer->single, SKR_STORE_BATCH_MAX, ret_count);
+    writer->rounds = bulk || !writer->bulk.length ? 0 : writer->rounds + 1;
     pthread_mutex_unlock(&writer->lock);
-    *ret_count = count;
-    return count ? first : NULL;
+    return first;
 }
 
 static void *writer_main(void *arg)
@@ -267,7 +279,8 @@ int skr_writer_start(struct skr_store *store, struct skr_error *error)
 {
     struct skr_writer *writer = &store->writer;
     sqlite3_wal_hook(writer->connection.db, skr_checkpoint_hook, &writer->wal);
-    writer->tail = &writer->head;
+    writer->single.tail = &writer->single.head;
+    writer->bulk.tail = &writer->bulk.head;
     writer->wake_at = 1;
     writer->txn = (struct skr_txn){.store = store,
                                    .connection = &writer->connection,
@@ -291,28 +304,41 @@ void skr_writer_stop(struct skr_store *store)
     pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->lock);
     pthread_join(writer->thread, NULL);
+    skr_tallies_clear(&writer->txn);
     free(writer->changes.rows);
 }
 
-int skr_store_write(struct skr_store *store, skr_write_fn *fn, skr_write_done_fn *done, void *arg)
+static int enqueue(struct skr_writer *writer, bool bulk, skr_write_fn *fn, skr_write_done_fn *done, void *arg)
 {
-    struct skr_writer *writer = &store->writer;
     struct skr_write *write = calloc(1, sizeof *write);
+    struct skr_queue *queue = bulk ? &writer->bulk : &writer->single;
     if (!write)
         abort();
     *write = (struct skr_write){.fn = fn, .done = done, .arg = arg};
     pthread_mutex_lock(&writer->lock);
-    int r = writer->closing ? -ESHUTDOWN : writer->length >= writer->length_max ? -EAGAIN : 0;
+    unsigned max = bulk ? SKR_STORE_BULK_MAX : writer->length_max;
+    int r = writer->closing ? -ESHUTDOWN : queue->length >= max ? -EAGAIN : 0;
     if (!r) {
-        *writer->tail = write;
-        writer->tail = &write->next;
-        if (++writer->length >= writer->wake_at)
+        *queue->tail = write;
+        queue->tail = &write->next;
+        queue->length++;
+        if (bulk || queue->length >= writer->wake_at)
             pthread_cond_signal(&writer->wake);
     }
     pthread_mutex_unlock(&writer->lock);
     if (r)
         free(write);
     return r;
+}
+
+int skr_store_write(struct skr_store *store, skr_write_fn *fn, skr_write_done_fn *done, void *arg)
+{
+    return enqueue(&store->writer, false, fn, done, arg);
+}
+
+int skr_store_write_bulk(struct skr_store *store, skr_write_fn *fn, skr_write_done_fn *done, void *arg)
+{
+    return enqueue(&store->writer, true, fn, done, arg);
 }
 
 struct waiter {

@@ -55,7 +55,7 @@ static void list(struct skr_txn *txn, const struct skr_list_query *query)
     struct skr_object *object = NULL;
     struct skr_error error = {0};
     uint32_t count = 0;
-    bool more;
+    bool more = false;
     int r = skr_txn_list(txn, query, &object, &count, &more, &error);
     cr_assert(eq(int, r, 0), "%s: %s", skr_resource_get(query->resource)->name, error.detail);
     if (count)
@@ -92,8 +92,13 @@ Test(plan, every_generated_query_has_its_index)
         struct skr_list_query query = {.resource = resource->id, .limit = 1};
         skr_txn_get(txn, resource->id, &tenant, NULL, &object, NULL);
         list(txn, &query);
-        query.tenant = &tenant;
+        struct skr_uuid last;
+        struct skr_list_query labelled = {.resource = resource->id, .limit = 1, .ret_last = &last};
+        labelled.labels[labelled.label_count++] = (struct skr_list_label){"a", "b"};
+        list(txn, &labelled);
+        query.tenant = labelled.tenant = &tenant;
         list(txn, &query);
+        list(txn, &labelled);
         for (unsigned a = 0; a < resource->field_count; a++)
             for (unsigned b = a; b < resource->field_count; b++)
                 if (resource->fields[a].flags & resource->fields[b].flags & SKR_FIELD_FILTER) {
