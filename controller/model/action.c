@@ -128,14 +128,25 @@ static int cancel_job(struct skr_txn *txn, struct skr_action_request *request, s
     return skr_job_cancel(txn, job, error);
 }
 
+static int activate_adapter(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *adapter,
+                            struct skr_error *error)
+{
+    (void)request;
+    return skr_adapter_move_finish(txn, adapter, error);
+}
+
 static const struct {
     enum skr_resource_id resource;
     const char *verb;
     action_fn *run;
 } actions[] = {
-        {SKR_IP_POOL, "allocate", allocate},     {SKR_IP_POOL, "release", release},
-        {SKR_HOST, "approve", approve_host},     {SKR_HOST, "revoke", revoke_host},
-        {SKR_HOST, "remediate", remediate_host}, {SKR_JOB, "cancel", cancel_job},
+        {SKR_IP_POOL, "allocate", allocate},
+        {SKR_IP_POOL, "release", release},
+        {SKR_HOST, "approve", approve_host},
+        {SKR_HOST, "revoke", revoke_host},
+        {SKR_HOST, "remediate", remediate_host},
+        {SKR_JOB, "cancel", cancel_job},
+        {SKR_NETWORK_ADAPTER, "activate", activate_adapter},
 };
 
 static action_fn *find_action(const struct skr_action_request *request)

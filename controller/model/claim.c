@@ -58,11 +58,16 @@ static int take_claim(struct skr_report *report, const Skerry__V1__Claim *claim,
         return r;
     struct skr_uuid holder = adapter ? skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID) : (struct skr_uuid){0};
     bool ours = adapter && skr_uuid_equal(&holder, &report->host_id);
+    if (!claim->withdrawn)
+        skr_ids_add(named, &id);
+    if (adapter && skr_adapter_is_moving_to(adapter, &report->host_id))
+        return skr_report_target_claim(report, adapter, !claim->withdrawn, error);
+    if (ours && skr_adapter_is_moving(adapter))
+        return 0; /* it stays ours until it has moved */
     if (claim->withdrawn)
         return ours && skr_object_integer(adapter, SKR_NETWORK_ADAPTER_CLAIMED)
                        ? skr_network_adapter_unplace(report->txn, adapter, error)
                        : 0;
-    skr_ids_add(named, &id);
     if (!adapter)
         return skr_report_refuse(report, &claim->adapter_id, NULL, "no_such_adapter");
     if (ours)
@@ -87,8 +92,8 @@ int skr_report_apply_claims(struct skr_report *report, struct skr_error *error)
         if (skr_ids_search(&named, &claimed.items[i]))
             continue;
         r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &claimed.items[i], &adapter, error);
-        if (r == 0)
+        if (r == 0 && !skr_adapter_is_moving(adapter))
             r = skr_network_adapter_unplace(report->txn, adapter, error);
     }
-    return r;
+    return r < 0 ? r : skr_report_target_unclaimed(report, &named, error);
 }

@@ -59,6 +59,18 @@ struct skr_action_request {
 int skr_model_action(struct skr_txn *txn, void *request, struct skr_error *error);
 void skr_action_request_done(struct skr_action_request *request);
 
+/* ---- moving an adapter (model.md, "Moving a VM") ---- */
+
+/* Begins a move: target_host_id says where to, and what waits there is programmed. CONFLICT: the adapter is on no host,
+ * on this one or moving already, or the target is not in service or does not reach the network; EXISTS: another adapter
+ * has its explicit interface there. `adapter` is the row as it stands, here and below. */
+int skr_adapter_move_begin(struct skr_txn *txn, struct skr_object *adapter, const struct skr_uuid *target_id,
+                           struct skr_error *error);
+/* The adapter stays where it is; nothing to do when it is not moving. */
+int skr_adapter_move_cancel(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
+/* The adapter is on its target from now on. CONFLICT when it is not moving. */
+int skr_adapter_move_finish(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
+
 /* Reads one or a page and fills COMPUTED fields. Same errors as the store, NOT_FOUND with a sentence. */
 int skr_model_read(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,
                    const struct skr_uuid *id, struct skr_object **ret, struct skr_error *error);

@@ -167,29 +167,55 @@ static int settle_addresses(struct skr_write *write, const struct skr_object *vm
 
 /* ---- placement ---- */
 
-static int check_host(struct skr_write *write, const struct skr_object *network, struct skr_error *error)
+int skr_network_adapter_check_host(struct skr_txn *txn, const struct skr_object *vm_network,
+                                   const struct skr_uuid *host_id, const char *pointer, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
-    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
-    struct skr_uuid network_id = skr_object_uuid(network, SKR_VM_NETWORK_LOGICAL_NETWORK_ID);
-    int r = skr_fetch(write->txn, SKR_HOST, &host_id, &host, error);
+    struct skr_uuid network_id = skr_object_uuid(vm_network, SKR_VM_NETWORK_LOGICAL_NETWORK_ID);
+    int r = skr_fetch(txn, SKR_HOST, host_id, &host, error);
     if (r < 0)
         return r;
     if (!skr_host_in_service(host))
-        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+        return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
                           "Host \"%.100s\" is not in service (%s, %s); choose an active, enrolled host.",
                           skr_object_name(host), skr_object_text(host, SKR_HOST_STATE),
                           skr_object_text(host, SKR_HOST_ENROLMENT));
     if (skr_object_integer(host, SKR_HOST_GATEWAY_ONLY))
-        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+        return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
                           "Host \"%.100s\" is kept for gateways; choose another host.", skr_object_name(host));
-    r = skr_provider_address_reaches(write->txn, &host_id, &network_id, error);
+    r = skr_provider_address_reaches(txn, host_id, &network_id, error);
     if (r == 0)
-        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+        return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
                           "No uplink of host \"%.100s\" reaches the logical network of VM network \"%.100s\"; give the "
                           "network a site for the host's group, and the host an uplink.",
-                          skr_object_name(host), skr_object_name(network));
+                          skr_object_name(host), skr_object_name(vm_network));
     return r < 0 ? r : 0;
+}
+
+int skr_network_adapter_check_interface(struct skr_txn *txn, const struct skr_object *adapter,
+                                        const struct skr_uuid *host_id, const char *pointer, struct skr_error *error)
+{
+    const char *interface = skr_object_text(adapter, SKR_NETWORK_ADAPTER_INTERFACE);
+    struct skr_uuid id = skr_object_id(adapter);
+    struct skr_statement *statement;
+    if (!interface)
+        return 0;
+    int r = skr_txn_query(txn, &same_interface, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, host_id);
+    skr_bind_text(statement, 2, interface);
+    while ((r = skr_step(statement, error)) > 0) {
+        struct skr_uuid other = skr_column_uuid(statement, 0);
+        if (skr_uuid_equal(&other, &id))
+            continue;
+        r = skr_refuse(error, SKR_ERROR_EXISTS, pointer,
+                       "Network adapter \"%.100s\" has interface %s of this host; choose another interface.",
+                       skr_column_text(statement, 1), interface);
+        break;
+    }
+    skr_statement_reset(statement);
+    return r;
 }
 
 static int check_interface(struct skr_write *write, struct skr_error *error)
@@ -203,41 +229,35 @@ static int check_interface(struct skr_write *write, struct skr_error *error)
     if (!skr_interface_name_valid(interface))
         return skr_refuse(error, SKR_ERROR_INVALID, "/interface",
                           "\"%.40s\" cannot be an interface: 1 to 15 bytes without space, colon or slash.", interface);
-    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID),
-                    id = skr_object_id(write->after);
-    struct skr_statement *statement;
-    int r = skr_txn_query(write->txn, &same_interface, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, &host_id);
-    skr_bind_text(statement, 2, interface);
-    while ((r = skr_step(statement, error)) > 0) {
-        struct skr_uuid other = skr_column_uuid(statement, 0);
-        if (skr_uuid_equal(&other, &id))
-            continue;
-        r = skr_refuse(error, SKR_ERROR_EXISTS, "/interface",
-                       "Network adapter \"%.100s\" has interface %s of this host; choose another interface.",
-                       skr_column_text(statement, 1), interface);
-        break;
-    }
-    skr_statement_reset(statement);
-    return r;
+    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
+    return skr_network_adapter_check_interface(write->txn, write->after, &host_id, "/interface", error);
+}
+
+/* On its new host it is bound to what waited for it there, if it was moving to that host; nowhere else. */
+static void change_host(struct skr_write *write, bool placed)
+{
+    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
+    struct skr_uuid target_id = skr_object_uuid(write->before, SKR_NETWORK_ADAPTER_TARGET_HOST_ID);
+    bool arrives = placed && skr_uuid_equal(&host_id, &target_id);
+    const char *interface = arrives ? skr_object_text(write->before, SKR_NETWORK_ADAPTER_TARGET_INTERFACE) : NULL;
+    skr_object_set_integer(write->after, SKR_NETWORK_ADAPTER_BOUND, interface != NULL);
+    skr_object_set_text(write->after, SKR_NETWORK_ADAPTER_BOUND_INTERFACE, interface);
+    skr_object_set_null(write->after, SKR_NETWORK_ADAPTER_BOUND_REASON);
+    skr_adapter_move_forget(write->after);
+    if (!write->principal->joining)
+        skr_object_set_integer(write->after, SKR_NETWORK_ADAPTER_CLAIMED, 0);
+    if (!skr_write_changes(write, SKR_NETWORK_ADAPTER_INTERFACE) && !placed)
+        skr_object_set_null(write->after, SKR_NETWORK_ADAPTER_INTERFACE);
 }
 
 static int place(struct skr_write *write, const struct skr_object *network, struct skr_error *error)
 {
     bool moved = skr_write_changes(write, SKR_NETWORK_ADAPTER_HOST_ID);
     bool placed = skr_object_has(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
-    if (moved && write->before) {
-        skr_object_set_integer(write->after, SKR_NETWORK_ADAPTER_BOUND, 0);
-        skr_object_set_null(write->after, SKR_NETWORK_ADAPTER_BOUND_INTERFACE);
-        skr_object_set_null(write->after, SKR_NETWORK_ADAPTER_BOUND_REASON);
-        if (!write->principal->joining)
-            skr_object_set_integer(write->after, SKR_NETWORK_ADAPTER_CLAIMED, 0);
-        if (!skr_write_changes(write, SKR_NETWORK_ADAPTER_INTERFACE) && !placed)
-            skr_object_set_null(write->after, SKR_NETWORK_ADAPTER_INTERFACE);
-    }
-    int r = moved && placed ? check_host(write, network, error) : 0;
+    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
+    if (moved && write->before)
+        change_host(write, placed);
+    int r = moved && placed ? skr_network_adapter_check_host(write->txn, network, &host_id, "/host_id", error) : 0;
     if (r < 0 || (!moved && !skr_write_changes(write, SKR_NETWORK_ADAPTER_INTERFACE)))
         return r;
     return check_interface(write, error);

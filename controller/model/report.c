@@ -82,7 +82,8 @@ static int set_bound(struct skr_txn *txn, struct skr_object *adapter, bool bound
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_BOUND_INTERFACE, *text ? text : NULL);
     snprintf(text, sizeof(text), "%.255s", reason ? reason : "");
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_BOUND_REASON, *text ? text : NULL);
-    return skr_txn_update(txn, adapter, after, error);
+    int r = skr_txn_update(txn, adapter, after, error);
+    return r < 0 ? r : skr_adapter_move_settle(txn, after, error);
 }
 
 static int take_binding(struct skr_report *report, const Skerry__V1__PortBinding *binding, struct skr_ids *named,
@@ -90,10 +91,12 @@ static int take_binding(struct skr_report *report, const Skerry__V1__PortBinding
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
     int r = skr_report_own_adapter(report, &binding->adapter_id, &adapter, error);
-    if (r == 0)
-        return skr_report_refuse(report, &binding->adapter_id, NULL, "not_on_this_host");
     if (r < 0)
         return r;
+    if (r == 0) {
+        r = skr_report_target_binding(report, binding, named, error);
+        return r ? r < 0 ? r : 0 : skr_report_refuse(report, &binding->adapter_id, NULL, "not_on_this_host");
+    }
     struct skr_uuid id = skr_object_id(adapter);
     if (binding->bound)
         skr_ids_add(named, &id);
@@ -118,7 +121,7 @@ static int take_bindings(struct skr_report *report, struct skr_error *error)
         if (r == 0)
             r = set_bound(report->txn, adapter, false, NULL, "no_interface", error);
     }
-    return r;
+    return r < 0 ? r : skr_report_target_unnamed(report, &named, error);
 }
 
 /* ---- inventory ---- */
@@ -270,6 +273,8 @@ int skr_model_report(struct skr_txn *txn, void *argument, struct skr_error *erro
     r = check_host(&report, error);
     if (r == 0)
         r = take_interfaces(&report, error);
+    if (r == 0) /* first: what follows speaks of adapters that are here */
+        r = skr_report_apply_moved(&report, error);
     if (r == 0)
         r = skr_report_apply_claims(&report, error);
     if (r == 0)

@@ -1,4 +1,5 @@
-/* What the files of a report share: report.c (interfaces, bindings, drift), learned.c, claim.c. */
+/* What the files of a report share: report.c (interfaces, bindings, drift), learned.c, claim.c,
+ * adapter_move.c. */
 #pragma once
 
 #include "controller/model/rules.h"
@@ -23,3 +24,13 @@ int skr_report_own_adapter(struct skr_report *report, const ProtobufCBinaryData 
                            struct skr_error *error);
 int skr_report_apply_learned(struct skr_report *report, struct skr_error *error);
 int skr_report_apply_claims(struct skr_report *report, struct skr_error *error);
+
+/* Of adapters that are moving to the reporting host (adapter_move.c). 1: the binding was of one; 0: of none. */
+int skr_report_target_binding(struct skr_report *report, const Skerry__V1__PortBinding *binding, struct skr_ids *named,
+                              struct skr_error *error);
+/* After a whole report: those that it did not name (sorted) have no interface, or no claim, there. */
+int skr_report_target_unnamed(struct skr_report *report, const struct skr_ids *named, struct skr_error *error);
+int skr_report_target_unclaimed(struct skr_report *report, const struct skr_ids *named, struct skr_error *error);
+int skr_report_target_claim(struct skr_report *report, struct skr_object *adapter, bool claimed,
+                            struct skr_error *error);
+int skr_report_apply_moved(struct skr_report *report, struct skr_error *error);

@@ -254,6 +254,19 @@ int skr_vm_subnet_check_prefix(const struct skr_prefix *prefix, struct skr_error
 const char *skr_vm_subnet_refuses(const struct skr_object *vm_subnet, const struct skr_address *address);
 /* Takes the adapter off its host. */
 int skr_network_adapter_unplace(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
+/* May an adapter of this VM network be on that host: in service, and its uplinks reach the network? `pointer` names the
+ * field to blame. */
+int skr_network_adapter_check_host(struct skr_txn *txn, const struct skr_object *vm_network,
+                                   const struct skr_uuid *host_id, const char *pointer, struct skr_error *error);
+/* EXISTS when another adapter names this adapter's explicit interface on that host. */
+int skr_network_adapter_check_interface(struct skr_txn *txn, const struct skr_object *adapter,
+                                        const struct skr_uuid *host_id, const char *pointer, struct skr_error *error);
+bool skr_adapter_is_moving(const struct skr_object *adapter);
+bool skr_adapter_is_moving_to(const struct skr_object *adapter, const struct skr_uuid *host_id);
+/* Clears what the row says of a move. */
+void skr_adapter_move_forget(struct skr_object *adapter);
+/* Finishes the move of an adapter whose source has lost the interface and whose target has one. */
+int skr_adapter_move_settle(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
 /* Does the adapter's profile have guest_specified_ips? 1 or 0. */
 int skr_network_adapter_learns(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error);
 /* SHA-256 of a secret in hex, and a comparison in constant time. */

@@ -28,6 +28,7 @@ static const struct {
         {SKR_PORT_CLASSIFICATION, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "classification_id")}},
         {SKR_PORT_CLASSIFICATION, SKR_TENANT, {LINK("tenant", "port_classification_ids")}},
         {SKR_HOST, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "host_id")}},
+        {SKR_HOST, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "target_host_id")}},
         {SKR_VM_NETWORK, SKR_VM_SUBNET, {REFERENCE("vm_subnet", "vm_network_id")}},
         {SKR_VM_SUBNET, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "vm_subnet_id")}},
         {SKR_VM_SUBNET, SKR_IP_POOL, {REFERENCE("ip_pool", "vm_subnet_id")}},

@@ -171,6 +171,8 @@ enum { /* network-adapter (tenant scope) */
     SKR_NETWORK_ADAPTER_BOUND_REASON,      /* TEXT read-only unversioned nullable: why it is not bound */
     SKR_NETWORK_ADAPTER_TARGET_HOST_ID,    /* REFERENCE read-only unversioned nullable: set while it moves */
     SKR_NETWORK_ADAPTER_ACL_IDS,           /* REFERENCES: before those of its VM subnet */
+    SKR_NETWORK_ADAPTER_TARGET_INTERFACE,  /* TEXT read-only unversioned nullable: its interface there, once bound */
+    SKR_NETWORK_ADAPTER_TARGET_CLAIMED,    /* BOOLEAN hidden unversioned: the target claims it */
     SKR_NETWORK_ADAPTER_FIELD_COUNT
 };
 enum { /* join-token */

@@ -38,6 +38,11 @@ static const struct skr_field fields[] = {
         [SKR_NETWORK_ADAPTER_ACL_IDS] =
                 FIELD("acl_ids", REFERENCES, 0, ANY, ANY, "Access control lists, before those of its VM subnet",
                       .target = SKR_ACCESS_CONTROL_LIST, .maximum = 16),
+        [SKR_NETWORK_ADAPTER_TARGET_INTERFACE] =
+                FIELD("target_interface", TEXT, STATUS | NULLABLE, NOBODY, FABRIC,
+                      "Interface that waits for it on the host it is moving to; null: none yet"),
+        [SKR_NETWORK_ADAPTER_TARGET_CLAIMED] =
+                FIELD("target_claimed", BOOLEAN, HIDDEN | STATUS, NOBODY, NOBODY, "The host it is moving to claims it"),
 };
 
 static const struct skr_field migrate_fields[] = {

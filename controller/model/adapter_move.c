@@ -1,0 +1,207 @@
+/* Moving an adapter: while target_host_id is set it is still on host_id, and everything waits for it on the target. The
+ * move ends with an ordinary write of host_id, when the target has seen the VM's first frame, when the source has lost
+ * the interface and the target has one, or when an administrator says so. Nothing else changes: records follow host_id,
+ * addresses, MAC and what the pools hold stay the adapter's. */
+#include "controller/model/report.h"
+
+static const struct skr_query bound_on_target = {
+        "SELECT id FROM network_adapter WHERE target_host_id = ?1 AND target_interface IS NOT NULL"};
+static const struct skr_query claimed_on_target = {
+        "SELECT id FROM network_adapter WHERE target_host_id = ?1 AND target_claimed = 1"};
+
+void skr_adapter_move_forget(struct skr_object *adapter)
+{
+    skr_object_set_null(adapter, SKR_NETWORK_ADAPTER_TARGET_HOST_ID);
+    skr_object_set_null(adapter, SKR_NETWORK_ADAPTER_TARGET_INTERFACE);
+    skr_object_set_integer(adapter, SKR_NETWORK_ADAPTER_TARGET_CLAIMED, 0);
+}
+
+bool skr_adapter_is_moving(const struct skr_object *adapter)
+{
+    return skr_object_has(adapter, SKR_NETWORK_ADAPTER_TARGET_HOST_ID);
+}
+
+bool skr_adapter_is_moving_to(const struct skr_object *adapter, const struct skr_uuid *host_id)
+{
+    struct skr_uuid target_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_TARGET_HOST_ID);
+    return skr_adapter_is_moving(adapter) && skr_uuid_equal(&target_id, host_id);
+}
+
+/* ---- begin, cancel, finish ---- */
+
+static int judge(const struct skr_object *adapter, const struct skr_uuid *target_id, struct skr_error *error)
+{
+    struct skr_uuid host_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
+    const char *name = skr_object_name(adapter);
+    if (!skr_object_has(adapter, SKR_NETWORK_ADAPTER_HOST_ID))
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+                          "Network adapter \"%.100s\" is on no host; give it one with host_id.", name);
+    if (skr_uuid_equal(&host_id, target_id))
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+                          "Network adapter \"%.100s\" is on this host already; choose another.", name);
+    if (skr_adapter_is_moving(adapter))
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+                          "Network adapter \"%.100s\" is moving already; wait for the end of that move, or cancel it.",
+                          name);
+    return 0;
+}
+
+int skr_adapter_move_begin(struct skr_txn *txn, struct skr_object *adapter, const struct skr_uuid *target_id,
+                           struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = NULL, *after = NULL;
+    struct skr_uuid network_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
+    int r = judge(adapter, target_id, error);
+    if (r == 0)
+        r = skr_fetch(txn, SKR_VM_NETWORK, &network_id, &network, error);
+    if (r == 0)
+        r = skr_network_adapter_check_host(txn, network, target_id, "/host_id", error);
+    if (r == 0)
+        r = skr_network_adapter_check_interface(txn, adapter, target_id, "/host_id", error);
+    if (r < 0)
+        return r;
+    after = skr_object_copy(adapter);
+    skr_adapter_move_forget(after);
+    skr_object_set_uuid(after, SKR_NETWORK_ADAPTER_TARGET_HOST_ID, target_id);
+    return skr_txn_update(txn, adapter, after, error);
+}
+
+int skr_adapter_move_cancel(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = NULL;
+    if (!skr_adapter_is_moving(adapter))
+        return 0;
+    after = skr_object_copy(adapter);
+    skr_adapter_move_forget(after);
+    return skr_txn_update(txn, adapter, after, error);
+}
+
+int skr_adapter_move_finish(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = NULL;
+    if (!skr_adapter_is_moving(adapter))
+        return skr_error_set(error, SKR_ERROR_CONFLICT,
+                             "Network adapter \"%.100s\" is not moving; start a move first, or set host_id.",
+                             skr_object_name(adapter));
+    struct skr_uuid target_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_TARGET_HOST_ID);
+    after = skr_object_copy(adapter);
+    skr_object_set_uuid(after, SKR_NETWORK_ADAPTER_HOST_ID, &target_id);
+    skr_object_set_integer(after, SKR_NETWORK_ADAPTER_CLAIMED,
+                           skr_object_integer(adapter, SKR_NETWORK_ADAPTER_TARGET_CLAIMED));
+    return skr_write_inner(txn, SKR_NETWORK_ADAPTER, adapter, after, error);
+}
+
+int skr_adapter_move_settle(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error)
+{
+    bool left = skr_adapter_is_moving(adapter) && !skr_object_integer(adapter, SKR_NETWORK_ADAPTER_BOUND) &&
+                skr_object_has(adapter, SKR_NETWORK_ADAPTER_TARGET_INTERFACE);
+    return left ? skr_adapter_move_finish(txn, adapter, error) : 0;
+}
+
+/* ---- what the target reports ---- */
+
+static int fetch(struct skr_report *report, const ProtobufCBinaryData *id, struct skr_object **ret,
+                 struct skr_error *error)
+{
+    struct skr_uuid adapter_id;
+    if (!skr_report_uuid(id, &adapter_id))
+        return 0;
+    int r = skr_txn_get(report->txn, SKR_NETWORK_ADAPTER, &adapter_id, NULL, ret, error);
+    return r < 0 ? r == -ENOENT ? 0 : r : 1;
+}
+
+static int set_waiting(struct skr_report *report, struct skr_object *adapter, const char *interface,
+                       struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(adapter);
+    char text[16];
+    snprintf(text, sizeof(text), "%.15s", interface ? interface : "");
+    skr_object_set_text(after, SKR_NETWORK_ADAPTER_TARGET_INTERFACE, *text ? text : NULL);
+    int r = skr_txn_update(report->txn, adapter, after, error);
+    return r < 0 ? r : skr_adapter_move_settle(report->txn, after, error);
+}
+
+int skr_report_target_binding(struct skr_report *report, const Skerry__V1__PortBinding *binding, struct skr_ids *named,
+                              struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    int r = fetch(report, &binding->adapter_id, &adapter, error);
+    if (r <= 0 || !skr_adapter_is_moving_to(adapter, &report->host_id))
+        return r < 0 ? r : 0;
+    struct skr_uuid id = skr_object_id(adapter);
+    if (binding->bound)
+        skr_ids_add(named, &id);
+    r = set_waiting(report, adapter, binding->bound ? binding->interface : NULL, error);
+    return r < 0 ? r : 1;
+}
+
+int skr_report_target_unnamed(struct skr_report *report, const struct skr_ids *named, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids waiting = {0};
+    int r = skr_ids_query(report->txn, &bound_on_target, &report->host_id, &waiting, error);
+    for (size_t i = 0; r == 0 && i < waiting.count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+        if (skr_ids_search(named, &waiting.items[i]))
+            continue;
+        r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &waiting.items[i], &adapter, error);
+        if (r == 0)
+            r = set_waiting(report, adapter, NULL, error);
+    }
+    return r;
+}
+
+int skr_report_target_claim(struct skr_report *report, struct skr_object *adapter, bool claimed,
+                            struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(adapter);
+    skr_object_set_integer(after, SKR_NETWORK_ADAPTER_TARGET_CLAIMED, claimed);
+    return skr_txn_update(report->txn, adapter, after, error);
+}
+
+int skr_report_target_unclaimed(struct skr_report *report, const struct skr_ids *named, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids claimed = {0};
+    int r = skr_ids_query(report->txn, &claimed_on_target, &report->host_id, &claimed, error);
+    for (size_t i = 0; r == 0 && i < claimed.count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+        if (skr_ids_search(named, &claimed.items[i]))
+            continue;
+        r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &claimed.items[i], &adapter, error);
+        if (r == 0)
+            r = skr_report_target_claim(report, adapter, false, error);
+    }
+    return r;
+}
+
+static int take_moved(struct skr_report *report, const Skerry__V1__Moved *moved, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    int r = fetch(report, &moved->adapter_id, &adapter, error);
+    if (r < 0)
+        return r;
+    struct skr_uuid host_id = r ? skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID) : (struct skr_uuid){0};
+    if (r && skr_uuid_equal(&host_id, &report->host_id))
+        return 0; /* told again: it is there already */
+    if (!r || !skr_adapter_is_moving_to(adapter, &report->host_id))
+        return skr_report_refuse(report, &moved->adapter_id, NULL, "not_moving_here");
+    struct skr_error why = {0};
+    r = skr_adapter_move_finish(report->txn, adapter, &why);
+    if (r == 0)
+        return 0;
+    if (why.tag == SKR_ERROR_INTERNAL || why.tag == SKR_ERROR_STORAGE || why.tag == SKR_ERROR_NONE) {
+        if (error)
+            *error = why;
+        return r;
+    }
+    /* The rules judge before anything is written, so nothing has to be taken back. */
+    r = skr_event_add(report->txn, "MoveRefused", adapter, &report->host_id, error, "%.500s", why.detail);
+    return r < 0 ? r : skr_report_refuse(report, &moved->adapter_id, NULL, why.detail);
+}
+
+int skr_report_apply_moved(struct skr_report *report, struct skr_error *error)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < report->body->n_moved; i++)
+        r = take_moved(report, report->body->moved[i], error);
+    return r;
+}
