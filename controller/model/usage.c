@@ -7,6 +7,11 @@
     "SELECT o.id, o.name FROM " table "_" field " l JOIN " table                                                       \
     " o ON o.id = l.owner_id WHERE l.target_id = ?1 LIMIT 9"
 
+/* Of entries in a list of structs; several of one list may name the object. */
+#define ENTRY(table, field, column)                                                                                    \
+    "SELECT o.id, o.name FROM " table "_" field " l JOIN " table " o ON o.id = l.owner_id WHERE l." column             \
+    " = ?1 LIMIT 9"
+
 static const struct {
     enum skr_resource_id target, user;
     struct skr_query query;
@@ -36,6 +41,17 @@ static const struct {
         {SKR_VM_SUBNET, SKR_CUSTOMER_ROUTE, {REFERENCE("customer_route", "vm_subnet_id")}},
         {SKR_ACCESS_CONTROL_LIST, SKR_NETWORK_ADAPTER, {LINK("network_adapter", "acl_ids")}},
         {SKR_ACCESS_CONTROL_LIST, SKR_VM_SUBNET, {LINK("vm_subnet", "acl_ids")}},
+        {SKR_NETWORK_SITE, SKR_VM_NETWORK, {REFERENCE("vm_network", "network_site_id")}},
+        {SKR_NETWORK_SITE, SKR_UPLINK_PORT_PROFILE, {LINK("uplink_port_profile", "network_site_ids")}},
+        {SKR_NETWORK_SITE, SKR_HOST_SWITCH, {ENTRY("host_switch", "host_adapters", "network_site_id")}},
+        {SKR_UPLINK_PORT_PROFILE, SKR_LOGICAL_SWITCH, {LINK("logical_switch", "uplink_port_profile_ids")}},
+        {SKR_UPLINK_PORT_PROFILE, SKR_HOST_SWITCH, {ENTRY("host_switch", "uplinks", "uplink_port_profile_id")}},
+        {SKR_PORT_CLASSIFICATION, SKR_LOGICAL_SWITCH, {ENTRY("logical_switch", "virtual_ports", "classification_id")}},
+        {SKR_PORT_CLASSIFICATION, SKR_HOST_SWITCH, {ENTRY("host_switch", "host_adapters", "classification_id")}},
+        {SKR_VIRTUAL_PORT_PROFILE, SKR_LOGICAL_SWITCH, {ENTRY("logical_switch", "virtual_ports", "profile_id")}},
+        {SKR_LOGICAL_SWITCH, SKR_HOST_SWITCH, {REFERENCE("host_switch", "logical_switch_id")}},
+        {SKR_VM_NETWORK, SKR_HOST_SWITCH, {ENTRY("host_switch", "host_adapters", "vm_network_id")}},
+        {SKR_VM_NETWORK, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "vm_network_id")}},
 };
 
 struct user {
@@ -53,9 +69,12 @@ static int collect(struct skr_txn *txn, size_t entry, const struct skr_uuid *id,
         return r;
     skr_bind_uuid(statement, 1, id);
     while (*count < USERS_NAMED_MAX && (r = skr_step(statement, error)) > 0) {
-        struct user *user = &ret_users[(*count)++];
+        struct user *user = &ret_users[*count];
         user->resource = users[entry].user;
         user->id = skr_column_uuid(statement, 0);
+        if (*count && skr_uuid_equal(&user->id, &ret_users[*count - 1].id))
+            continue; /* another entry of the same list */
+        ++*count;
         snprintf(user->name, sizeof(user->name), "%s", skr_column_text(statement, 1));
     }
     skr_statement_reset(statement);
@@ -111,6 +130,9 @@ static const struct {
         [SKR_VM_NETWORK] = {{NAME_IN("vm_network", "tenant_id")}},
         [SKR_VM_SUBNET] = {{NAME_IN("vm_subnet", "vm_network_id")}},
         [SKR_NETWORK_ADAPTER] = {{NAME_IN("network_adapter", "vm_network_id")}},
+        [SKR_UPLINK_PORT_PROFILE] = {{NAME("uplink_port_profile")}},
+        [SKR_LOGICAL_SWITCH] = {{NAME("logical_switch")}},
+        [SKR_HOST_SWITCH] = {{NAME_IN("host_switch", "host_id")}},
         [SKR_JOIN_TOKEN] = {{NAME("join_token")}},
         [SKR_TOKEN] = {{NAME("token")}},
         [SKR_ACCESS_CONTROL_LIST] = {{NAME_IN("access_control_list", "tenant_id")}},

@@ -22,33 +22,64 @@ static int check_reference(struct skr_write *write, const struct skr_field *fiel
                       skr_uuid_format(id, text));
 }
 
-static int check_references(struct skr_write *write, struct skr_error *error)
+static int check_list(struct skr_write *write, const struct skr_field *field, const struct skr_value *value,
+                      struct skr_error *error)
 {
-    const struct skr_resource *resource = skr_resource_get(write->resource);
     char pointer[SKR_ERROR_POINTER_MAX];
-    for (unsigned f = 0; f < resource->field_count; f++) {
-        const struct skr_field *field = &resource->fields[f];
-        const struct skr_value *value = &write->after->values[f];
-        if (!skr_object_has(write->after, (int)f) || !skr_write_changes(write, (int)f))
-            continue;
-        if (field->kind == SKR_KIND_REFERENCE) {
-            snprintf(pointer, sizeof(pointer), "/%s", field->name);
-            int r = check_reference(write, field, pointer, &value->uuid, error);
-            if (r < 0)
-                return r;
-        }
-        for (uint32_t i = 0; field->kind == SKR_KIND_REFERENCES && i < value->count; i++) {
-            skr_pointer(pointer, field->name, i, NULL);
-            for (uint32_t other = 0; other < i; other++)
-                if (skr_uuid_equal(&value->uuids[i], &value->uuids[other]))
-                    return skr_refuse(error, SKR_ERROR_INVALID, pointer, "The list names this %s twice; keep one.",
-                                      skr_resource_get(field->target)->name);
-            int r = check_reference(write, field, pointer, &value->uuids[i], error);
-            if (r < 0)
-                return r;
-        }
+    for (uint32_t i = 0; i < value->count; i++) {
+        skr_pointer(pointer, field->name, i, NULL);
+        for (uint32_t other = 0; other < i; other++)
+            if (skr_uuid_equal(&value->uuids[i], &value->uuids[other]))
+                return skr_refuse(error, SKR_ERROR_INVALID, pointer, "The list names this %s twice; keep one.",
+                                  skr_resource_get(field->target)->name);
+        int r = check_reference(write, field, pointer, &value->uuids[i], error);
+        if (r < 0)
+            return r;
     }
     return 0;
+}
+
+/* References of one entry of a list of structs. */
+static int check_entry(struct skr_write *write, const struct skr_field *field, const struct skr_object *entry,
+                       uint32_t index, struct skr_error *error)
+{
+    char pointer[SKR_ERROR_POINTER_MAX];
+    for (unsigned f = 0; f < field->sub->field_count; f++) {
+        const struct skr_field *member = &field->sub->fields[f];
+        if (member->kind != SKR_KIND_REFERENCE || !skr_object_has(entry, (int)f))
+            continue;
+        skr_pointer(pointer, field->name, index, member->name);
+        int r = check_reference(write, member, pointer, &entry->values[f].uuid, error);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int check_field(struct skr_write *write, unsigned f, struct skr_error *error)
+{
+    const struct skr_field *field = &write->after->resource->fields[f];
+    const struct skr_value *value = &write->after->values[f];
+    char pointer[SKR_ERROR_POINTER_MAX];
+    int r = 0;
+    if (field->kind == SKR_KIND_REFERENCE) {
+        snprintf(pointer, sizeof(pointer), "/%s", field->name);
+        return check_reference(write, field, pointer, &value->uuid, error);
+    }
+    if (field->kind == SKR_KIND_REFERENCES)
+        return check_list(write, field, value, error);
+    for (uint32_t i = 0; r == 0 && field->kind == SKR_KIND_STRUCTS && i < value->count; i++)
+        r = check_entry(write, field, value->objects[i], i, error);
+    return r;
+}
+
+static int check_references(struct skr_write *write, struct skr_error *error)
+{
+    int r = 0;
+    for (unsigned f = 0; r == 0 && f < write->after->resource->field_count; f++)
+        if (skr_object_has(write->after, (int)f) && skr_write_changes(write, (int)f))
+            r = check_field(write, f, error);
+    return r;
 }
 
 static int check_immutable(const struct skr_write *write, struct skr_error *error)
@@ -171,7 +202,7 @@ static bool may_write(const struct skr_field *field, enum skr_role role)
         return false;
     if (field->kind == SKR_KIND_COMPUTED || field->kind == SKR_KIND_SECRET)
         return false;
-    return field->writer == SKR_ROLE_ANY || field->writer == role;
+    return skr_role_allows(field->writer, role);
 }
 
 /* PUT: what the request may write is replaced; what is read-only, assigned or not the writer's stays. */

@@ -28,6 +28,8 @@ enum { /* host-group */
     SKR_HOST_GROUP_PARENT_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE; null only for the built-in root "All hosts" */
     SKR_HOST_GROUP_CLAIMS,                             /* BOOLEAN, default true: hosts may claim adapters by ifalias */
     SKR_HOST_GROUP_BUILT_IN,                           /* BOOLEAN read-only */
+    SKR_HOST_GROUP_HOST_COUNT,                         /* INTEGER hidden unversioned: hosts that are not removed */
+    SKR_HOST_GROUP_AVAILABILITY, /* COMPUTED: logical switches that some hosts have and others lack */
     SKR_HOST_GROUP_FIELD_COUNT
 };
 enum { /* logical-network */
@@ -112,7 +114,7 @@ enum { /* virtual-port-profile */
     SKR_VIRTUAL_PORT_PROFILE_FIELD_COUNT
 };
 enum { /* port-classification */
-    SKR_PORT_CLASSIFICATION_VIRTUAL_PORT_PROFILE_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE: until logical switches map it */
+    SKR_PORT_CLASSIFICATION_VIRTUAL_PORT_PROFILE_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE: where no logical switch maps it */
     SKR_PORT_CLASSIFICATION_BUILT_IN,
     SKR_PORT_CLASSIFICATION_FIELD_COUNT
 };
@@ -125,7 +127,7 @@ enum { /* host.uplinks[] */
 enum { /* host */
     SKR_HOST_HOST_GROUP_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE, default: the root */
     SKR_HOST_UPLINKS,                                /* STRUCTS, at most 32 */
-    SKR_HOST_STATE,            /* ENUM active | removed (maintenance: not supported yet) */
+    SKR_HOST_STATE,            /* ENUM active | maintenance (keeps what it has, takes no new adapter) | removed */
     SKR_HOST_GATEWAY_ONLY,     /* BOOLEAN */
     SKR_HOST_REMEDIATION,      /* ENUM auto | manual */
     SKR_HOST_ENROLMENT,        /* ENUM read-only unversioned: pending | enrolled | revoked */
@@ -144,13 +146,16 @@ enum { /* vm-network (tenant scope) */
     SKR_VM_NETWORK_ROUTING_DOMAIN_ID,     /* UUID read-only: RDID */
     SKR_VM_NETWORK_ROUTING_DOMAIN_NUMBER, /* INTEGER hidden: 32 bits, never reused, the fast path's key for the RDID */
     SKR_VM_NETWORK_MTU,                   /* INTEGER nullable: null = PA MTU - overhead */
+    SKR_VM_NETWORK_NETWORK_SITE_ID,   /* REFERENCE nullable, immutable, fabric: of vlan and pvlan, given or picked */
+    SKR_VM_NETWORK_VLAN_ID,           /* INTEGER 0 to 4094 nullable, immutable, fabric: likewise */
+    SKR_VM_NETWORK_SECONDARY_VLAN_ID, /* INTEGER nullable, immutable, fabric: of pvlan */
     SKR_VM_NETWORK_FIELD_COUNT
 };
 enum { /* vm-subnet (tenant scope) */
     SKR_VM_SUBNET_VM_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
     SKR_VM_SUBNET_PREFIX,                                 /* PREFIX immutable */
-    SKR_VM_SUBNET_VSID,               /* INTEGER 4096 to 16777214, administrators, immutable; assigned when absent */
-    SKR_VM_SUBNET_GATEWAY,            /* ADDRESS read-only */
+    SKR_VM_SUBNET_VSID,    /* INTEGER 4096 to 16777214 nullable, fabric, immutable; assigned; null in VLAN networks */
+    SKR_VM_SUBNET_GATEWAY, /* ADDRESS read-only nullable: null = a VLAN whose pools name none */
     SKR_VM_SUBNET_MTU,                /* COMPUTED */
     SKR_VM_SUBNET_PA_MULTICAST_GROUP, /* ADDRESS nullable, administrators: NOT_SUPPORTED yet when set */
     SKR_VM_SUBNET_ACL_IDS,            /* REFERENCES: lists that hold for every adapter in it */
@@ -159,9 +164,10 @@ enum { /* vm-subnet (tenant scope) */
 enum { /* network-adapter (tenant scope) */
     SKR_NETWORK_ADAPTER_VM_NAME = SKR_FIELD_COMMON_COUNT, /* TEXT */
     SKR_NETWORK_ADAPTER_VM_NETWORK_ID,     /* REFERENCE immutable */
-    SKR_NETWORK_ADAPTER_VM_SUBNET_ID,      /* REFERENCE immutable */
+    SKR_NETWORK_ADAPTER_VM_SUBNET_ID,      /* REFERENCE immutable nullable: null = the VM network has none */
     SKR_NETWORK_ADAPTER_MAC,               /* MAC; from a MAC pool when absent */
-    SKR_NETWORK_ADAPTER_IP_ADDRESSES,      /* ADDRESSES: absent = from the subnet's pool if it has one; [] = none */
+    SKR_NETWORK_ADAPTER_IP_ADDRESSES,      /* ADDRESSES: absent = from a pool if there is one; [] = none; null while
+                                              the host of an adapter in a `none` network is not known */
     SKR_NETWORK_ADAPTER_CLASSIFICATION_ID, /* REFERENCE nullable: null = the built-in default */
     SKR_NETWORK_ADAPTER_HOST_ID,           /* REFERENCE nullable, administrators */
     SKR_NETWORK_ADAPTER_INTERFACE,         /* TEXT nullable, administrators */
@@ -173,7 +179,55 @@ enum { /* network-adapter (tenant scope) */
     SKR_NETWORK_ADAPTER_ACL_IDS,           /* REFERENCES: before those of its VM subnet */
     SKR_NETWORK_ADAPTER_TARGET_INTERFACE,  /* TEXT read-only unversioned nullable: its interface there, once bound */
     SKR_NETWORK_ADAPTER_TARGET_CLAIMED,    /* BOOLEAN hidden unversioned: the target claims it */
+    SKR_NETWORK_ADAPTER_VLAN_ID,           /* INTEGER nullable, fabric: in `none` networks where a site has several */
+    SKR_NETWORK_ADAPTER_MIRROR,            /* ENUM none | source | destination, fabric */
+    SKR_NETWORK_ADAPTER_PROTECTED_NETWORK, /* BOOLEAN */
     SKR_NETWORK_ADAPTER_FIELD_COUNT
+};
+enum { /* uplink-port-profile */
+    SKR_UPLINK_PORT_PROFILE_LOAD_BALANCING = SKR_FIELD_COMMON_COUNT, /* ENUM switch_port | address_hash | dynamic */
+    SKR_UPLINK_PORT_PROFILE_TEAMING_MODE,                            /* ENUM switch_independent | static | lacp */
+    SKR_UPLINK_PORT_PROFILE_NETWORK_SITE_IDS,                        /* REFERENCES */
+    SKR_UPLINK_PORT_PROFILE_NETWORK_VIRTUALIZATION,                  /* BOOLEAN, default true */
+    SKR_UPLINK_PORT_PROFILE_FIELD_COUNT
+};
+enum { /* logical-switch.virtual_ports[] */
+    SKR_VIRTUAL_PORT_CLASSIFICATION_ID, /* REFERENCE */
+    SKR_VIRTUAL_PORT_PROFILE_ID,        /* REFERENCE virtual-port-profile; "profile_id" */
+    SKR_VIRTUAL_PORT_IS_DEFAULT,        /* BOOLEAN, exactly one */
+    SKR_VIRTUAL_PORT_FIELD_COUNT
+};
+enum { /* logical-switch */
+    SKR_LOGICAL_SWITCH_TYPE = SKR_FIELD_COMMON_COUNT, /* ENUM external | internal | private, immutable */
+    SKR_LOGICAL_SWITCH_UPLINK_MODE,                   /* ENUM none | team */
+    SKR_LOGICAL_SWITCH_MINIMUM_BANDWIDTH_MODE,        /* ENUM none | weight | absolute */
+    SKR_LOGICAL_SWITCH_SRIOV,                         /* BOOLEAN immutable */
+    SKR_LOGICAL_SWITCH_UPLINK_PORT_PROFILE_IDS,       /* REFERENCES */
+    SKR_LOGICAL_SWITCH_VIRTUAL_PORTS,                 /* STRUCTS */
+    SKR_LOGICAL_SWITCH_EXTENSIONS,                    /* JSON '[' of text */
+    SKR_LOGICAL_SWITCH_FIELD_COUNT
+};
+enum { /* host-switch.uplinks[] */
+    SKR_SWITCH_UPLINK_INTERFACE,  /* TEXT, 1 to 15 bytes */
+    SKR_SWITCH_UPLINK_PROFILE_ID, /* REFERENCE uplink-port-profile, nullable: the logical switch lists none */
+    SKR_SWITCH_UPLINK_FIELD_COUNT
+};
+enum { /* host-switch.host_adapters[] */
+    SKR_HOST_ADAPTER_NAME,                /* TEXT: interface */
+    SKR_HOST_ADAPTER_INHERIT_FROM_UPLINK, /* BOOLEAN */
+    SKR_HOST_ADAPTER_CLASSIFICATION_ID,   /* REFERENCE nullable */
+    SKR_HOST_ADAPTER_NETWORK_SITE_ID,     /* REFERENCE nullable */
+    SKR_HOST_ADAPTER_VM_NETWORK_ID,       /* REFERENCE nullable */
+    SKR_HOST_ADAPTER_VLAN_ID,             /* INTEGER nullable */
+    SKR_HOST_ADAPTER_FIELD_COUNT
+};
+enum { /* host-switch */
+    SKR_HOST_SWITCH_HOST_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
+    SKR_HOST_SWITCH_LOGICAL_SWITCH_ID,                /* REFERENCE immutable, once a host */
+    SKR_HOST_SWITCH_UPLINKS,                          /* STRUCTS, at most 32 */
+    SKR_HOST_SWITCH_HOST_ADAPTERS,                    /* STRUCTS, at most 32 */
+    SKR_HOST_SWITCH_AVAILABILITY,                     /* COMPUTED */
+    SKR_HOST_SWITCH_FIELD_COUNT
 };
 enum { /* join-token */
     SKR_JOIN_TOKEN_HOST_GROUP_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE nullable */
@@ -226,14 +280,14 @@ enum { /* customer-route (tenant scope) */
 /* Views keep the common fields; name is the address, description empty. */
 enum { /* lookup-record (tenant scope; tenants see it without PA and host) */
     SKR_LOOKUP_RECORD_VM_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
-    SKR_LOOKUP_RECORD_VM_SUBNET_ID,                           /* REFERENCE */
+    SKR_LOOKUP_RECORD_VM_SUBNET_ID,                           /* REFERENCE nullable: the VM network has none */
     SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID,                     /* REFERENCE; the adapter's row gives host and PA */
-    SKR_LOOKUP_RECORD_VSID,                                   /* INTEGER */
+    SKR_LOOKUP_RECORD_VSID,                                   /* INTEGER nullable: null = on a VLAN, never sent down */
     SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS,                       /* ADDRESS nullable: null = MAC alone (l2only) */
     SKR_LOOKUP_RECORD_MAC,                                    /* MAC */
     SKR_LOOKUP_RECORD_TYPE,                                   /* ENUM static | dynamic | l2only | gateway | dhcp */
     SKR_LOOKUP_RECORD_HOST_ID,                                /* REFERENCE nullable, kept equal to the adapter's */
-    SKR_LOOKUP_RECORD_PROVIDER_ADDRESS,                       /* COMPUTED */
+    SKR_LOOKUP_RECORD_PROVIDER_ADDRESS,                       /* COMPUTED; null without a VSID */
     SKR_LOOKUP_RECORD_FIELD_COUNT
 };
 enum { /* provider-address */

@@ -2,22 +2,22 @@
 
 static const struct skr_field fields[] = {
         SKR_COMMON_FIELDS_NAMED(OF_FABRIC, READ_ONLY),
-        [SKR_COMPLIANCE_HOST_ID] = FIELD("host_id", REFERENCE, READ_ONLY | FILTER, NOBODY, ADMIN, "Host that differs",
+        [SKR_COMPLIANCE_HOST_ID] = FIELD("host_id", REFERENCE, READ_ONLY | FILTER, NOBODY, FABRIC, "Host that differs",
                                          .target = SKR_HOST, .column_title = "HOST"),
         [SKR_COMPLIANCE_OBJECT_KIND] =
-                FIELD("object_kind", TEXT, READ_ONLY | FILTER, NOBODY, ADMIN,
+                FIELD("object_kind", TEXT, READ_ONLY | FILTER, NOBODY, FABRIC,
                       "port, filter, map-entry, provider-address, uplink or program", .column_title = "KIND"),
-        [SKR_COMPLIANCE_OBJECT_ID] = FIELD("object_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, ADMIN,
+        [SKR_COMPLIANCE_OBJECT_ID] = FIELD("object_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, FABRIC,
                                            "Object of the model it belongs to"),
         [SKR_COMPLIANCE_OBJECT] =
-                FIELD("object", TEXT, READ_ONLY, NOBODY, ADMIN, "What it is, readable", .column_title = "OBJECT"),
+                FIELD("object", TEXT, READ_ONLY, NOBODY, FABRIC, "What it is, readable", .column_title = "OBJECT"),
         [SKR_COMPLIANCE_FIELD] =
-                FIELD("field", TEXT, READ_ONLY, NOBODY, ADMIN, "What of it differs", .column_title = "FIELD"),
+                FIELD("field", TEXT, READ_ONLY, NOBODY, FABRIC, "What of it differs", .column_title = "FIELD"),
         [SKR_COMPLIANCE_EXPECTED] =
-                FIELD("expected", TEXT, READ_ONLY, NOBODY, ADMIN, "As it must be", .column_title = "EXPECTED"),
-        [SKR_COMPLIANCE_FOUND] = FIELD("found", TEXT, READ_ONLY, NOBODY, ADMIN, "As it is", .column_title = "FOUND"),
+                FIELD("expected", TEXT, READ_ONLY, NOBODY, FABRIC, "As it must be", .column_title = "EXPECTED"),
+        [SKR_COMPLIANCE_FOUND] = FIELD("found", TEXT, READ_ONLY, NOBODY, FABRIC, "As it is", .column_title = "FOUND"),
         [SKR_COMPLIANCE_SINCE] =
-                FIELD("since", TIME, READ_ONLY, NOBODY, ADMIN, "When it was found", .column_title = "SINCE"),
+                FIELD("since", TIME, READ_ONLY, NOBODY, FABRIC, "When it was found", .column_title = "SINCE"),
 };
 
 const struct skr_resource skr_resource_compliance = {
@@ -28,6 +28,7 @@ const struct skr_resource skr_resource_compliance = {
         .table = "compliance",
         .help = "One thing on a host that is not as it must be",
         .scope = SKR_SCOPE_FABRIC,
+        .reader = SKR_ROLE_FABRIC,
         .flags = SKR_RESOURCE_VIEW,
         .name_parent = -1,
         .maximum = 1000000,

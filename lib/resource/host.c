@@ -2,11 +2,11 @@
 
 static const struct skr_field uplink_fields[] = {
         [SKR_UPLINK_NAME] =
-                FIELD("name", TEXT, REQUIRED, ADMIN, ADMIN, "Name, unique on the host", .minimum = 1, .maximum = 63),
-        [SKR_UPLINK_INTERFACE] = FIELD("interface", TEXT, REQUIRED, ADMIN, ADMIN, "Network interface on the host",
+                FIELD("name", TEXT, REQUIRED, FABRIC, FABRIC, "Name, unique on the host", .minimum = 1, .maximum = 63),
+        [SKR_UPLINK_INTERFACE] = FIELD("interface", TEXT, REQUIRED, FABRIC, FABRIC, "Network interface on the host",
                                        .minimum = 1, .maximum = 15),
         [SKR_UPLINK_NETWORK_SITE_IDS] =
-                FIELD("network_site_ids", JSON, 0, ADMIN, ADMIN,
+                FIELD("network_site_ids", JSON, 0, FABRIC, FABRIC,
                       "Sites it reaches; empty: those covering the host's group", .json_shape = '[', .maximum = 256),
 };
 
@@ -45,42 +45,42 @@ static const struct skr_action actions[] = {
          .help = "Revokes the host and gives its adapters to another, as a job",
          .input = &replace,
          .role = SKR_ROLE_FABRIC},
-        {.verb = "remediate", .help = "Puts back what differs on the host", .role = SKR_ROLE_ADMIN},
-        {.verb = "approve", .help = "Lets a host in that waits for it", .role = SKR_ROLE_ADMIN},
-        {.verb = "revoke", .help = "Ends the host's certificate for good", .role = SKR_ROLE_ADMIN},
+        {.verb = "remediate", .help = "Puts back what differs on the host", .role = SKR_ROLE_FABRIC},
+        {.verb = "approve", .help = "Lets a host in that waits for it", .role = SKR_ROLE_FABRIC},
+        {.verb = "revoke", .help = "Ends the host's certificate for good", .role = SKR_ROLE_FABRIC},
 };
 
 static const struct skr_field fields[] = {
         SKR_COMMON_FIELDS(OF_FABRIC),
-        [SKR_HOST_HOST_GROUP_ID] = FIELD("host_group_id", REFERENCE, NULLABLE | FILTER, ADMIN, ADMIN,
+        [SKR_HOST_HOST_GROUP_ID] = FIELD("host_group_id", REFERENCE, NULLABLE | FILTER, FABRIC, FABRIC,
                                          "Group of the host; null: the root \"All hosts\"", .target = SKR_HOST_GROUP,
                                          .column_title = "GROUP"),
         [SKR_HOST_UPLINKS] =
-                FIELD("uplinks", STRUCTS, 0, ADMIN, ADMIN, "Physical interfaces", .sub = &uplink, .maximum = 32),
-        [SKR_HOST_STATE] = FIELD("state", ENUM, FILTER, ADMIN, ADMIN, "Whether it takes part",
+                FIELD("uplinks", STRUCTS, 0, FABRIC, FABRIC, "Physical interfaces", .sub = &uplink, .maximum = 32),
+        [SKR_HOST_STATE] = FIELD("state", ENUM, FILTER, FABRIC, FABRIC, "Whether it takes part",
                                  .choices = CHOICES("active", "maintenance", "removed"), .fallback = "\"active\"",
                                  .column_title = "STATE"),
-        [SKR_HOST_GATEWAY_ONLY] = FIELD("gateway_only", BOOLEAN, WIDE, ADMIN, ADMIN,
+        [SKR_HOST_GATEWAY_ONLY] = FIELD("gateway_only", BOOLEAN, WIDE, FABRIC, FABRIC,
                                         "Runs gateways alone, no adapters of tenants", .column_title = "GATEWAY"),
         [SKR_HOST_REMEDIATION] =
-                FIELD("remediation", ENUM, 0, ADMIN, ADMIN, "Whether drift is put back at once or on :remediate",
+                FIELD("remediation", ENUM, 0, FABRIC, FABRIC, "Whether drift is put back at once or on :remediate",
                       .choices = CHOICES("auto", "manual"), .fallback = "\"auto\"", .column_title = "REMEDIATION"),
-        [SKR_HOST_ENROLMENT] = FIELD("enrolment", ENUM, STATUS, NOBODY, ADMIN, "Whether its agent is let in",
+        [SKR_HOST_ENROLMENT] = FIELD("enrolment", ENUM, STATUS, NOBODY, FABRIC, "Whether its agent is let in",
                                      .choices = CHOICES("pending", "enrolled", "revoked"), .fallback = "\"pending\"",
                                      .column_title = "ENROLMENT"),
         [SKR_HOST_KEY_HASH] = FIELD("key_hash", TEXT, HIDDEN, NOBODY, NOBODY,
                                     "SHA-256 of the agent's public key in hex", .maximum = 64),
         [SKR_HOST_SYNCED_REVISION] = FIELD("synced_revision", INTEGER, HIDDEN | STATUS, NOBODY, NOBODY,
                                            "Revision up to which the host holds everything"),
-        [SKR_HOST_AGENT_VERSION] = FIELD("agent_version", TEXT, STATUS | WIDE, NOBODY, ADMIN, "Version of the agent",
+        [SKR_HOST_AGENT_VERSION] = FIELD("agent_version", TEXT, STATUS | WIDE, NOBODY, FABRIC, "Version of the agent",
                                          .maximum = 64, .column_title = "AGENT"),
-        [SKR_HOST_KERNEL] = FIELD("kernel", TEXT, STATUS | WIDE, NOBODY, ADMIN, "Kernel release", .maximum = 255,
+        [SKR_HOST_KERNEL] = FIELD("kernel", TEXT, STATUS | WIDE, NOBODY, FABRIC, "Kernel release", .maximum = 255,
                                   .column_title = "KERNEL"),
-        [SKR_HOST_INVENTORY] = FIELD("inventory", JSON, STATUS, NOBODY, ADMIN,
+        [SKR_HOST_INVENTORY] = FIELD("inventory", JSON, STATUS, NOBODY, FABRIC,
                                      "Interfaces: name, MAC, MTU, speed, link, queues", .json_shape = '['),
-        [SKR_HOST_CERTIFICATE_EXPIRES_AT] = FIELD("certificate_expires_at", TIME, STATUS | NULLABLE, NOBODY, ADMIN,
+        [SKR_HOST_CERTIFICATE_EXPIRES_AT] = FIELD("certificate_expires_at", TIME, STATUS | NULLABLE, NOBODY, FABRIC,
                                                   "End of the agent's certificate"),
-        [SKR_HOST_LAST_SEEN_AT] = FIELD("last_seen_at", TIME, STATUS | NULLABLE, NOBODY, ADMIN,
+        [SKR_HOST_LAST_SEEN_AT] = FIELD("last_seen_at", TIME, STATUS | NULLABLE, NOBODY, FABRIC,
                                         "When its agent last connected or left", .column_title = "LAST SEEN"),
 };
 
@@ -92,6 +92,8 @@ const struct skr_resource skr_resource_host = {
         .table = "host",
         .help = "A hypervisor with an agent",
         .scope = SKR_SCOPE_FABRIC,
+        .writer = SKR_ROLE_FABRIC,
+        .reader = SKR_ROLE_FABRIC,
         .name_parent = -1,
         .maximum = 10000,
         FIELDS(fields),

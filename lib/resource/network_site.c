@@ -2,10 +2,10 @@
 
 static const struct skr_field subnet_vlan_fields[] = {
         [SKR_SUBNET_VLAN_SUBNET] =
-                FIELD("subnet", PREFIX, NULLABLE, ADMIN, ADMIN, "IP subnet; provider addresses come from it"),
+                FIELD("subnet", PREFIX, NULLABLE, FABRIC, FABRIC, "IP subnet; provider addresses come from it"),
         [SKR_SUBNET_VLAN_VLAN_ID] =
-                FIELD("vlan_id", INTEGER, 0, ADMIN, ADMIN, "VLAN on the wire, 0 = untagged", .maximum = 4094),
-        [SKR_SUBNET_VLAN_SECONDARY_VLAN_ID] = FIELD("secondary_vlan_id", INTEGER, NULLABLE, ADMIN, ADMIN,
+                FIELD("vlan_id", INTEGER, 0, FABRIC, FABRIC, "VLAN on the wire, 0 = untagged", .maximum = 4094),
+        [SKR_SUBNET_VLAN_SECONDARY_VLAN_ID] = FIELD("secondary_vlan_id", INTEGER, NULLABLE, FABRIC, FABRIC,
                                                     "Secondary VLAN of a private VLAN", .minimum = 1, .maximum = 4094),
 };
 
@@ -20,12 +20,12 @@ static const struct skr_resource subnet_vlan = {
 static const struct skr_field fields[] = {
         SKR_COMMON_FIELDS_NAMED(OF_FABRIC, FILTER),
         [SKR_NETWORK_SITE_LOGICAL_NETWORK_ID] = FIELD("logical_network_id", REFERENCE, REQUIRED | IMMUTABLE | FILTER,
-                                                      ADMIN, ADMIN, "Logical network the site belongs to",
+                                                      FABRIC, FABRIC, "Logical network the site belongs to",
                                                       .target = SKR_LOGICAL_NETWORK, .column_title = "LOGICAL NETWORK"),
-        [SKR_NETWORK_SITE_HOST_GROUP_IDS] = FIELD("host_group_ids", REFERENCES, 0, ADMIN, ADMIN,
+        [SKR_NETWORK_SITE_HOST_GROUP_IDS] = FIELD("host_group_ids", REFERENCES, 0, FABRIC, FABRIC,
                                                   "Host groups the site holds for, with everything below them",
                                                   .target = SKR_HOST_GROUP, .column_title = "HOST GROUPS"),
-        [SKR_NETWORK_SITE_SUBNET_VLANS] = FIELD("subnet_vlans", STRUCTS, 0, ADMIN, ADMIN, "Subnets and VLANs here",
+        [SKR_NETWORK_SITE_SUBNET_VLANS] = FIELD("subnet_vlans", STRUCTS, 0, FABRIC, FABRIC, "Subnets and VLANs here",
                                                 .sub = &subnet_vlan, .maximum = 256, .column_title = "SUBNETS"),
 };
 
@@ -37,6 +37,8 @@ const struct skr_resource skr_resource_network_site = {
         .table = "network_site",
         .help = "Where a logical network is: host groups with their subnets and VLANs",
         .scope = SKR_SCOPE_FABRIC,
+        .writer = SKR_ROLE_FABRIC,
+        .reader = SKR_ROLE_FABRIC,
         .name_parent = SKR_NETWORK_SITE_LOGICAL_NETWORK_ID,
         .maximum = 10000,
         FIELDS(fields),

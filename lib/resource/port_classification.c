@@ -3,7 +3,7 @@
 static const struct skr_field fields[] = {
         SKR_COMMON_FIELDS(OF_FABRIC),
         [SKR_PORT_CLASSIFICATION_VIRTUAL_PORT_PROFILE_ID] =
-                FIELD("virtual_port_profile_id", REFERENCE, REQUIRED | FILTER, ADMIN, ANY,
+                FIELD("virtual_port_profile_id", REFERENCE, REQUIRED | FILTER, FABRIC, ANY,
                       "Profile that adapters of this classification get", .target = SKR_VIRTUAL_PORT_PROFILE,
                       .column_title = "PROFILE"),
         [SKR_PORT_CLASSIFICATION_BUILT_IN] =
@@ -19,6 +19,8 @@ const struct skr_resource skr_resource_port_classification = {
         .table = "port_classification",
         .help = "The name tenants see for a kind of port",
         .scope = SKR_SCOPE_FABRIC,
+        .writer = SKR_ROLE_FABRIC,
+        .reader = SKR_ROLE_ANY,
         .name_parent = -1,
         .maximum = 1000,
         FIELDS(fields),

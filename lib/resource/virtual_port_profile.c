@@ -1,6 +1,6 @@
 #include "lib/resource/table.h"
 
-#define SWITCH(name, fallback_, help) FIELD(name, BOOLEAN, 0, ADMIN, ANY, help, .fallback = (fallback_))
+#define SWITCH(name, fallback_, help) FIELD(name, BOOLEAN, 0, FABRIC, ANY, help, .fallback = (fallback_))
 
 static const struct skr_field offload_fields[] = {
         [SKR_OFFLOAD_VMQ] = SWITCH("vmq", "false", "A hardware queue of its own where there is one"),
@@ -23,12 +23,12 @@ static const struct skr_field security_fields[] = {
 };
 
 static const struct skr_field bandwidth_fields[] = {
-        [SKR_BANDWIDTH_MINIMUM_WEIGHT] = FIELD("minimum_weight", INTEGER, NULLABLE, ADMIN, ANY,
+        [SKR_BANDWIDTH_MINIMUM_WEIGHT] = FIELD("minimum_weight", INTEGER, NULLABLE, FABRIC, ANY,
                                                "Share of the uplink under load; this or minimum_bps", .maximum = 100),
         [SKR_BANDWIDTH_MINIMUM_BPS] =
-                FIELD("minimum_bps", INTEGER, NULLABLE, ADMIN, ANY, "Guaranteed bits a second; this or minimum_weight",
+                FIELD("minimum_bps", INTEGER, NULLABLE, FABRIC, ANY, "Guaranteed bits a second; this or minimum_weight",
                       .minimum = 1, .maximum = 1000000000000),
-        [SKR_BANDWIDTH_MAXIMUM_BPS] = FIELD("maximum_bps", INTEGER, NULLABLE, ADMIN, ANY,
+        [SKR_BANDWIDTH_MAXIMUM_BPS] = FIELD("maximum_bps", INTEGER, NULLABLE, FABRIC, ANY,
                                             "At most this many bits a second", .minimum = 1, .maximum = 1000000000000),
 };
 
@@ -51,11 +51,11 @@ static const struct skr_resource bandwidth = {.id = SKR_VIRTUAL_PORT_PROFILE,
 static const struct skr_field fields[] = {
         SKR_COMMON_FIELDS(OF_FABRIC),
         [SKR_VIRTUAL_PORT_PROFILE_OFFLOAD] =
-                FIELD("offload", STRUCT, 0, ADMIN, ANY, "Work handed to the network card", .sub = &offload),
+                FIELD("offload", STRUCT, 0, FABRIC, ANY, "Work handed to the network card", .sub = &offload),
         [SKR_VIRTUAL_PORT_PROFILE_SECURITY] =
-                FIELD("security", STRUCT, 0, ADMIN, ANY, "What the VM may send", .sub = &security),
+                FIELD("security", STRUCT, 0, FABRIC, ANY, "What the VM may send", .sub = &security),
         [SKR_VIRTUAL_PORT_PROFILE_BANDWIDTH] =
-                FIELD("bandwidth", STRUCT, 0, ADMIN, ANY, "How much it may send", .sub = &bandwidth),
+                FIELD("bandwidth", STRUCT, 0, FABRIC, ANY, "How much it may send", .sub = &bandwidth),
         [SKR_VIRTUAL_PORT_PROFILE_BUILT_IN] =
                 FIELD("built_in", BOOLEAN, READ_ONLY, NOBODY, ANY, "Made with the database; cannot be deleted",
                       .column_title = "BUILT-IN"),
@@ -69,6 +69,8 @@ const struct skr_resource skr_resource_virtual_port_profile = {
         .table = "virtual_port_profile",
         .help = "Settings of a VM-facing port",
         .scope = SKR_SCOPE_FABRIC,
+        .writer = SKR_ROLE_FABRIC,
+        .reader = SKR_ROLE_FABRIC,
         .name_parent = -1,
         .maximum = 1000,
         FIELDS(fields),

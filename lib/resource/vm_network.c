@@ -15,6 +15,16 @@ static const struct skr_field fields[] = {
         [SKR_VM_NETWORK_MTU] = FIELD("mtu", INTEGER, NULLABLE, ANY, ANY,
                                      "Largest packet of a VM in bytes; null: what the logical network carries",
                                      .minimum = 1280, .maximum = 9216, .column_title = "MTU"),
+        [SKR_VM_NETWORK_NETWORK_SITE_ID] =
+                FIELD("network_site_id", REFERENCE, NULLABLE | IMMUTABLE | FILTER, FABRIC, FABRIC,
+                      "Site of a vlan or pvlan network; null at create: one with a free VLAN is picked",
+                      .target = SKR_NETWORK_SITE),
+        [SKR_VM_NETWORK_VLAN_ID] =
+                FIELD("vlan_id", INTEGER, NULLABLE | IMMUTABLE, FABRIC, FABRIC,
+                      "VLAN of a vlan or pvlan network, 0 = untagged; null at create: a free one", .maximum = 4094),
+        [SKR_VM_NETWORK_SECONDARY_VLAN_ID] = FIELD(
+                "secondary_vlan_id", INTEGER, NULLABLE | IMMUTABLE, FABRIC, FABRIC,
+                "Secondary VLAN of a pvlan network; null at create: that of its VLAN", .minimum = 1, .maximum = 4094),
 };
 
 const struct skr_resource skr_resource_vm_network = {
@@ -25,6 +35,8 @@ const struct skr_resource skr_resource_vm_network = {
         .table = "vm_network",
         .help = "A tenant's isolated network",
         .scope = SKR_SCOPE_TENANT,
+        .writer = SKR_ROLE_TENANT,
+        .reader = SKR_ROLE_ANY,
         .name_parent = SKR_FIELD_TENANT_ID,
         .maximum = 100000,
         FIELDS(fields),

@@ -337,14 +337,14 @@ Test(object_json, out_as_it_came_in)
     skr_object_set_integer(pool, SKR_FIELD_CREATED_AT, 0);
     skr_object_set_json(pool, SKR_IP_POOL_UTILIZATION, json_pack("{s: s}", "free", "11"));
     json_t *json = skr_object_to_json(pool, SKR_ROLE_ADMIN);
-    json_t *wanted =
-            parse("{\"name\": \"p\", \"description\": \"\", \"labels\": {}, \"etag\": \"42\", \"created_at\":"
-                  "\"1970-01-01T00:00:00.000Z\", \"network_site_id\": \"" ID "\", \"vm_subnet_id\": null,"
-                  "\"subnet\": \"10.0.0.0/24\", \"range_start\": \"10.0.0.10\", \"range_end\": \"10.0.0.20\","
-                  "\"reserved\": [\"10.0.0.12\"], \"vip_reserved\": [], \"gateways\": [{\"address\": \"10.0.0.1\","
-                  "\"metric\": 0}], \"dns_servers\": [\"10.0.0.2\"], \"dns_suffix\": \"\","
-                  "\"dns_search_suffixes\": [], \"wins_servers\": [], \"status\": {\"utilization\":"
-                  "{\"free\": \"11\"}}}");
+    json_t *wanted = parse(
+            "{\"tenant_id\": null, \"name\": \"p\", \"description\": \"\", \"labels\": {}, \"etag\": \"42\","
+            "\"created_at\": \"1970-01-01T00:00:00.000Z\", \"network_site_id\": \"" ID "\", \"vm_subnet_id\": null,"
+            "\"subnet\": \"10.0.0.0/24\", \"range_start\": \"10.0.0.10\", \"range_end\": \"10.0.0.20\","
+            "\"reserved\": [\"10.0.0.12\"], \"vip_reserved\": [], \"gateways\": [{\"address\": \"10.0.0.1\","
+            "\"metric\": 0}], \"dns_servers\": [\"10.0.0.2\"], \"dns_suffix\": \"\","
+            "\"dns_search_suffixes\": [], \"wins_servers\": [], \"status\": {\"utilization\":"
+            "{\"free\": \"11\"}}}");
     char *text = json_dumps(json, JSON_COMPACT);
     cr_assert(json_equal(json, wanted), "%s", text);
     free(text);
