@@ -295,6 +295,9 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     struct skr_uuid network_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
     struct skr_uuid subnet_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
     int r = skr_fetch(write->txn, SKR_VM_NETWORK, &network_id, &network, error);
+    if (r == 0 && !skr_object_has(write->after, SKR_NETWORK_ADAPTER_VM_SUBNET_ID))
+        return skr_refuse(error, SKR_ERROR_INVALID, "/vm_subnet_id", "Name a VM subnet of VM network \"%.100s\".",
+                          skr_object_name(network));
     if (r == 0)
         r = skr_fetch(write->txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error);
     if (r == 0 && !write->before)
