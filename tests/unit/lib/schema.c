@@ -259,7 +259,7 @@ Test(schema, what_is_unique)
     cr_assert(is_unique("vm_network", "routing_domain_id"));
     cr_assert(is_unique("vm_network", "routing_domain_number"));
     cr_assert(is_unique("network_adapter", "vm_subnet_id,mac"));
-    cr_assert(is_unique("lookup_record", "vm_subnet_id,customer_address"));
+    cr_assert(is_unique("lookup_record", "vm_network_id,customer_address"));
     cr_assert(is_unique("ip_allocation", "ip_pool_id,address"));
     cr_assert(is_unique("token", "secret_hash"));
     cr_assert_not(is_unique("host", "state,synced_revision"), "the check itself must be able to fail");
@@ -276,18 +276,19 @@ Test(schema, every_table_is_strict)
 
 Test(schema, values_have_their_sizes)
 {
-    cr_assert_eq(sqlite3_exec(db,
-                              "INSERT INTO host_group VALUES (zeroblob(16), NULL, 'a', '', '{}', 0, 0, 1, NULL, 1, 0)",
-                              NULL, NULL, NULL),
-                 SQLITE_OK, "%s", sqlite3_errmsg(db));
+    cr_assert_eq(
+            sqlite3_exec(db,
+                         "INSERT INTO host_group VALUES (zeroblob(16), NULL, 'a', '', '{}', 0, 0, 1, NULL, 1, 0, 0)",
+                         NULL, NULL, NULL),
+            SQLITE_OK, "%s", sqlite3_errmsg(db));
     static const char *const bad[] = {
-            "INSERT INTO host_group VALUES (zeroblob(15), NULL, 'b', '', '{}', 0, 0, 1, NULL, 1, 0)",
-            "INSERT INTO host_group VALUES (x'01', NULL, 'b', '', '{}', 0, 0, 1, NULL, 1, 0)",
-            "INSERT INTO host_group VALUES (randomblob(16), NULL, 'a', '', '{}', 0, 0, 1, NULL, 1, 0)",
-            "INSERT INTO host_group VALUES (randomblob(16), NULL, 'b', '', '{}', 0, 0, 1, randomblob(16), 1, 0)",
-            "INSERT INTO host_group VALUES (randomblob(16), NULL, 'b', '', '{}', 0, 0, 1, NULL, 2, 0)",
-            "INSERT INTO host_group VALUES (randomblob(16), NULL, 'b', '', '{}', 0, 0, 1, NULL, 'yes', 0)",
-            "INSERT INTO host_group VALUES (randomblob(16), NULL, NULL, '', '{}', 0, 0, 1, NULL, 1, 0)",
+            "INSERT INTO host_group VALUES (zeroblob(15), NULL, 'b', '', '{}', 0, 0, 1, NULL, 1, 0, 0)",
+            "INSERT INTO host_group VALUES (x'01', NULL, 'b', '', '{}', 0, 0, 1, NULL, 1, 0, 0)",
+            "INSERT INTO host_group VALUES (randomblob(16), NULL, 'a', '', '{}', 0, 0, 1, NULL, 1, 0, 0)",
+            "INSERT INTO host_group VALUES (randomblob(16), NULL, 'b', '', '{}', 0, 0, 1, randomblob(16), 1, 0, 0)",
+            "INSERT INTO host_group VALUES (randomblob(16), NULL, 'b', '', '{}', 0, 0, 1, NULL, 2, 0, 0)",
+            "INSERT INTO host_group VALUES (randomblob(16), NULL, 'b', '', '{}', 0, 0, 1, NULL, 'yes', 0, 0)",
+            "INSERT INTO host_group VALUES (randomblob(16), NULL, NULL, '', '{}', 0, 0, 1, NULL, 1, 0, 0)",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_assert_eq(sqlite3_exec(db, bad[i], NULL, NULL, NULL), SQLITE_CONSTRAINT, "%s", bad[i]);
