@@ -27,6 +27,7 @@ const struct skr_resource skr_resource_effective_route = {
         .table = "effective_route",
         .help = "A route of a VM network's built-in router",
         .scope = SKR_SCOPE_TENANT,
+        .reader = SKR_ROLE_ANY,
         .flags = SKR_RESOURCE_VIEW | SKR_RESOURCE_DERIVED,
         .name_parent = -1,
         .maximum = 1000000,
