@@ -51,6 +51,10 @@ static const struct skr_flag apply_flags[] = {
 static const struct skr_flag diff_flags[] = {{"file", 'f', "FILE", "objects as YAML or JSON; - is standard input"},
                                              END};
 static const struct skr_flag act_flags[] = {WAIT, TIMEOUT, DRY_RUN, CONFIRM, OUTPUT, END};
+static const struct skr_flag explain_flags[] = {{"protocol", 0, "PROTOCOL", "tcp, udp, icmp, icmpv6 or a number"},
+                                                {"port", 0, "N", "port of the destination"},
+                                                OUTPUT,
+                                                END};
 static const struct skr_flag job_wait_flags[] = {{"timeout", 0, "TIME", "how long to wait; otherwise until it ends"},
                                                  END};
 static const struct skr_flag delete_flags[] = {WAIT, TIMEOUT, DRY_RUN, CONFIRM, END};
@@ -94,6 +98,9 @@ const struct skr_command skr_commands[] = {
          skr_command_wait},
         {"watch", "watch KIND [NAME]", "List objects, then show every change as it happens", watch_flags, false, true,
          skr_command_watch},
+        {"explain", "explain ADAPTER ADAPTER|ADDRESS [--protocol tcp|udp|icmp|N] [--port N]",
+         "Why one network adapter can or cannot reach another, by what the controller knows; 1 when it cannot",
+         explain_flags, false, false, skr_command_explain},
         {"job wait", "job wait ID [--timeout TIME]", "Follow a job until it ends, with its steps", job_wait_flags,
          false, false, skr_command_job_wait},
         {"job cancel", "job cancel ID", "End a job and undo what it did", act_flags, false, false,

@@ -95,9 +95,8 @@ void skr_write_tell(struct skr_writing *writing, const struct skr_resource *reso
 int skr_write_follow_job(struct skr_writing *writing, const json_t *job, int *ret_code, struct skr_error *error)
 {
     const char *id = json_string_value(json_object_get(job, "id"));
-    const char *kind = json_string_value(skr_shown_member(job, "job_kind"));
+    const char *kind = json_string_value(skr_shown_member(job, "kind"));
     unsigned ms;
-    kind = kind ? kind : json_string_value(skr_shown_member(job, "kind"));
     int r = skr_wait_flags(writing->arguments, &ms, error);
     *ret_code = SKR_EXIT_DONE;
     if (r < 0 || !id)

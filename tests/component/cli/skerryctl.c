@@ -298,6 +298,18 @@ Test(skerryctl, completion_offers_what_can_stand_there)
     expect(2, ctl("completion tcsh"));
 }
 
+Test(skerryctl, explain_says_why)
+{
+    expect(0, apply(cloud));
+    expect(1, ctl("explain red/web/vm 10.0.0.77"));
+    cr_expect(strstr(out, "red/web/vm is unbound: it is on no host"), "%s", out);
+    cr_expect(strstr(out, "red/web/vm cannot reach 10.0.0.77"), "%s", out);
+    expect(1, ctl("explain red/web/vm 10.0.0.77 -o json"));
+    cr_expect(strstr(out, "\"reaches\": \"no\""), "%s", out);
+    expect(3, ctl("explain red/web/vm red/web/nobody"));
+    expect(2, ctl("explain red/web/vm 10.0.0.77 --port 0"));
+}
+
 Test(skerryctl, actions_come_from_the_tables)
 {
     expect(2, ctl("act ip-pool x alocate"));
