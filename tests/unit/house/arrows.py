@@ -21,7 +21,8 @@ AGENT = {
     "diag": {"desired", "fastpath", "host"},
     "south": {"desired", "fastpath", "host", "learn", "dhcp", "drift", "diag"},
 }
-CLI = {"output": set(), "apply": {"output"}, "rest": {"output"}, "command": {"output", "apply", "rest"}}
+CLI = {"output": set(), "apply": {"output"}, "rest": {"output"}, "explain": set(),
+       "command": {"output", "apply", "rest", "explain"}}
 # A provider seam: nobody but the room's own files looks behind it.
 SEAMS = {"agent/fastpath/bpf", "agent/fastpath/memory", "controller/store/sqlite"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]((?:controller|agent|cli|lib|tests)/[^">]+)[">]')
