@@ -1,4 +1,4 @@
-/* After-images of tenants' objects into nodes: VM networks, VM subnets, adapters, lookup records. */
+/* After-images of tenants' objects into nodes: VM networks, VM subnets, adapters, routes, lookup records. */
 #include "controller/policy/graph.h"
 #include <skerry/macros.h>
 #include <skerry/object.h>
@@ -6,77 +6,123 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *reference(struct skr_policy *policy, const struct skr_object *object, int field,
-                       enum skr_resource_id resource)
+/* The ids of a list of references; NULL when it is empty. The caller's to free. */
+static struct skr_uuid *ids_of(const struct skr_object *object, int field, uint32_t *ret_count)
 {
-    if (!object || !skr_object_has(object, field))
-        return NULL;
-    struct skr_uuid id = skr_object_uuid(object, field);
-    struct node *node = skr_policy_graph_node(policy, resource, &id);
-    skr_policy_node_ref(node);
-    return node;
-}
+    const struct skr_value *value = object ? &object->values[field] : NULL;
+    bool has = value && value->type == SKR_VALUE_UUIDS && value->count;
 
-static void release(struct skr_policy *policy, void *node)
-{
-    if (node)
-        skr_policy_node_unref(policy, node);
+    *ret_count = has ? value->count : 0;
+    if (!has)
+        return NULL;
+    size_t size = value->count * sizeof(struct skr_uuid);
+    return memcpy(skr_policy_must(malloc(size)), value->uuids, size);
 }
 
 /* ---- VM networks ---- */
 
-void skr_policy_apply_vm_network(struct skr_policy *policy, struct domain *domain, const struct skr_object *object)
+static uint32_t isolation_of(const struct skr_object *object)
 {
-    const char *isolation = object ? skr_object_text(object, SKR_VM_NETWORK_ISOLATION) : NULL;
-    bool virtualized = object && (!isolation || strcmp(isolation, "network_virtualization") == 0);
-    struct logical_network *before = domain->network;
-    struct subnet *subnet;
+    static const char *const isolations[] = {"none", "vlan", "pvlan", NULL};
+    return skr_policy_apply_choice(object ? skr_object_text(object, SKR_VM_NETWORK_ISOLATION) : NULL, isolations);
+}
 
-    if (before)
+static void domain_link(struct skr_policy *policy, struct domain *domain, const struct skr_object *object)
+{
+    struct logical_network *network = domain->network;
+    struct site *site = domain->site;
+
+    if (network)
         LIST_REMOVE(domain, network_link);
-    domain->network = reference(policy, object, SKR_VM_NETWORK_LOGICAL_NETWORK_ID, SKR_LOGICAL_NETWORK);
+    if (site)
+        LIST_REMOVE(domain, site_link);
+    domain->network =
+            skr_policy_apply_reference(policy, object, SKR_VM_NETWORK_LOGICAL_NETWORK_ID, SKR_LOGICAL_NETWORK);
+    domain->site = skr_policy_apply_reference(policy, object, SKR_VM_NETWORK_NETWORK_SITE_ID, SKR_NETWORK_SITE);
     if (domain->network)
         LIST_INSERT_HEAD(&domain->network->domains, domain, network_link);
-    release(policy, before);
+    if (domain->site)
+        LIST_INSERT_HEAD(&domain->site->domains, domain, site_link);
+    skr_policy_apply_release(policy, network);
+    skr_policy_apply_release(policy, site);
+}
+
+static void domain_adapters_changed(struct skr_policy *policy, struct domain *domain)
+{
+    struct adapter *adapter;
+    struct subnet *subnet;
+    const struct edge *edge;
+
+    skr_policy_node_mark(policy, &domain->node);
+    LIST_FOREACH (subnet, &domain->subnets, domain_link) {
+        skr_policy_node_mark(policy, &subnet->node);
+        LIST_FOREACH (adapter, &subnet->adapters, subnet_link)
+            skr_policy_adapter_recount(policy, adapter);
+    }
+    LIST_FOREACH (adapter, &domain->loose, subnet_link)
+        skr_policy_adapter_recount(policy, adapter);
+    LIST_FOREACH (edge, &domain->users, link)
+        skr_policy_node_mark(policy, edge->from);
+}
+
+void skr_policy_apply_vm_network(struct skr_policy *policy, struct domain *domain, const struct skr_object *object)
+{
+    struct scope *ending = NULL;
+
+    domain_link(policy, domain, object);
+    domain->isolation = isolation_of(object);
     if (object) {
         domain->routing_domain_id = skr_object_uuid(object, SKR_VM_NETWORK_ROUTING_DOMAIN_ID);
         domain->number = (uint32_t)skr_object_integer(object, SKR_VM_NETWORK_ROUTING_DOMAIN_NUMBER);
         domain->mtu = (uint32_t)skr_object_integer(object, SKR_VM_NETWORK_MTU);
+        domain->vlan_id = (uint32_t)skr_object_integer(object, SKR_VM_NETWORK_VLAN_ID);
+        domain->secondary_vlan_id = (uint32_t)skr_object_integer(object, SKR_VM_NETWORK_SECONDARY_VLAN_ID);
     }
-
-    /* What a VM network is never changes: its scope lives as long as it does. */
-    struct scope *ending = NULL;
-    if (virtualized && !domain->scope) {
+    /* What a VM network is never changes: its scope lives as long as it does. One on VLANs needs none. */
+    if (object && !domain->isolation && !domain->scope) {
         domain->scope = skr_policy_scope_new(SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, &domain->node.key.id);
         domain->scope->domain = domain;
     } else if (!object && domain->scope) {
         ending = domain->scope;
         domain->scope = NULL;
     }
-    skr_policy_node_mark(policy, &domain->node);
-    LIST_FOREACH (subnet, &domain->subnets, domain_link) {
-        struct adapter *adapter;
-        skr_policy_node_mark(policy, &subnet->node);
-        LIST_FOREACH (adapter, &subnet->adapters, subnet_link)
-            skr_policy_adapter_recount(policy, adapter);
-    }
+    domain_adapters_changed(policy, domain);
     if (ending)
         skr_policy_scope_end(policy, ending);
 }
 
 /* ---- VM subnets ---- */
 
+/* Its adapters carry the new lists instead of the old ones. */
+static void subnet_set_acls(struct skr_policy *policy, struct subnet *subnet, const struct skr_object *object)
+{
+    struct adapter *adapter;
+    uint32_t count;
+    SKR_CLEANUP(skr_free_cleanup) struct skr_uuid *acls = ids_of(object, SKR_VM_SUBNET_ACL_IDS, &count);
+
+    if (count == subnet->acl_count && (count == 0 || memcmp(acls, subnet->acls, count * sizeof(*acls)) == 0))
+        return;
+    LIST_FOREACH (adapter, &subnet->adapters, subnet_link)
+        skr_policy_adapter_carry(policy, adapter, false);
+    free(subnet->acls);
+    subnet->acls = SKR_TAKE(acls);
+    subnet->acl_count = count;
+    LIST_FOREACH (adapter, &subnet->adapters, subnet_link)
+        skr_policy_adapter_carry(policy, adapter, adapter->placed);
+}
+
 void skr_policy_apply_vm_subnet(struct skr_policy *policy, struct subnet *subnet, const struct skr_object *object)
 {
     struct domain *before = subnet->domain;
     struct adapter *adapter;
 
+    subnet_set_acls(policy, subnet, object);
     if (before)
         LIST_REMOVE(subnet, domain_link);
-    subnet->domain = reference(policy, object, SKR_VM_SUBNET_VM_NETWORK_ID, SKR_VM_NETWORK);
+    subnet->domain = skr_policy_apply_reference(policy, object, SKR_VM_SUBNET_VM_NETWORK_ID, SKR_VM_NETWORK);
     if (subnet->domain)
         LIST_INSERT_HEAD(&subnet->domain->subnets, subnet, domain_link);
-    release(policy, before);
+    skr_policy_apply_release(policy, before);
     if (object) {
         subnet->vsid = (uint32_t)skr_object_integer(object, SKR_VM_SUBNET_VSID);
         subnet->prefix = skr_object_prefix(object, SKR_VM_SUBNET_PREFIX);
@@ -93,34 +139,48 @@ void skr_policy_apply_vm_subnet(struct skr_policy *policy, struct subnet *subnet
 
 /* ---- adapters ---- */
 
+void skr_policy_adapter_carry(struct skr_policy *policy, struct adapter *adapter, bool carries)
+{
+    if (adapter->carries == carries)
+        return;
+    adapter->carries = carries;
+    if (adapter->extra)
+        skr_policy_acl_count(policy, adapter->host, adapter->extra->acls, adapter->extra->acl_count, carries);
+    if (adapter->subnet)
+        skr_policy_acl_count(policy, adapter->host, adapter->subnet->acls, adapter->subnet->acl_count, carries);
+}
+
 void skr_policy_adapter_recount(struct skr_policy *policy, struct adapter *adapter)
 {
     struct host *host = adapter->host;
-    struct scope *domain = adapter->domain ? adapter->domain->scope : NULL;
-    bool placed = adapter->node.present && host && host->active && domain && adapter->subnet;
+    const struct domain *domain = adapter->domain;
+    struct scope *scope = domain ? domain->scope : NULL;
+    bool placed = adapter->node.present && host && host->active && domain && domain->node.present;
     struct member *before = adapter->member;
     struct subnet *counted = adapter->counted_subnet;
+    bool member = placed && scope && adapter->subnet;
 
     /* First in, then out: a member that only swaps ports does not begin to linger. */
-    adapter->member = placed ? skr_policy_member_of(policy, host, domain) : NULL;
-    adapter->counted_subnet = placed ? adapter->subnet : NULL;
-    if (placed)
+    adapter->member = member ? skr_policy_member_of(policy, host, scope) : NULL;
+    adapter->counted_subnet = member ? adapter->subnet : NULL;
+    if (member)
         skr_policy_member_port_added(policy, adapter->member, adapter->subnet);
     if (before)
         skr_policy_member_port_removed(policy, before, counted);
+    adapter->placed = placed && (member || domain->isolation);
+    skr_policy_adapter_carry(policy, adapter, adapter->placed);
     skr_policy_node_mark(policy, &adapter->node);
 }
 
 void skr_policy_adapter_profile_changed(struct skr_policy *policy, struct adapter *adapter)
 {
-    const struct profile *profile = adapter->classification ? adapter->classification->profile : NULL;
-    bool learner = adapter->node.present && adapter->subnet && profile && profile->guest_specified_ips;
+    bool learner = adapter->node.present && adapter->subnet &&
+                   skr_policy_port_profile(adapter, adapter->host).guest_specified_ips;
     struct subnet *subnet = learner ? adapter->subnet : NULL, *before = adapter->learner_subnet;
 
     skr_policy_node_mark(policy, &adapter->node);
     if (subnet == before)
         return;
-    adapter->learner = learner;
     adapter->learner_subnet = subnet;
     if (subnet) {
         skr_policy_node_ref(&subnet->node);
@@ -138,7 +198,7 @@ static void adapter_unlink(struct adapter *adapter)
 {
     if (adapter->host)
         LIST_REMOVE(adapter, host_link);
-    if (adapter->subnet)
+    if (adapter->subnet || adapter->domain)
         LIST_REMOVE(adapter, subnet_link);
     if (adapter->classification)
         LIST_REMOVE(adapter, classification_link);
@@ -146,10 +206,11 @@ static void adapter_unlink(struct adapter *adapter)
 
 static void adapter_link(struct skr_policy *policy, struct adapter *adapter, const struct skr_object *object)
 {
-    adapter->host = reference(policy, object, SKR_NETWORK_ADAPTER_HOST_ID, SKR_HOST);
-    adapter->domain = reference(policy, object, SKR_NETWORK_ADAPTER_VM_NETWORK_ID, SKR_VM_NETWORK);
-    adapter->subnet = reference(policy, object, SKR_NETWORK_ADAPTER_VM_SUBNET_ID, SKR_VM_SUBNET);
-    adapter->classification = reference(policy, object, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID, SKR_PORT_CLASSIFICATION);
+    adapter->host = skr_policy_apply_reference(policy, object, SKR_NETWORK_ADAPTER_HOST_ID, SKR_HOST);
+    adapter->domain = skr_policy_apply_reference(policy, object, SKR_NETWORK_ADAPTER_VM_NETWORK_ID, SKR_VM_NETWORK);
+    adapter->subnet = skr_policy_apply_reference(policy, object, SKR_NETWORK_ADAPTER_VM_SUBNET_ID, SKR_VM_SUBNET);
+    adapter->classification =
+            skr_policy_apply_reference(policy, object, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID, SKR_PORT_CLASSIFICATION);
     if (object && !adapter->classification) {
         adapter->classification = policy->default_classification;
         skr_policy_node_ref(&adapter->classification->node);
@@ -158,21 +219,52 @@ static void adapter_link(struct skr_policy *policy, struct adapter *adapter, con
         LIST_INSERT_HEAD(&adapter->host->adapters, adapter, host_link);
     if (adapter->subnet)
         LIST_INSERT_HEAD(&adapter->subnet->adapters, adapter, subnet_link);
+    else if (adapter->domain)
+        LIST_INSERT_HEAD(&adapter->domain->loose, adapter, subnet_link);
     if (adapter->classification)
         LIST_INSERT_HEAD(&adapter->classification->adapters, adapter, classification_link);
+}
+
+void skr_policy_adapter_extra_free(struct adapter_extra *extra)
+{
+    if (extra)
+        free(extra->interface);
+    free(extra);
+}
+
+/* NULL where there is nothing of it: hardly any adapter has any. */
+static struct adapter_extra *extra_of(const struct skr_object *object)
+{
+    static const char *const mirrors[] = {"source", "destination", NULL};
+    const struct skr_value *acls = &object->values[SKR_NETWORK_ADAPTER_ACL_IDS];
+    uint32_t count = acls->type == SKR_VALUE_UUIDS ? acls->count : 0;
+    struct adapter_extra values = {
+            .interface = skr_policy_apply_text(object, SKR_NETWORK_ADAPTER_INTERFACE),
+            .has_vlan = skr_object_has(object, SKR_NETWORK_ADAPTER_VLAN_ID),
+            .vlan_id = (uint32_t)skr_object_integer(object, SKR_NETWORK_ADAPTER_VLAN_ID),
+            .mirror = skr_policy_apply_choice(skr_object_text(object, SKR_NETWORK_ADAPTER_MIRROR), mirrors),
+            .protected_network = skr_object_integer(object, SKR_NETWORK_ADAPTER_PROTECTED_NETWORK) != 0,
+            .acl_count = count};
+
+    if (!values.interface && !values.has_vlan && !values.mirror && !values.protected_network && !count)
+        return NULL;
+    struct adapter_extra *extra = skr_policy_must(malloc(sizeof(*extra) + count * sizeof(extra->acls[0])));
+    *extra = values;
+    if (count)
+        memcpy(extra->acls, acls->uuids, count * sizeof(extra->acls[0]));
+    return extra;
 }
 
 static void adapter_set_values(struct adapter *adapter, const struct skr_object *object)
 {
     const struct skr_value *addresses = &object->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
-    const char *interface = skr_object_text(object, SKR_NETWORK_ADAPTER_INTERFACE);
     const char *name = skr_object_text(object, SKR_FIELD_NAME);
 
     free(adapter->name);
-    free(adapter->interface);
     free(adapter->addresses);
+    skr_policy_adapter_extra_free(adapter->extra);
     adapter->name = name && *name ? skr_policy_must(strdup(name)) : NULL;
-    adapter->interface = interface && *interface ? skr_policy_must(strdup(interface)) : NULL;
+    adapter->extra = extra_of(object);
     adapter->addresses = NULL;
     adapter->address_count = addresses->type == SKR_VALUE_ADDRESSES ? (uint16_t)addresses->count : 0;
     if (adapter->address_count) {
@@ -188,6 +280,7 @@ void skr_policy_apply_network_adapter(struct skr_policy *policy, struct adapter 
     void *before[] = {adapter->host, adapter->domain, adapter->subnet, adapter->classification};
     struct record *record;
 
+    skr_policy_adapter_carry(policy, adapter, false);
     adapter_unlink(adapter);
     adapter_link(policy, adapter, object);
     if (object)
@@ -197,7 +290,23 @@ void skr_policy_apply_network_adapter(struct skr_policy *policy, struct adapter 
     LIST_FOREACH (record, &adapter->records, adapter_link)
         skr_policy_node_mark(policy, &record->node);
     for (size_t i = 0; i < SKR_ARRAY_SIZE(before); i++)
-        release(policy, before[i]);
+        skr_policy_apply_release(policy, before[i]);
+}
+
+/* ---- customer routes ---- */
+
+void skr_policy_apply_route(struct skr_policy *policy, struct route *route, const struct skr_object *object)
+{
+    struct domain *before = route->domain;
+
+    route->domain = skr_policy_apply_reference(policy, object, SKR_CUSTOMER_ROUTE_VM_NETWORK_ID, SKR_VM_NETWORK);
+    skr_policy_apply_release(policy, before);
+    if (object) {
+        route->destination = skr_object_prefix(object, SKR_CUSTOMER_ROUTE_DESTINATION);
+        route->next_hop = skr_object_address(object, SKR_CUSTOMER_ROUTE_NEXT_HOP);
+        route->metric = (uint32_t)skr_object_integer(object, SKR_CUSTOMER_ROUTE_METRIC);
+    }
+    skr_policy_node_mark(policy, &route->node);
 }
 
 /* ---- lookup records ---- */
@@ -226,12 +335,13 @@ void skr_policy_apply_lookup_record(struct skr_policy *policy, struct record *re
 
     if (adapter)
         LIST_REMOVE(record, adapter_link);
-    record->adapter = reference(policy, object, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID, SKR_NETWORK_ADAPTER);
-    record->domain = reference(policy, object, SKR_LOOKUP_RECORD_VM_NETWORK_ID, SKR_VM_NETWORK);
+    record->adapter =
+            skr_policy_apply_reference(policy, object, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID, SKR_NETWORK_ADAPTER);
+    record->domain = skr_policy_apply_reference(policy, object, SKR_LOOKUP_RECORD_VM_NETWORK_ID, SKR_VM_NETWORK);
     if (record->adapter)
         LIST_INSERT_HEAD(&record->adapter->records, record, adapter_link);
-    release(policy, adapter);
-    release(policy, domain);
+    skr_policy_apply_release(policy, adapter);
+    skr_policy_apply_release(policy, domain);
     if (object) {
         record->vsid = (uint32_t)skr_object_integer(object, SKR_LOOKUP_RECORD_VSID);
         record->mac = skr_object_mac(object, SKR_LOOKUP_RECORD_MAC);

@@ -53,6 +53,15 @@ static void compile_node(struct skr_policy *policy, struct node *node)
     case SKR_LOOKUP_RECORD:
         skr_policy_compile_record(policy, (struct record *)node);
         break;
+    case SKR_HOST_SWITCH:
+        skr_policy_compile_host_switch(policy, (struct host_switch *)node);
+        break;
+    case SKR_ACCESS_CONTROL_LIST:
+        skr_policy_compile_acl(policy, (struct acl *)node);
+        break;
+    case SKR_CUSTOMER_ROUTE:
+        skr_policy_compile_route(policy, (struct route *)node);
+        break;
     default:
         break;
     }
@@ -73,5 +82,11 @@ void skr_policy_compile_marked(struct skr_policy *policy)
         LIST_REMOVE(member, dirty_link);
         member->dirty = false;
         skr_policy_compile_member(policy, member);
+    }
+    struct acl_use *use;
+    while ((use = LIST_FIRST(&policy->dirty_uses))) {
+        LIST_REMOVE(use, dirty_link);
+        use->dirty = false;
+        skr_policy_compile_acl_use(policy, use);
     }
 }

@@ -1,4 +1,4 @@
-/* The domain scope of a VM network: itself, its subnets, its member hosts, its lookup records. */
+/* The domain scope of a VM network: itself, its subnets and routes, its member hosts, its lookup records. */
 #include "controller/policy/graph.h"
 #include <stdlib.h>
 
@@ -51,7 +51,31 @@ void skr_policy_compile_subnet(struct skr_policy *policy, struct subnet *subnet)
         message.gateway = skr_policy_wire_address(&subnet->gateway);
     message.mtu = domain_mtu(subnet->domain);
     message.learns = subnet->learners > 0;
+    ProtobufCBinaryData *acls = skr_policy_must(calloc(subnet->acl_count + 1, sizeof(*acls)));
+    for (uint32_t i = 0; i < subnet->acl_count; i++)
+        acls[i] = skr_policy_wire_uuid(&subnet->acls[i]);
+    message.access_control_list_ids = acls;
+    message.n_access_control_list_ids = subnet->acl_count;
     skr_policy_compile_put(policy, scope, type, &subnet->node.key.id, &message.base);
+    free(acls);
+}
+
+void skr_policy_compile_route(struct skr_policy *policy, struct route *route)
+{
+    const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE;
+    struct scope *scope = route->domain ? route->domain->scope : NULL;
+    Skerry__V1__CustomerRoute message = SKERRY__V1__CUSTOMER_ROUTE__INIT;
+
+    if (route->scope && route->scope != scope)
+        skr_policy_scope_remove(policy, route->scope, type, &route->node.key.id);
+    route->scope = scope;
+    if (!scope)
+        return;
+    message.destination = skr_policy_wire_address(&route->destination.address);
+    message.prefix_length = route->destination.length;
+    message.next_hop = skr_policy_wire_address(&route->next_hop);
+    message.metric = route->metric;
+    skr_policy_compile_put(policy, scope, type, &route->node.key.id, &message.base);
 }
 
 void skr_policy_compile_record(struct skr_policy *policy, struct record *record)

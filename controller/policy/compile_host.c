@@ -1,6 +1,7 @@
-/* The host scope: the host, its provider addresses, the ports of its adapters. */
+/* The host scope: the host and its provider addresses. Ports and switches stand in files of their own. */
 #include "controller/policy/graph.h"
 #include <stdlib.h>
+#include <string.h>
 
 const struct provider_address *skr_policy_host_provider_address(const struct host *host,
                                                                 const struct logical_network *network)
@@ -15,6 +16,41 @@ const struct provider_address *skr_policy_host_provider_address(const struct hos
     return NULL;
 }
 
+static void uplink_add(const char **uplinks, size_t *count, const char *interface)
+{
+    size_t i = 0;
+
+    while (i < *count && strcmp(uplinks[i], interface) != 0)
+        i++;
+    if (i == *count && *interface)
+        uplinks[(*count)++] = interface;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The host's own uplinks in their order, then what its switches add; the caller's to free. */
+static const char **host_uplinks(const struct host *host, size_t *ret_count)
+{
+    const struct host_switch *host_switch;
+    size_t count = 0, own, room = host->uplink_count;
+
+    LIST_FOREACH (host_switch, &host->switches, host_link)
+        room += host_switch->profiles.count;
+    const char **uplinks = skr_policy_must(calloc(room + 1, sizeof(char *)));
+    for (uint32_t i = 0; i < host->uplink_count; i++)
+        uplink_add(uplinks, &count, host->uplinks[i].interface ? host->uplinks[i].interface : "");
+    own = count;
+    LIST_FOREACH (host_switch, &host->switches, host_link)
+        for (uint32_t i = 0; i < host_switch->profiles.count; i++)
+            uplink_add(uplinks, &count, host_switch->uplinks[i]);
+    qsort(uplinks + own, count - own, sizeof(char *), by_name);
+    *ret_count = count;
+    return uplinks;
+}
+
 void skr_policy_compile_host(struct skr_policy *policy, struct host *host)
 {
     Skerry__V1__Host message = SKERRY__V1__HOST__INIT;
@@ -24,10 +60,11 @@ void skr_policy_compile_host(struct skr_policy *policy, struct host *host)
     if (host->name)
         message.name = host->name;
     message.remediate = host->remediate;
-    message.uplinks = host->uplinks;
-    message.n_uplinks = host->uplink_count;
+    const char **uplinks = host_uplinks(host, &message.n_uplinks);
+    message.uplinks = (char **)(uintptr_t)uplinks;
     skr_policy_compile_put(policy, host->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST, &host->node.key.id,
                            &message.base);
+    free(uplinks);
 }
 
 void skr_policy_compile_provider_address(struct skr_policy *policy, struct provider_address *address)
@@ -52,49 +89,4 @@ void skr_policy_compile_provider_address(struct skr_policy *policy, struct provi
     message.mtu = address->network->mtu;
     message.logical_network_id = skr_policy_wire_uuid(&address->network->node.key.id);
     skr_policy_compile_put(policy, scope, type, id, &message.base);
-}
-
-static void put_port(struct skr_policy *policy, struct scope *scope, const struct adapter *adapter)
-{
-    static const struct profile guarded = {.dhcp_guard = true, .router_guard = true, .arp_nd_inspection = true};
-    const struct profile *profile = adapter->classification->profile ? adapter->classification->profile : &guarded;
-    Skerry__V1__Port message = SKERRY__V1__PORT__INIT;
-    ProtobufCBinaryData *addresses = skr_policy_must(calloc(adapter->address_count + 1U, sizeof(*addresses)));
-
-    for (uint16_t i = 0; i < adapter->address_count; i++)
-        addresses[i] = skr_policy_wire_address(&adapter->addresses[i]);
-    message.vm_network_id = skr_policy_wire_uuid(&adapter->domain->node.key.id);
-    message.vm_subnet_id = skr_policy_wire_uuid(&adapter->subnet->node.key.id);
-    message.vsid = adapter->subnet->vsid;
-    message.mac = (ProtobufCBinaryData){.len = 6, .data = (uint8_t *)(uintptr_t)adapter->mac.bytes};
-    message.addresses = addresses;
-    message.n_addresses = adapter->address_count;
-    if (adapter->interface)
-        message.interface = adapter->interface;
-    message.mac_spoofing = profile->mac_spoofing;
-    message.guest_specified_ips = profile->guest_specified_ips;
-    message.arp_nd_inspection = profile->arp_nd_inspection;
-    message.dhcp_guard = profile->dhcp_guard;
-    message.router_guard = profile->router_guard;
-    if (adapter->name)
-        message.name = adapter->name;
-    skr_policy_compile_put(policy, scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &adapter->node.key.id,
-                           &message.base);
-    free(addresses);
-}
-
-void skr_policy_compile_port(struct skr_policy *policy, struct adapter *adapter)
-{
-    struct scope *scope = adapter->member ? adapter->host->scope : NULL;
-
-    if (adapter->scope && adapter->scope != scope) {
-        skr_policy_scope_remove(policy, adapter->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT,
-                                &adapter->node.key.id);
-        skr_policy_realize_port_gone(policy, adapter);
-    }
-    adapter->scope = scope;
-    if (!scope)
-        return;
-    put_port(policy, scope, adapter);
-    skr_policy_realize_port(policy, adapter);
 }

@@ -31,6 +31,22 @@ static size_t node_size(enum skr_resource_id resource)
         return sizeof(struct adapter);
     case SKR_LOOKUP_RECORD:
         return sizeof(struct record);
+    case SKR_HOST_GROUP:
+        return sizeof(struct host_group);
+    case SKR_NETWORK_SITE:
+        return sizeof(struct site);
+    case SKR_UPLINK_PORT_PROFILE:
+        return sizeof(struct uplink_profile);
+    case SKR_LOGICAL_SWITCH:
+        return sizeof(struct logical_switch);
+    case SKR_HOST_SWITCH:
+        return sizeof(struct host_switch);
+    case SKR_COMPLIANCE:
+        return sizeof(struct hold);
+    case SKR_ACCESS_CONTROL_LIST:
+        return sizeof(struct acl);
+    case SKR_CUSTOMER_ROUTE:
+        return sizeof(struct route);
     default:
         return sizeof(struct node);
     }
@@ -64,25 +80,26 @@ void *skr_policy_graph_node(struct skr_policy *policy, enum skr_resource_id reso
 static void node_free(struct node *node)
 {
     switch ((enum skr_resource_id)node->key.type) {
-    case SKR_HOST: {
-        struct host *host = (struct host *)node;
-        for (uint32_t i = 0; i < host->uplink_count; i++)
-            free(host->uplinks[i]);
-        free(host->uplinks);
-        free(host->name);
-        skr_id_map_done(&host->members);
+    case SKR_HOST:
+        skr_policy_host_done((struct host *)node);
         break;
-    }
     case SKR_PROVIDER_ADDRESS:
         free(((struct provider_address *)node)->uplink);
         free(((struct provider_address *)node)->reason);
         break;
     case SKR_NETWORK_ADAPTER:
         free(((struct adapter *)node)->name);
-        free(((struct adapter *)node)->interface);
         free(((struct adapter *)node)->addresses);
+        skr_policy_adapter_extra_free(((struct adapter *)node)->extra);
+        break;
+    case SKR_VM_SUBNET:
+        free(((struct subnet *)node)->acls);
+        break;
+    case SKR_ACCESS_CONTROL_LIST:
+        free(((struct acl *)node)->bytes);
         break;
     default:
+        skr_policy_switch_node_done(node);
         break;
     }
     free(node);
@@ -121,6 +138,7 @@ void skr_policy_graph_init(struct skr_policy *policy)
     static const struct skr_uuid nil;
 
     LIST_INIT(&policy->dirty_members);
+    LIST_INIT(&policy->dirty_uses);
     LIST_INIT(&policy->lingering);
     TAILQ_INIT(&policy->sync_queue);
     policy->default_classification = (struct classification *)node_new(SKR_PORT_CLASSIFICATION, &nil);

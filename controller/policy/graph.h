@@ -7,6 +7,7 @@
  * and its members get a delta. Nothing walks the model. One thread. */
 #pragma once
 
+#include "controller/policy/fabric.h"
 #include "controller/policy/policy.h"
 #include <pthread.h>
 #include <skerry/digest.h>
@@ -137,16 +138,11 @@ struct session {
 
 /* ---- nodes ---- */
 
-struct node {
-    struct skr_map_key key; /* type: enum skr_resource_id */
-    uint32_t references;    /* from other nodes, and from the list of marked nodes */
-    bool present, dirty;
-};
-
 struct profile {
     struct node node;
     LIST_HEAD(, classification) classifications;
-    bool mac_spoofing, dhcp_guard, router_guard, arp_nd_inspection, guest_specified_ips;
+    struct edge_list mappings; /* from logical switches */
+    struct port_profile values;
 };
 
 struct classification {
@@ -161,16 +157,29 @@ struct logical_network {
     bool vxlan;
     uint32_t mtu;
     LIST_HEAD(, domain) domains;
+    LIST_HEAD(, site) sites;
     LIST_HEAD(, provider_address) addresses;
+};
+
+struct host_uplink {
+    char *interface;
+    struct skr_uuid *sites; /* none: those that cover the host's group */
+    uint32_t site_count;
 };
 
 struct host {
     struct node node;
-    char *name, **uplinks;
+    char *name;
+    struct host_uplink *uplinks;
     uint32_t uplink_count;
-    bool active, remediate;
-    struct scope *scope;   /* while active */
-    uint64_t last_version; /* of its scope before it was withdrawn: a later one counts on */
+    bool active, remediate, excused; /* excused: in maintenance, holds nothing up */
+    struct host_group *group;
+    LIST_ENTRY(host) group_link;
+    LIST_HEAD(, host_switch) switches;
+    LIST_HEAD(, hold) holds;
+    struct skr_id_map acls; /* struct acl_use */
+    struct scope *scope;    /* while active */
+    uint64_t last_version;  /* of its scope before it was withdrawn: a later one counts on */
     LIST_HEAD(, adapter) adapters;
     LIST_HEAD(, provider_address) addresses;
     struct member_list member_list;
@@ -203,7 +212,13 @@ struct domain {
     LIST_HEAD(, subnet) subnets;
     struct skr_uuid routing_domain_id;
     uint32_t number, mtu;
-    struct scope *scope; /* while present */
+    struct scope *scope; /* while present, with network virtualization */
+    /* Without: one VLAN of one site, or whatever the host's site has. */
+    uint32_t isolation, vlan_id, secondary_vlan_id; /* isolation: the protocol's, unspecified with virtualization */
+    struct site *site;
+    LIST_ENTRY(domain) site_link;
+    LIST_HEAD(, adapter) loose; /* adapters without VM subnet */
+    struct edge_list users;     /* host switches */
 };
 
 struct subnet {
@@ -211,11 +226,22 @@ struct subnet {
     struct domain *domain;
     LIST_ENTRY(subnet) domain_link;
     LIST_HEAD(, adapter) adapters;
+    struct skr_uuid *acls;
+    uint32_t acl_count;
     uint32_t vsid, learners;
     bool has_gateway;
     struct skr_prefix prefix;
     struct skr_address gateway;
     struct scope *scope; /* where its object stands */
+};
+
+/* What few adapters have. */
+struct adapter_extra {
+    char *interface;
+    uint32_t vlan_id, mirror; /* mirror: of the protocol */
+    bool has_vlan, protected_network;
+    uint32_t acl_count;
+    struct skr_uuid acls[];
 };
 
 struct adapter {
@@ -224,13 +250,15 @@ struct adapter {
     struct domain *domain;
     struct subnet *subnet;
     struct classification *classification;
-    LIST_ENTRY(adapter) host_link, subnet_link, classification_link;
+    LIST_ENTRY(adapter) host_link, subnet_link, classification_link; /* subnet_link: or in domain->loose */
     LIST_HEAD(, record) records;
-    char *name, *interface;
+    char *name;
+    struct adapter_extra *extra; /* NULL: nothing of it */
     struct skr_address *addresses;
     uint16_t address_count;
     struct skr_mac mac;
-    bool learner, failed; /* counted in subnet->learners; a local failure is published */
+    bool placed, failed; /* it has a port on its host; a local failure is published */
+    bool carries;        /* its lists are counted on its host */
     struct subnet *learner_subnet;
     struct member *member; /* counted there, in counted_subnet */
     struct subnet *counted_subnet;
@@ -273,6 +301,7 @@ struct skr_policy {
     struct node **dirty;
     uint32_t dirty_count, dirty_capacity;
     struct member_list dirty_members;
+    LIST_HEAD(, acl_use) dirty_uses;
     struct scope **touched;
     uint32_t touched_count, touched_capacity;
     struct changed_object *objects;
@@ -295,27 +324,90 @@ void skr_policy_node_unref(struct skr_policy *policy, struct node *node);
 /* To be compiled at the end of the write. */
 void skr_policy_node_mark(struct skr_policy *policy, struct node *node);
 
-/* apply.c, apply_tenant.c: after-images into nodes. */
+/* edges.c: references of lists. */
+/* The edges become these, in order; a key with the nil id is one without target. */
+void skr_policy_edges_set(struct skr_policy *policy, struct edges *edges, struct node *from,
+                          const struct skr_map_key *keys, uint32_t count);
+/* Frees the array alone; for the end. */
+void skr_policy_edges_done(struct edges *edges);
+
+/* apply.c, apply_host.c, apply_switch.c, apply_profile.c, apply_tenant.c, acl.c: after-images into nodes. `object` is
+ * NULL when the row is gone. */
 void skr_policy_graph_apply(struct skr_policy *policy, enum skr_change_op op, const struct skr_object *object);
+void skr_policy_apply_profile(struct skr_policy *policy, struct profile *profile, const struct skr_object *object);
+void skr_policy_apply_classification(struct skr_policy *policy, struct classification *classification,
+                                     const struct skr_object *object);
+void skr_policy_apply_hold(struct skr_policy *policy, struct hold *hold, const struct skr_object *object);
+/* Is this row of compliance a value that is held? */
+bool skr_policy_is_hold(const struct skr_object *object);
+void skr_policy_apply_logical_network(struct skr_policy *policy, struct logical_network *network,
+                                      const struct skr_object *object);
+void skr_policy_apply_host_group(struct skr_policy *policy, struct host_group *group, const struct skr_object *object);
+void skr_policy_apply_site(struct skr_policy *policy, struct site *site, const struct skr_object *object);
+void skr_policy_apply_provider_address(struct skr_policy *policy, struct provider_address *address,
+                                       const struct skr_object *object);
+void skr_policy_apply_host(struct skr_policy *policy, struct host *host, const struct skr_object *object);
+void skr_policy_apply_uplink_profile(struct skr_policy *policy, struct uplink_profile *profile,
+                                     const struct skr_object *object);
+void skr_policy_apply_logical_switch(struct skr_policy *policy, struct logical_switch *logical,
+                                     const struct skr_object *object);
+void skr_policy_apply_host_switch(struct skr_policy *policy, struct host_switch *host_switch,
+                                  const struct skr_object *object);
 void skr_policy_apply_vm_network(struct skr_policy *policy, struct domain *domain, const struct skr_object *object);
 void skr_policy_apply_vm_subnet(struct skr_policy *policy, struct subnet *subnet, const struct skr_object *object);
 void skr_policy_apply_network_adapter(struct skr_policy *policy, struct adapter *adapter,
                                       const struct skr_object *object);
 void skr_policy_apply_lookup_record(struct skr_policy *policy, struct record *record, const struct skr_object *object);
+void skr_policy_apply_route(struct skr_policy *policy, struct route *route, const struct skr_object *object);
+void skr_policy_apply_acl(struct skr_policy *policy, struct acl *acl, const struct skr_object *object);
+/* Frees what such a node owns. */
+void skr_policy_switch_node_done(struct node *node);
+void skr_policy_host_done(struct host *host);
+void skr_policy_adapter_extra_free(struct adapter_extra *extra);
+/* A reference of the object to another row, referenced; NULL when it is not set. */
+void *skr_policy_apply_reference(struct skr_policy *policy, const struct skr_object *object, int field,
+                                 enum skr_resource_id resource);
+void skr_policy_apply_release(struct skr_policy *policy, void *node); /* NULL is fine */
+char *skr_policy_apply_text(const struct skr_object *object, int field);
+/* The structs of a list field, *ret_count of them. */
+struct skr_object *const *skr_policy_apply_structs(const struct skr_object *object, int field, uint32_t *ret_count);
+/* The index of the text among `names` (NULL-terminated) plus one, 0 when it is none: how the protocol counts enums. */
+uint32_t skr_policy_apply_choice(const char *text, const char *const *names);
 /* The adapter's profile may have changed: its port, its subnet's learning. */
 void skr_policy_adapter_profile_changed(struct skr_policy *policy, struct adapter *adapter);
+/* What the host's ports are made of has changed: uplinks, switches, mappings. */
+void skr_policy_host_ports_changed(struct skr_policy *policy, struct host *host);
 /* The adapter's host became active or ceased to be: it counts as a member's port or not. */
 void skr_policy_adapter_recount(struct skr_policy *policy, struct adapter *adapter);
+/* Counts the adapter's lists and its VM subnet's on its host, or takes them away. */
+void skr_policy_adapter_carry(struct skr_policy *policy, struct adapter *adapter, bool carries);
+/* One port of the host more (or less) carries these lists. */
+void skr_policy_acl_count(struct skr_policy *policy, struct host *host, const struct skr_uuid *ids, uint32_t count,
+                          bool more);
 
-/* compile.c, compile_host.c, compile_domain.c: nodes into the objects of scopes. */
+/* reach.c: which uplink, switch and profile an adapter gets on a host. */
+/* site: NULL for whichever of the logical network is the host's. False: no uplink reaches it. */
+bool skr_policy_reach(struct skr_policy *policy, const struct host *host, const struct logical_network *network,
+                      const struct site *site, struct reach *ret);
+/* NULL when there is none; host may be NULL. */
+const struct host_switch *skr_policy_host_switch_of(const struct adapter *adapter, const struct host *host);
+const struct profile *skr_policy_profile_of(const struct adapter *adapter, const struct host *host);
+/* The profile's values that are in force on the host: apply_profile.c knows those that are held there. */
+struct port_profile skr_policy_port_profile(const struct adapter *adapter, const struct host *host);
+
+/* compile.c, compile_host.c, compile_switch.c, compile_domain.c: nodes into the objects of scopes. */
 void skr_policy_compile_marked(struct skr_policy *policy);
 void skr_policy_compile_host(struct skr_policy *policy, struct host *host);
+void skr_policy_compile_host_switch(struct skr_policy *policy, struct host_switch *host_switch);
 void skr_policy_compile_provider_address(struct skr_policy *policy, struct provider_address *address);
 void skr_policy_compile_port(struct skr_policy *policy, struct adapter *adapter);
 void skr_policy_compile_domain(struct skr_policy *policy, struct domain *domain);
 void skr_policy_compile_subnet(struct skr_policy *policy, struct subnet *subnet);
 void skr_policy_compile_record(struct skr_policy *policy, struct record *record);
+void skr_policy_compile_route(struct skr_policy *policy, struct route *route);
 void skr_policy_compile_member(struct skr_policy *policy, struct member *member);
+void skr_policy_compile_acl(struct skr_policy *policy, struct acl *acl);
+void skr_policy_compile_acl_use(struct skr_policy *policy, struct acl_use *use);
 /* Packs the message into the scope's object. */
 void skr_policy_compile_put(struct skr_policy *policy, struct scope *scope, Skerry__V1__ObjectType type,
                             const struct skr_uuid *id, const ProtobufCMessage *message);
@@ -374,10 +466,10 @@ void skr_policy_write_touch(struct skr_policy *policy, struct scope *scope);
 /* realize.c: what the table is told. */
 void skr_policy_realize_write(struct skr_policy *policy, int64_t write_revision);
 void skr_policy_realize_load(struct skr_policy *policy);
-/* The adapter's host lacks a provider address, or has one again. */
-void skr_policy_realize_port(struct skr_policy *policy, struct adapter *adapter);
-/* The port leaves its scope. */
-void skr_policy_realize_port_gone(struct skr_policy *policy, struct adapter *adapter);
+/* Why packets do not reach the adapter there, NULL when the host has an address for its VM network. Uses `out`. */
+const char *skr_policy_realize_address(const struct adapter *adapter, const struct host *host, char *out, size_t size);
+/* Why the adapter has no way to its network from its host; NULL: it has one. */
+void skr_policy_realize_port(struct skr_policy *policy, struct adapter *adapter, const char *reason);
 
 /* session.c, receive.c, send.c: the protocol. */
 void skr_policy_open_session(struct skr_policy *policy, uint64_t number, const struct skr_uuid *host_id,

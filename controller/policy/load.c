@@ -11,8 +11,10 @@ static int load_one(void *arg, struct skr_object *object)
 int skr_policy_load(struct skr_policy *policy, struct skr_txn *txn, struct skr_error *error)
 {
     static const enum skr_resource_id order[] = {
-            SKR_VIRTUAL_PORT_PROFILE, SKR_PORT_CLASSIFICATION, SKR_LOGICAL_NETWORK, SKR_HOST,
-            SKR_PROVIDER_ADDRESS,     SKR_VM_NETWORK,          SKR_VM_SUBNET,       SKR_NETWORK_ADAPTER,
+            SKR_VIRTUAL_PORT_PROFILE, SKR_PORT_CLASSIFICATION, SKR_LOGICAL_NETWORK, SKR_HOST_GROUP,
+            SKR_NETWORK_SITE,         SKR_UPLINK_PORT_PROFILE, SKR_LOGICAL_SWITCH,  SKR_HOST,
+            SKR_HOST_SWITCH,          SKR_PROVIDER_ADDRESS,    SKR_COMPLIANCE,      SKR_ACCESS_CONTROL_LIST,
+            SKR_VM_NETWORK,           SKR_VM_SUBNET,           SKR_CUSTOMER_ROUTE,  SKR_NETWORK_ADAPTER,
             SKR_LOOKUP_RECORD};
 
     policy->loading = true;

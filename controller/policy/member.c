@@ -37,6 +37,7 @@ struct member *skr_policy_member_of(struct skr_policy *policy, struct host *host
     skr_policy_member_mark(policy, member);
     /* Whatever makes it a member also changes the scope: the version of that is the first that concerns it. */
     skr_realization_join(policy->options.realizations, &scope->key, &host->node.key.id, scope->version + 1);
+    skr_realization_excuse(policy->options.realizations, &scope->key, &host->node.key.id, host->excused);
     return member;
 }
 

@@ -1,5 +1,6 @@
 /* What the realization table is told: what each write and each object needs, and what only the policy knows to fail. */
 #include "controller/policy/graph.h"
+#include <skerry/macros.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,59 +58,122 @@ static struct skr_realization_needs *needs_of_write(const struct skr_policy *pol
     return needs;
 }
 
-/* Where the object stands now. */
-static uint32_t scopes_of_node(const struct node *node, const struct scope *ret_scopes[2])
+/* What stands for an object: southbound objects in scopes. Those with its own id need not be named, and one of a scope
+ * may stand for nothing but the scope (type 0). */
+struct standing {
+    const struct scope *scope;
+    uint32_t type;
+    const struct skr_uuid *id;
+};
+struct standings {
+    struct standing *items;
+    uint32_t count, capacity;
+};
+
+static void stand(struct standings *list, const struct scope *scope, uint32_t type, const struct skr_uuid *id)
 {
-    const struct scope *scope = NULL;
-    uint32_t count = 0;
+    if (!scope)
+        return;
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? list->capacity * 2 : 4;
+        list->items = skr_policy_must(reallocarray(list->items, list->capacity, sizeof(*list->items)));
+    }
+    list->items[list->count++] = (struct standing){.scope = scope, .type = type, .id = id};
+}
+
+static void stand_switch(struct standings *list, const struct host_switch *host_switch)
+{
+    stand(list, host_switch->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH, &host_switch->node.key.id);
+}
+
+/* An adapter's records fail by their own ids. */
+static void stand_adapter(struct standings *list, const struct adapter *adapter)
+{
+    const struct scope *domain = adapter->domain ? adapter->domain->scope : NULL;
+    const struct record *record;
+
+    stand(list, adapter->scope, 0, NULL);
+    stand(list, domain, 0, NULL);
+    LIST_FOREACH (record, &adapter->records, adapter_link)
+        stand(list, domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &record->node.key.id);
+}
+
+/* Where the object stands now; the caller frees the items. */
+static struct standings standings_of(const struct node *node)
+{
+    struct standings list = {0};
+    const struct host_switch *host_switch;
+    const struct acl_use *use;
+    const struct edge *edge;
 
     switch ((enum skr_resource_id)node->key.type) {
-    case SKR_NETWORK_ADAPTER: {
-        const struct adapter *adapter = (const struct adapter *)node;
-        if (adapter->scope)
-            ret_scopes[count++] = adapter->scope;
-        scope = adapter->domain ? adapter->domain->scope : NULL;
+    case SKR_NETWORK_ADAPTER:
+        stand_adapter(&list, (const struct adapter *)node);
         break;
-    }
     case SKR_HOST:
-        scope = ((const struct host *)node)->scope;
+        stand(&list, ((const struct host *)node)->scope, 0, NULL);
+        break;
+    case SKR_HOST_SWITCH:
+        stand(&list, ((const struct host_switch *)node)->scope, 0, NULL);
         break;
     case SKR_PROVIDER_ADDRESS:
-        scope = ((const struct provider_address *)node)->scope;
+        stand(&list, ((const struct provider_address *)node)->scope, 0, NULL);
         break;
     case SKR_VM_NETWORK:
-        scope = ((const struct domain *)node)->scope;
+        stand(&list, ((const struct domain *)node)->scope, 0, NULL);
         break;
     case SKR_VM_SUBNET:
-        scope = ((const struct subnet *)node)->scope;
+        stand(&list, ((const struct subnet *)node)->scope, 0, NULL);
+        break;
+    case SKR_CUSTOMER_ROUTE:
+        stand(&list, ((const struct route *)node)->scope, 0, NULL);
+        break;
+    case SKR_ACCESS_CONTROL_LIST:
+        LIST_FOREACH (use, &((const struct acl *)node)->uses, acl_link)
+            stand(&list, use->host->scope, 0, NULL);
+        break;
+    case SKR_LOGICAL_SWITCH:
+        LIST_FOREACH (host_switch, &((const struct logical_switch *)node)->switches, logical_link)
+            stand_switch(&list, host_switch);
+        break;
+    case SKR_UPLINK_PORT_PROFILE:
+        LIST_FOREACH (edge, &((const struct uplink_profile *)node)->uplinks, link)
+            stand_switch(&list, (const struct host_switch *)edge->from);
         break;
     default:
         break;
     }
-    if (scope)
-        ret_scopes[count++] = scope;
-    return count;
+    return list;
 }
 
-/* An adapter's records fail by their own ids; all else carries the object's. */
+/* One pair for neighbours of the same scope. */
+static struct skr_realization_needs *needs_of_standings(const struct standings *list)
+{
+    uint32_t pairs = 0, touches = 0;
+
+    for (uint32_t i = 0; i < list->count; i++)
+        pairs += i == 0 || list->items[i].scope != list->items[i - 1].scope;
+    if (pairs == 0)
+        return NULL;
+    struct skr_realization_needs *needs = skr_realization_needs_new(pairs, list->count);
+    pairs = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (i == 0 || list->items[i].scope != list->items[i - 1].scope)
+            pair_set(needs, pairs++, list->items[i].scope, touches);
+        if (list->items[i].type == 0)
+            continue;
+        pair_touch(needs, pairs - 1, list->items[i].type, list->items[i].id);
+        touches++;
+    }
+    return needs;
+}
+
 static struct skr_realization_needs *needs_of_node(const struct node *node)
 {
-    const struct adapter *adapter = node->key.type == SKR_NETWORK_ADAPTER ? (const struct adapter *)node : NULL;
-    const struct scope *scopes[2];
-    const struct record *record;
-    uint32_t count = scopes_of_node(node, scopes), records = 0;
+    struct standings list = standings_of(node);
+    struct skr_realization_needs *needs = needs_of_standings(&list);
 
-    if (count == 0)
-        return NULL;
-    if (adapter)
-        LIST_FOREACH (record, &adapter->records, adapter_link)
-            records++;
-    struct skr_realization_needs *needs = skr_realization_needs_new(count, records);
-    for (uint32_t i = 0; i < count; i++)
-        pair_set(needs, i, scopes[i], 0);
-    if (adapter)
-        LIST_FOREACH (record, &adapter->records, adapter_link)
-            pair_touch(needs, count - 1, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &record->node.key.id);
+    free(list.items);
     return needs;
 }
 
@@ -120,10 +184,17 @@ static bool is_told(enum skr_resource_id resource)
     case SKR_VIRTUAL_PORT_PROFILE:
     case SKR_PORT_CLASSIFICATION:
     case SKR_LOGICAL_NETWORK:
+    case SKR_HOST_GROUP:
+    case SKR_NETWORK_SITE:
+    case SKR_UPLINK_PORT_PROFILE:
+    case SKR_LOGICAL_SWITCH:
     case SKR_HOST:
+    case SKR_HOST_SWITCH:
     case SKR_PROVIDER_ADDRESS:
     case SKR_VM_NETWORK:
     case SKR_VM_SUBNET:
+    case SKR_ACCESS_CONTROL_LIST:
+    case SKR_CUSTOMER_ROUTE:
     case SKR_NETWORK_ADAPTER:
         return true;
     default:
@@ -175,28 +246,53 @@ void skr_policy_realize_write(struct skr_policy *policy, int64_t write_revision)
     skr_realization_needs_unref(needs);
 }
 
+/* Most objects stand in one scope or two by their own ids; that is kept in a third of the memory. */
+static void load_object(struct skr_policy *policy, const struct node *node, const struct standings *list)
+{
+    enum skr_resource_id resource = (enum skr_resource_id)node->key.type;
+    struct skr_map_key scopes[2];
+    uint32_t count = 0;
+    bool small = true;
+
+    for (uint32_t i = 0; small && i < list->count; i++) {
+        bool record = list->items[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD;
+        small = record || (list->items[i].type == 0 && count < SKR_ARRAY_SIZE(scopes));
+        if (small && !record)
+            scopes[count++] = list->items[i].scope->key;
+    }
+    if (small) {
+        skr_realization_object_loaded(policy->options.realizations, resource, &node->key.id, scopes, count);
+        return;
+    }
+    struct skr_realization_needs *needs = needs_of_standings(list);
+    skr_realization_object(policy->options.realizations, resource, &node->key.id, needs);
+    skr_realization_needs_unref(needs);
+}
+
 void skr_policy_realize_load(struct skr_policy *policy)
 {
     uint32_t cursor = 0;
 
     for (const struct node *node; (node = skr_id_map_next(&policy->nodes, &cursor));) {
-        const struct scope *scopes[2];
-        uint32_t count = node->present ? scopes_of_node(node, scopes) : 0;
-        if (count)
-            skr_realization_object_loaded(policy->options.realizations, (enum skr_resource_id)node->key.type,
-                                          &node->key.id,
-                                          (struct skr_map_key[2]){scopes[0]->key, scopes[count - 1]->key}, count);
+        if (!node->present || !is_told((enum skr_resource_id)node->key.type))
+            continue;
+        struct standings list = standings_of(node);
+        if (list.count)
+            load_object(policy, node, &list);
+        free(list.items);
     }
 }
 
 /* ---- what the policy itself knows ---- */
 
-static void missing_address(const struct adapter *adapter, char *out, size_t size)
+const char *skr_policy_realize_address(const struct adapter *adapter, const struct host *host, char *out, size_t size)
 {
     const struct provider_address *address;
     const char *reason = NULL;
 
-    LIST_FOREACH (address, &adapter->host->addresses, host_link)
+    if (skr_policy_host_provider_address(host, adapter->domain->network))
+        return NULL;
+    LIST_FOREACH (address, &host->addresses, host_link)
         if (address->network == adapter->domain->network && address->reason)
             reason = address->reason;
     if (reason && strncmp(reason, "no_provider_address", strlen("no_provider_address")) == 0)
@@ -204,29 +300,14 @@ static void missing_address(const struct adapter *adapter, char *out, size_t siz
     else
         snprintf(out, size, "no_provider_address: %s",
                  reason ? reason : "no network site of the VM network's logical network covers the host");
+    return out;
 }
 
-static void local_failure(struct skr_policy *policy, struct adapter *adapter, const char *reason)
+void skr_policy_realize_port(struct skr_policy *policy, struct adapter *adapter, const char *reason)
 {
+    if (!reason && !adapter->failed)
+        return;
     adapter->failed = reason != NULL;
     skr_realization_local_failure(policy->options.realizations, &adapter->scope->key, &adapter->scope->key.id,
                                   SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &adapter->node.key.id, reason);
-}
-
-void skr_policy_realize_port_gone(struct skr_policy *policy, struct adapter *adapter)
-{
-    if (adapter->failed)
-        local_failure(policy, adapter, NULL);
-}
-
-void skr_policy_realize_port(struct skr_policy *policy, struct adapter *adapter)
-{
-    char reason[SKR_REALIZATION_REASON_MAX];
-
-    if (skr_policy_host_provider_address(adapter->host, adapter->domain->network)) {
-        skr_policy_realize_port_gone(policy, adapter);
-        return;
-    }
-    missing_address(adapter, reason, sizeof(reason));
-    local_failure(policy, adapter, reason);
 }

@@ -11,10 +11,18 @@ enum rows_kind {
     ROWS_PROFILE,
     ROWS_CLASSIFICATION,
     ROWS_NETWORK,
+    ROWS_GROUP,
+    ROWS_SITE,
+    ROWS_UPLINK_PROFILE,
+    ROWS_LOGICAL_SWITCH,
     ROWS_HOST,
     ROWS_ADDRESS,
+    ROWS_HOLD,
+    ROWS_ACL,
     ROWS_VM_NETWORK,
+    ROWS_HOST_SWITCH,
     ROWS_SUBNET,
+    ROWS_ROUTE,
     ROWS_ADAPTER,
     ROWS_RECORD,
     ROWS_KINDS
@@ -22,9 +30,10 @@ enum rows_kind {
 extern const unsigned rows_slots[ROWS_KINDS];
 
 struct rows_slot {
-    struct skr_object *row;  /* NULL: free */
-    unsigned number;         /* of its id; a new one each time */
-    int parents[ROWS_KINDS]; /* slots it refers to, -1: none */
+    struct skr_object *row;     /* NULL: free */
+    unsigned number;            /* of its id; a new one each time */
+    int parents[ROWS_KINDS];    /* slots it refers to, -1: none */
+    uint32_t lists[ROWS_KINDS]; /* slots that lists of it refer to, a bit each */
 };
 
 struct rows {

@@ -7,6 +7,7 @@
 #include <skerry/resource_fields.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static inline struct skr_uuid uuid_of(unsigned kind, unsigned number)
 {
@@ -164,5 +165,200 @@ static inline struct skr_object *record_row(unsigned n, unsigned adapter, unsign
     skr_object_set_mac(object, SKR_LOOKUP_RECORD_MAC, &mac);
     skr_object_set_text(object, SKR_LOOKUP_RECORD_TYPE, salt % 2 ? "dynamic" : "static");
     skr_object_set_address(object, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS, &address);
+    return object;
+}
+
+/* A new entry of a list of structs. */
+static inline struct skr_object *entry_add(struct skr_object *object, int field)
+{
+    struct skr_value *value = &object->values[field];
+    struct skr_object *entry = skr_object_new(object->resource->fields[field].sub);
+
+    if (value->type != SKR_VALUE_OBJECTS) {
+        value->type = SKR_VALUE_OBJECTS;
+        value->objects = NULL;
+        value->count = 0;
+    }
+    value->objects = realloc(value->objects, (value->count + 1) * sizeof(struct skr_object *));
+    value->objects[value->count++] = entry;
+    return entry;
+}
+
+static inline void id_add(struct skr_object *object, int field, const struct skr_uuid *id)
+{
+    const struct skr_value *value = &object->values[field];
+    struct skr_uuid ids[32];
+    uint32_t count = value->type == SKR_VALUE_UUIDS ? value->count : 0;
+
+    if (count)
+        memcpy(ids, value->uuids, count * sizeof(*ids));
+    ids[count] = *id;
+    skr_object_set_uuids(object, field, ids, count + 1);
+}
+
+/* parent: 0 = the root. */
+static inline struct skr_object *host_group_row(unsigned n, unsigned parent)
+{
+    struct skr_uuid id = uuid_of(SKR_HOST_GROUP, n), parent_id = uuid_of(SKR_HOST_GROUP, parent);
+    struct skr_object *object = row(SKR_HOST_GROUP, &id);
+    if (parent)
+        skr_object_set_uuid(object, SKR_HOST_GROUP_PARENT_ID, &parent_id);
+    return object;
+}
+
+/* vlans: ends with -1. */
+static inline struct skr_object *site_row(unsigned n, unsigned network, const char *name, const int *vlans)
+{
+    struct skr_uuid id = uuid_of(SKR_NETWORK_SITE, n), network_id = uuid_of(SKR_LOGICAL_NETWORK, network);
+    struct skr_object *object = row(SKR_NETWORK_SITE, &id);
+
+    skr_object_set_text(object, SKR_FIELD_NAME, name);
+    skr_object_set_uuid(object, SKR_NETWORK_SITE_LOGICAL_NETWORK_ID, &network_id);
+    for (; *vlans >= 0; vlans++)
+        skr_object_set_integer(entry_add(object, SKR_NETWORK_SITE_SUBNET_VLANS), SKR_SUBNET_VLAN_VLAN_ID, *vlans);
+    return object;
+}
+
+static inline struct skr_object *uplink_profile_row(unsigned n, const char *teaming)
+{
+    struct skr_uuid id = uuid_of(SKR_UPLINK_PORT_PROFILE, n);
+    struct skr_object *object = row(SKR_UPLINK_PORT_PROFILE, &id);
+
+    skr_object_set_text(object, SKR_UPLINK_PORT_PROFILE_LOAD_BALANCING, "dynamic");
+    skr_object_set_text(object, SKR_UPLINK_PORT_PROFILE_TEAMING_MODE, teaming);
+    return object;
+}
+
+static inline struct skr_object *logical_switch_row(unsigned n, const char *type)
+{
+    struct skr_uuid id = uuid_of(SKR_LOGICAL_SWITCH, n);
+    struct skr_object *object = row(SKR_LOGICAL_SWITCH, &id);
+
+    skr_object_set_text(object, SKR_LOGICAL_SWITCH_TYPE, type);
+    skr_object_set_text(object, SKR_LOGICAL_SWITCH_MINIMUM_BANDWIDTH_MODE, "weight");
+    skr_object_set_json(object, SKR_LOGICAL_SWITCH_EXTENSIONS, json_pack("[s]", "monitor"));
+    return object;
+}
+
+static inline void logical_switch_map(struct skr_object *object, unsigned classification, unsigned profile,
+                                      bool is_default)
+{
+    struct skr_object *entry = entry_add(object, SKR_LOGICAL_SWITCH_VIRTUAL_PORTS);
+    struct skr_uuid classification_id = uuid_of(SKR_PORT_CLASSIFICATION, classification),
+                    profile_id = uuid_of(SKR_VIRTUAL_PORT_PROFILE, profile);
+
+    skr_object_set_uuid(entry, SKR_VIRTUAL_PORT_CLASSIFICATION_ID, &classification_id);
+    skr_object_set_uuid(entry, SKR_VIRTUAL_PORT_PROFILE_ID, &profile_id);
+    skr_object_set_integer(entry, SKR_VIRTUAL_PORT_IS_DEFAULT, is_default);
+}
+
+static inline struct skr_object *host_switch_row(unsigned n, unsigned host, unsigned logical)
+{
+    struct skr_uuid id = uuid_of(SKR_HOST_SWITCH, n), host_id = uuid_of(SKR_HOST, host),
+                    logical_id = uuid_of(SKR_LOGICAL_SWITCH, logical);
+    struct skr_object *object = row(SKR_HOST_SWITCH, &id);
+
+    skr_object_set_text(object, SKR_FIELD_NAME, "switch");
+    skr_object_set_uuid(object, SKR_HOST_SWITCH_HOST_ID, &host_id);
+    skr_object_set_uuid(object, SKR_HOST_SWITCH_LOGICAL_SWITCH_ID, &logical_id);
+    return object;
+}
+
+/* profile: 0 = none. */
+static inline void host_switch_uplink(struct skr_object *object, const char *interface, unsigned profile)
+{
+    struct skr_object *entry = entry_add(object, SKR_HOST_SWITCH_UPLINKS);
+    struct skr_uuid profile_id = uuid_of(SKR_UPLINK_PORT_PROFILE, profile);
+
+    skr_object_set_text(entry, SKR_SWITCH_UPLINK_INTERFACE, interface);
+    if (profile)
+        skr_object_set_uuid(entry, SKR_SWITCH_UPLINK_PROFILE_ID, &profile_id);
+}
+
+static inline void host_switch_adapter(struct skr_object *object, const char *name, int field,
+                                       const struct skr_uuid *target)
+{
+    struct skr_object *entry = entry_add(object, SKR_HOST_SWITCH_HOST_ADAPTERS);
+
+    skr_object_set_text(entry, SKR_HOST_ADAPTER_NAME, name);
+    skr_object_set_integer(entry, SKR_HOST_ADAPTER_INHERIT_FROM_UPLINK, 1);
+    skr_object_set_uuid(entry, field, target);
+}
+
+static inline void host_uplink(struct skr_object *host, const char *interface, const struct skr_uuid *site)
+{
+    struct skr_object *entry = entry_add(host, SKR_HOST_UPLINKS);
+    char text[SKR_UUID_TEXT_MAX];
+
+    skr_object_set_text(entry, SKR_UPLINK_INTERFACE, interface);
+    if (site)
+        skr_object_set_json(entry, SKR_UPLINK_NETWORK_SITE_IDS, json_pack("[s]", skr_uuid_format(site, text)));
+}
+
+static inline struct skr_object *hold_row(unsigned n, unsigned host, unsigned profile, const char *field,
+                                          const char *found)
+{
+    struct skr_uuid id = uuid_of(SKR_COMPLIANCE, n), host_id = uuid_of(SKR_HOST, host),
+                    profile_id = uuid_of(SKR_VIRTUAL_PORT_PROFILE, profile);
+    struct skr_object *object = row(SKR_COMPLIANCE, &id);
+
+    skr_object_set_uuid(object, SKR_COMPLIANCE_HOST_ID, &host_id);
+    skr_object_set_text(object, SKR_COMPLIANCE_OBJECT_KIND, "virtual-port-profile");
+    skr_object_set_uuid(object, SKR_COMPLIANCE_OBJECT_ID, &profile_id);
+    skr_object_set_text(object, SKR_COMPLIANCE_FIELD, field);
+    skr_object_set_text(object, SKR_COMPLIANCE_FOUND, found);
+    return object;
+}
+
+static inline struct skr_object *acl_row(unsigned n, const char *protocol, const char *ports)
+{
+    struct skr_uuid id = uuid_of(SKR_ACCESS_CONTROL_LIST, n), rule_id = uuid_of(88, n);
+    struct skr_object *object = row(SKR_ACCESS_CONTROL_LIST, &id);
+    struct skr_object *rule = entry_add(object, SKR_ACCESS_CONTROL_LIST_RULES);
+    struct skr_prefix remote;
+
+    skr_prefix_parse("10.9.0.0/16", &remote);
+    skr_object_set_uuid(rule, SKR_ACL_RULE_ID, &rule_id);
+    skr_object_set_text(rule, SKR_ACL_RULE_NAME, "rule");
+    skr_object_set_text(rule, SKR_ACL_RULE_DIRECTION, "out");
+    skr_object_set_text(rule, SKR_ACL_RULE_ACTION, "deny");
+    skr_object_set_text(rule, SKR_ACL_RULE_PROTOCOL, protocol);
+    skr_object_set_prefix(rule, SKR_ACL_RULE_REMOTE, &remote);
+    if (ports)
+        skr_object_set_text(rule, SKR_ACL_RULE_REMOTE_PORTS, ports);
+    skr_object_set_integer(rule, SKR_ACL_RULE_WEIGHT, 7);
+    skr_object_set_integer(rule, SKR_ACL_RULE_STATEFUL, 1);
+    skr_object_set_integer(rule, SKR_ACL_RULE_IDLE_TIMEOUT_S, 300);
+    return object;
+}
+
+/* site, vlan: 0 = none. */
+static inline struct skr_object *vlan_network_row(unsigned n, unsigned network, const char *isolation, unsigned site,
+                                                  int vlan)
+{
+    struct skr_object *object = vm_network_row(n, network, 0);
+    struct skr_uuid site_id = uuid_of(SKR_NETWORK_SITE, site);
+
+    skr_object_set_text(object, SKR_VM_NETWORK_ISOLATION, isolation);
+    if (site)
+        skr_object_set_uuid(object, SKR_VM_NETWORK_NETWORK_SITE_ID, &site_id);
+    if (vlan)
+        skr_object_set_integer(object, SKR_VM_NETWORK_VLAN_ID, vlan);
+    return object;
+}
+
+static inline struct skr_object *route_row(unsigned n, unsigned network, unsigned metric)
+{
+    struct skr_uuid id = uuid_of(SKR_CUSTOMER_ROUTE, n), network_id = uuid_of(SKR_VM_NETWORK, network);
+    struct skr_object *object = row(SKR_CUSTOMER_ROUTE, &id);
+    struct skr_prefix destination;
+    struct skr_address next_hop;
+
+    skr_prefix_parse("172.16.0.0/12", &destination);
+    skr_address_parse("192.168.1.9", &next_hop);
+    skr_object_set_uuid(object, SKR_CUSTOMER_ROUTE_VM_NETWORK_ID, &network_id);
+    skr_object_set_prefix(object, SKR_CUSTOMER_ROUTE_DESTINATION, &destination);
+    skr_object_set_address(object, SKR_CUSTOMER_ROUTE_NEXT_HOP, &next_hop);
+    skr_object_set_integer(object, SKR_CUSTOMER_ROUTE_METRIC, metric);
     return object;
 }

@@ -13,6 +13,7 @@
 
 #define AGENTS_MAX 16
 #define FRAMES_MAX 8192
+#define WRITE_MAX  128
 #define SECOND     INT64_C(1000000000)
 
 struct agent_scope {
@@ -53,7 +54,7 @@ struct world {
     struct counts counts;
     struct skr_policy_options options;
     /* The write in progress. */
-    struct skr_change changes[64];
+    struct skr_change changes[WRITE_MAX];
     size_t change_count;
 };
 
@@ -518,7 +519,7 @@ static inline void world_expect_equal(const struct world *world)
 /* Adds to the write in progress; takes the object over. */
 static inline void put_op(struct world *world, enum skr_change_op op, struct skr_object *object)
 {
-    cr_assert_lt(world->change_count, 64);
+    cr_assert_lt(world->change_count, WRITE_MAX);
     world->changes[world->change_count++] =
             (struct skr_change){.op = op, .resource = object->resource->id, .object = object};
 }
