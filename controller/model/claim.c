@@ -11,11 +11,13 @@ static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *cla
     struct skr_uuid holder_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
     int r = skr_fetch(report->txn, SKR_HOST, &holder_id, &holder, error);
     if (r == 0)
-        r = skr_event_add(report->txn, "ClaimConflict", adapter, &report->host_id, error,
-                          "Host \"%.100s\" claims network adapter \"%.100s\" (interface %.15s), which is on host "
-                          "\"%.100s\".",
-                          skr_object_name(claimant), skr_object_name(adapter), claim->interface ? claim->interface : "",
-                          skr_object_name(holder));
+        r = skr_event_add_detail(
+                report->txn, "ClaimConflict", adapter, &report->host_id,
+                "A second host claims this network adapter; it stays where it is.", error,
+                "Host \"%.100s\" claims network adapter \"%.100s\" (interface %.15s), which is on host "
+                "\"%.100s\".",
+                skr_object_name(claimant), skr_object_name(adapter), claim->interface ? claim->interface : "",
+                skr_object_name(holder));
     return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, "claimed_elsewhere");
 }
 
@@ -42,7 +44,9 @@ static int place(struct skr_report *report, const Skerry__V1__Claim *claim, stru
         return r;
     }
     /* The rules judge before anything is written, so nothing has to be taken back. */
-    r = skr_event_add(report->txn, "ClaimRefused", adapter, &report->host_id, error, "%.500s", why.detail);
+    r = skr_event_add_detail(report->txn, "ClaimRefused", adapter, &report->host_id,
+                             "A host that claims this network adapter may not have it; ask an administrator why.",
+                             error, "%.500s", why.detail);
     return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, why.detail);
 }
 

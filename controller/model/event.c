@@ -42,6 +42,8 @@ int skr_model_event(struct skr_txn *txn, void *event_write, struct skr_error *er
     skr_object_set_text(event, SKR_EVENT_REASON, write->reason);
     skr_object_set_text(event, SKR_EVENT_MESSAGE, write->message);
     skr_object_set_text(event, SKR_EVENT_OBJECT_KIND, write->object_kind ? write->object_kind : "");
+    if (*write->detail)
+        skr_object_set_text(event, SKR_EVENT_DETAIL, write->detail);
     if (!skr_uuid_is_nil(&write->object_id))
         skr_object_set_uuid(event, SKR_EVENT_OBJECT_ID, &write->object_id);
     if (!skr_uuid_is_nil(&write->host_id))
@@ -52,6 +54,20 @@ int skr_model_event(struct skr_txn *txn, void *event_write, struct skr_error *er
     return r < 0 ? r : skr_txn_insert(txn, event, error);
 }
 
+static int add(struct skr_txn *txn, struct skr_event_write *write, const struct skr_object *object,
+               const struct skr_uuid *host_id, struct skr_error *error)
+{
+    if (object) {
+        write->object_kind = object->resource->name;
+        write->object_id = skr_object_id(object);
+    }
+    if (object && object->resource->scope == SKR_SCOPE_TENANT)
+        write->tenant_id = skr_object_uuid(object, SKR_FIELD_TENANT_ID);
+    if (host_id)
+        write->host_id = *host_id;
+    return skr_model_event(txn, write, error);
+}
+
 int skr_event_add(struct skr_txn *txn, const char *reason, const struct skr_object *object,
                   const struct skr_uuid *host_id, struct skr_error *error, const char *format, ...)
 {
@@ -60,11 +76,18 @@ int skr_event_add(struct skr_txn *txn, const char *reason, const struct skr_obje
     va_start(arguments, format);
     vsnprintf(write.message, sizeof(write.message), format, arguments);
     va_end(arguments);
-    if (object) {
-        write.object_kind = object->resource->name;
-        write.object_id = skr_object_id(object);
-    }
-    if (host_id)
-        write.host_id = *host_id;
-    return skr_model_event(txn, &write, error);
+    return add(txn, &write, object, host_id, error);
+}
+
+int skr_event_add_detail(struct skr_txn *txn, const char *reason, const struct skr_object *object,
+                         const struct skr_uuid *host_id, const char *message, struct skr_error *error,
+                         const char *format, ...)
+{
+    struct skr_event_write write = {.reason = reason};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(write.detail, sizeof(write.detail), format, arguments);
+    va_end(arguments);
+    snprintf(write.message, sizeof(write.message), "%s", message);
+    return add(txn, &write, object, host_id, error);
 }

@@ -84,6 +84,21 @@ static int check_count(struct skr_report *report, const struct learned *learned,
     return r < 0 ? r : 1;
 }
 
+/* 0: the tenant may have one more; 1: refused. */
+static int check_quota(struct skr_report *report, const struct learned *learned, struct skr_error *error)
+{
+    struct skr_uuid tenant_id = skr_object_uuid(learned->adapter, SKR_FIELD_TENANT_ID);
+    struct skr_error why = {0};
+    int r = skr_quota_check(report->txn, &tenant_id, SKR_QUOTA_LEARNED_ADDRESSES, 1, &why);
+    if (r == 0 || why.tag != SKR_ERROR_LIMIT) {
+        if (r < 0 && error)
+            *error = why;
+        return r;
+    }
+    r = refuse(report, learned, "the tenant's quota of learned addresses is used up", error);
+    return r < 0 ? r : 1;
+}
+
 /* The pool must not hand out what is in use. 0: taken or none of a pool's; 1: refused. */
 static int reserve(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
@@ -105,6 +120,8 @@ static int reserve(struct skr_report *report, const struct learned *learned, str
 static int insert(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
     int r = check_count(report, learned, error);
+    if (r == 0)
+        r = check_quota(report, learned, error);
     if (r == 0)
         r = reserve(report, learned, error);
     if (r)

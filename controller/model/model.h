@@ -164,6 +164,7 @@ int skr_model_rolled_back(struct skr_txn *txn, bool *ret, struct skr_error *erro
 struct skr_event_write {
     const char *reason, *object_kind;
     struct skr_uuid object_id, host_id, tenant_id; /* nil: none */
-    char message[512];
+    char message[512]; /* of a tenant's event: names no host, provider address or interface */
+    char detail[512];  /* for the fabric: with their names; empty: the message names all */
 };
 int skr_model_event(struct skr_txn *txn, void *event_write, struct skr_error *error);

@@ -305,6 +305,8 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     if (r == 0)
         r = check_classification(write, error);
     if (r == 0)
+        r = skr_access_control_lists_check(write, SKR_NETWORK_ADAPTER_ACL_IDS, error);
+    if (r == 0)
         r = place(write, network, error);
     return r < 0 ? r : settle_addresses(write, vm_subnet, error);
 }

@@ -22,6 +22,8 @@ const struct skr_rules *skr_rules_get(enum skr_resource_id resource)
             [SKR_JOIN_TOKEN] = &skr_join_token_rules,
             [SKR_TOKEN] = &skr_token_rules,
             [SKR_LOOKUP_RECORD] = &skr_lookup_record_rules,
+            [SKR_ACCESS_CONTROL_LIST] = &skr_access_control_list_rules,
+            [SKR_CUSTOMER_ROUTE] = &skr_customer_route_rules,
     };
     return rules[resource] ? rules[resource] : &no_rules;
 }

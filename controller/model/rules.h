@@ -17,6 +17,7 @@
 #define SKR_HOST_UPLINKS_MAX      32
 #define SKR_COMPLIANCE_MAX        1000 /* open drift items of one host */
 #define SKR_SITE_SUBNETS_MAX      256
+#define SKR_CUSTOMER_ROUTES_MAX   1000 /* of one VM network */
 #define SKR_POOL_RANGES_MAX       1000 /* entries of reserved and of vip_reserved */
 
 /* One write of one object. */
@@ -46,7 +47,7 @@ struct skr_rules {
 extern const struct skr_rules skr_tenant_rules, skr_host_group_rules, skr_logical_network_rules, skr_network_site_rules,
         skr_ip_pool_rules, skr_mac_pool_rules, skr_virtual_port_profile_rules, skr_port_classification_rules,
         skr_host_rules, skr_vm_network_rules, skr_vm_subnet_rules, skr_network_adapter_rules, skr_join_token_rules,
-        skr_token_rules, skr_lookup_record_rules;
+        skr_token_rules, skr_lookup_record_rules, skr_access_control_list_rules, skr_customer_route_rules;
 
 /* Never NULL; views have empty ones. */
 const struct skr_rules *skr_rules_get(enum skr_resource_id resource);
@@ -63,6 +64,18 @@ int skr_name_check(struct skr_txn *txn, const struct skr_object *object, struct 
 /* 1: taken, by *ret_id; 0: free. `parent` is the object of the table's name_parent, NULL for global names. */
 int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
                   struct skr_uuid *ret_id, struct skr_error *error);
+
+/* Entries of lists with named entries: INVALID when a name stands twice; gives each its id (entry.c). */
+int skr_entries_settle(struct skr_write *write, struct skr_error *error);
+/* LIMIT when the tenant would have more of a quota's things (SKR_QUOTA_*) than it may; nil: no tenant, no quota. */
+int skr_quota_check(struct skr_txn *txn, const struct skr_uuid *tenant_id, int quota, int64_t more,
+                    struct skr_error *error);
+/* The same for what a create or update adds. */
+int skr_quota_check_write(struct skr_write *write, struct skr_error *error);
+/* How much of each quota is used: {vm_networks, ...}, new reference. */
+int skr_quota_usage(struct skr_txn *txn, const struct skr_uuid *tenant_id, json_t **ret, struct skr_error *error);
+/* REFERENCE when the lists that the field names are not of the object's own tenant. */
+int skr_access_control_lists_check(struct skr_write *write, int field, struct skr_error *error);
 
 /* ---- small things (rules.c) ---- */
 
@@ -278,6 +291,11 @@ int skr_token_secret(struct skr_write *write, int hash_field, int secret_field, 
 int skr_rolled_back_check(struct skr_txn *txn, struct skr_error *error);
 /* What an agent says about its interfaces, as the host's inventory; new reference. */
 json_t *skr_inventory_json(Skerry__V1__Interface *const *interfaces, size_t count);
-/* Writes an event; `object` and `host_id` may be NULL. */
+/* Writes an event; `object` and `host_id` may be NULL. The object's tenant sees it, so the message names no host,
+ * provider address, interface or another tenant's object, unless the object has no tenant. */
 int skr_event_add(struct skr_txn *txn, const char *reason, const struct skr_object *object,
                   const struct skr_uuid *host_id, struct skr_error *error, const char *format, ...) SKR_PRINTF(6, 7);
+/* An event that cannot be told without them: `message` is for the tenant, the format for the fabric. */
+int skr_event_add_detail(struct skr_txn *txn, const char *reason, const struct skr_object *object,
+                         const struct skr_uuid *host_id, const char *message, struct skr_error *error,
+                         const char *format, ...) SKR_PRINTF(7, 8);

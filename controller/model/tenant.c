@@ -1,7 +1,20 @@
 #include "controller/model/rules.h"
 
-static const struct skr_query network_in_use = {
-        "SELECT name FROM vm_network WHERE tenant_id = ?1 AND logical_network_id = ?2 LIMIT 1"};
+/* What a tenant may use, and what of it uses that. */
+static const struct {
+    int field;
+    const char *what, *user;
+    struct skr_query users;
+} lists_of_tenant[] = {
+        {SKR_TENANT_LOGICAL_NETWORK_IDS,
+         "logical network",
+         "VM network",
+         {"SELECT id, name FROM vm_network WHERE tenant_id = ?1 AND logical_network_id = ?2 LIMIT 9"}},
+        {SKR_TENANT_PORT_CLASSIFICATION_IDS,
+         "port classification",
+         "network adapter",
+         {"SELECT id, name FROM network_adapter WHERE tenant_id = ?1 AND classification_id = ?2 LIMIT 9"}},
+};
 
 static bool lists(const struct skr_object *tenant, int field, const struct skr_uuid *id)
 {
@@ -12,39 +25,57 @@ static bool lists(const struct skr_object *tenant, int field, const struct skr_u
     return false;
 }
 
-static int check_dropped(struct skr_write *write, const struct skr_uuid *network_id, struct skr_error *error)
+static int check_dropped(struct skr_write *write, size_t list, const struct skr_uuid *dropped, struct skr_error *error)
 {
+    const char *what = lists_of_tenant[list].what, *user = lists_of_tenant[list].user;
+    char pointer[SKR_ERROR_POINTER_MAX], text[SKR_UUID_TEXT_MAX];
+    struct skr_uuid id = skr_object_id(write->before);
     struct skr_statement *statement;
-    int r = skr_txn_query(write->txn, &network_in_use, &statement, error);
+    int used = 0, r = skr_txn_query(write->txn, &lists_of_tenant[list].users, &statement, error);
     if (r < 0)
         return r;
-    struct skr_uuid id = skr_object_id(write->before);
+    snprintf(pointer, sizeof(pointer), "/%s", write->after->resource->fields[lists_of_tenant[list].field].name);
     skr_bind_uuid(statement, 1, &id);
-    skr_bind_uuid(statement, 2, network_id);
-    r = skr_step(statement, error);
-    if (r > 0)
-        r = skr_refuse(
-                error, SKR_ERROR_IN_USE, "/logical_network_ids",
-                "The tenant's VM network \"%.100s\" uses a logical network that the list no longer names; delete "
-                "the VM network first.",
-                skr_column_text(statement, 0));
+    skr_bind_uuid(statement, 2, dropped);
+    while ((r = skr_step(statement, error)) > 0) {
+        struct skr_uuid user_id = skr_column_uuid(statement, 0);
+        if (!used)
+            used = skr_error_set(
+                    error, SKR_ERROR_IN_USE,
+                    "The tenant's %s \"%.100s\" uses a %s that the list no longer names; delete it or give "
+                    "it another one first.",
+                    user, skr_column_text(statement, 1), what);
+        skr_error_field(error, pointer, "used by %s \"%.120s\" (%s)", user, skr_column_text(statement, 1),
+                        skr_uuid_format(&user_id, text));
+    }
     skr_statement_reset(statement);
-    return r;
+    return r < 0 ? r : used;
 }
 
 static int prepare(struct skr_write *write, struct skr_error *error)
 {
-    if (!write->before || !skr_write_changes(write, SKR_TENANT_LOGICAL_NETWORK_IDS))
-        return 0;
-    const struct skr_value *old = &write->before->values[SKR_TENANT_LOGICAL_NETWORK_IDS];
-    for (uint32_t i = 0; old->type == SKR_VALUE_UUIDS && i < old->count; i++) {
-        if (lists(write->after, SKR_TENANT_LOGICAL_NETWORK_IDS, &old->uuids[i]))
+    for (size_t list = 0; write->before && list < SKR_ARRAY_SIZE(lists_of_tenant); list++) {
+        int field = lists_of_tenant[list].field;
+        const struct skr_value *old = &write->before->values[field];
+        if (!skr_write_changes(write, field))
             continue;
-        int r = check_dropped(write, &old->uuids[i], error);
-        if (r < 0)
-            return r;
+        for (uint32_t i = 0; old->type == SKR_VALUE_UUIDS && i < old->count; i++) {
+            int r = lists(write->after, field, &old->uuids[i]) ? 0 : check_dropped(write, list, &old->uuids[i], error);
+            if (r < 0)
+                return r;
+        }
     }
     return 0;
+}
+
+static int compute(struct skr_txn *txn, struct skr_object *tenant, struct skr_error *error)
+{
+    struct skr_uuid id = skr_object_id(tenant);
+    json_t *usage;
+    int r = skr_quota_usage(txn, &id, &usage, error);
+    if (r == 0)
+        skr_object_set_json(tenant, SKR_TENANT_USAGE, usage);
+    return r;
 }
 
 int skr_tenant_allows(struct skr_txn *txn, const struct skr_uuid *tenant_id, int field, const struct skr_uuid *id,
@@ -73,4 +104,4 @@ int skr_tenant_inherit(struct skr_object *object, const struct skr_object *paren
     return 0;
 }
 
-const struct skr_rules skr_tenant_rules = {.prepare = prepare};
+const struct skr_rules skr_tenant_rules = {.prepare = prepare, .compute = compute};

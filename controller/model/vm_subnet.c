@@ -89,7 +89,8 @@ static int prepare(struct skr_write *write, struct skr_error *error)
                 error, SKR_ERROR_NOT_SUPPORTED, "/pa_multicast_group",
                 "Multicast groups for broadcasts are not supported by this version; leave it out, and each host "
                 "gets its own copy.");
-    return write->before ? 0 : create(write, error);
+    int r = write->before ? 0 : create(write, error);
+    return r < 0 ? r : skr_access_control_lists_check(write, SKR_VM_SUBNET_ACL_IDS, error);
 }
 
 static int removing(struct skr_write *write, struct skr_error *error)

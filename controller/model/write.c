@@ -131,8 +131,12 @@ int skr_write_run(struct skr_write *write, struct skr_error *error)
     int r = write->before ? check_immutable(write, error) : check_maximum(write, error);
     if (r == 0)
         r = check_references(write, error);
+    if (r == 0)
+        r = skr_entries_settle(write, error);
     if (r == 0 && rules->prepare)
         r = rules->prepare(write, error);
+    if (r == 0)
+        r = skr_quota_check_write(write, error);
     if (r == 0 && (skr_write_changes(write, SKR_FIELD_NAME)))
         r = skr_name_check(write->txn, write->after, error);
     if (r < 0)

@@ -11,8 +11,9 @@ static const struct skr_field fields[] = {
         [SKR_EVENT_OBJECT_ID] = FIELD("object_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, ANY,
                                       "Object it is about", .column_title = "OBJECT"),
         [SKR_EVENT_HOST_ID] = FIELD("host_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, FABRIC, "Host it is about"),
-        [SKR_EVENT_DETAIL] = FIELD("detail", TEXT, READ_ONLY | NULLABLE, NOBODY, FABRIC,
-                                   "The message with hosts and interfaces; null: it names none"),
+        [SKR_EVENT_DETAIL] =
+                FIELD("detail", TEXT, READ_ONLY | NULLABLE | WIDE, NOBODY, FABRIC,
+                      "The message with hosts and interfaces; null: it names none", .column_title = "DETAIL"),
 };
 
 const struct skr_resource skr_resource_event = {

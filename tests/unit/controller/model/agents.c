@@ -279,6 +279,26 @@ Test(model_learned, pools_and_administrators)
     world_close(&w);
 }
 
+Test(model_learned, no_more_than_the_quota)
+{
+    struct world w;
+    learning_world(&w);
+    world_patch(&w, SKR_TENANT, "red", "{'quotas': {'learned_addresses': 2}}");
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 50, 1, false), 0);
+    cr_expect_eq(learn(&w, "h2", "dyn-2", 51, 1, false), 0);
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 52, 1, false), 1);
+    cr_expect_eq(world_events(&w, "LearnedAddressRefused"), 1);
+    expect_holder(&w, "dyn-1", 52, "");
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 51, 2, false), 0, "one that moves is no new one");
+    expect_holder(&w, "dyn-1", 51, "dynamic dyn-1");
+    world_patch(&w, SKR_NETWORK_ADAPTER, "dyn-1", "{'ip_addresses': ['10.0.0.50']}"); /* learned no more */
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 52, 1, false), 0);
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 53, 1, false), 1);
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 52, 1, true), 0);
+    cr_expect_eq(learn(&w, "h1", "dyn-1", 53, 1, false), 0);
+    world_close(&w);
+}
+
 /* ---- claims, bindings, drift ---- */
 
 static size_t claim(struct world *world, const char *host, const char *adapter, bool withdrawn)
@@ -318,6 +338,48 @@ Test(model_claim, first_come_and_let_go)
     world_patch(&w, SKR_NETWORK_ADAPTER, "blue-1", "{'host_id': '$h2'}"); /* now placed by hand: no claim to withdraw */
     cr_expect_eq(claim(&w, "h2", "blue-1", true), 0);
     cr_expect(on_host(&w, "blue-1", "h2"));
+    world_close(&w);
+}
+
+/* What a tenant may not read is in no word of its events; the fabric reads all of it. */
+Test(model_event, tenants_read_of_no_host)
+{
+    struct world w;
+    struct skr_object *events[8];
+    SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
+    struct skr_error error = {0};
+    uint32_t count;
+    bool more;
+    world_open(&w);
+    world_fill(&w);
+    claim(&w, "h2", "blue-1", false);
+    claim(&w, "h1", "blue-1", false);
+    cr_assert_eq(world_join(&w, "h3", "root", "eth0", 3, &error), 0);
+    claim(&w, "h2", "blue-1", true);
+    claim(&w, "h3", "blue-1", false); /* no site covers it */
+    struct skr_principal blue = {.role = SKR_ROLE_TENANT, .tenant_id = world_id(&w, "blue")};
+    struct skr_principal red = {.role = SKR_ROLE_TENANT, .tenant_id = world_id(&w, "red")};
+    struct skr_list_query query = {.resource = SKR_EVENT, .limit = 8};
+    cr_assert_eq(skr_store_read_begin(w.test.store, &txn, &error), 0);
+    cr_assert_eq(skr_model_list(txn, &red, &query, events, &count, &more, &error), 0);
+    cr_expect_eq(count, 0, "none of another tenant's, none of the fabric's");
+    cr_assert_eq(skr_model_list(txn, &blue, &query, events, &count, &more, &error), 0);
+    cr_assert_eq(count, 2);
+    for (uint32_t i = 0; i < count; i++) {
+        json_t *tenants = skr_object_to_json(events[i], SKR_ROLE_TENANT);
+        json_t *administrators = skr_object_to_json(events[i], SKR_ROLE_ADMIN);
+        SKR_CLEANUP(skr_free_cleanup) char *text = json_dumps(tenants, 0);
+        cr_expect_not(strstr(text, "h1") || strstr(text, "h2") || strstr(text, "h3") || strstr(text, "tap7"), "%s",
+                      text);
+        cr_expect_null(json_object_get(tenants, "host_id"));
+        cr_expect_null(json_object_get(tenants, "detail"));
+        const char *detail = json_string_value(json_object_get(administrators, "detail"));
+        cr_expect(detail && (strstr(detail, "h1") || strstr(detail, "h3")), "%s", detail);
+        json_decref(tenants);
+        json_decref(administrators);
+        skr_object_unref(events[i]);
+    }
+    skr_store_read_end(SKR_TAKE(txn));
     world_close(&w);
 }
 
