@@ -4,24 +4,21 @@
 #pragma once
 
 #include "agent/bpf/lib/route.h"
+#include "agent/bpf/lib/segment.h"
 
 /* A priority tag (VLAN 0) is taken off, any other is refused: it would leave as the fabric's. */
-static __always_inline int port_untag(struct __sk_buff *skb)
+static __always_inline int port_untag(struct __sk_buff *skb, struct frame *frame)
 {
     if (skb->vlan_present) {
-        if (skb->vlan_tci & 0x0fff)
+        if (skb->vlan_tci & SKR_TAG_VLAN)
             return -SKR_DROP_GUEST_VLAN_TAG;
+        frame->priority = skb->vlan_tci & SKR_TAG_PRIORITY;
         if (bpf_skb_vlan_pop(skb))
             return -SKR_DROP_GUEST_VLAN_TAG;
     }
     if (skb->vlan_present || skb->protocol == bpf_htons(ETH_P_8021Q) || skb->protocol == bpf_htons(ETH_P_8021AD))
         return -SKR_DROP_GUEST_VLAN_TAG;
     return 0;
-}
-
-static __always_inline bool port_link_local_group(const struct mac *mac)
-{
-    return *(const __u32 *)mac->bytes == bpf_htonl(0x0180c200) && mac->bytes[4] == 0 && mac->bytes[5] < 0x10;
 }
 
 static __always_inline int port_unicast(struct __sk_buff *skb, const struct skr_abi_port *port,
@@ -46,7 +43,7 @@ static __always_inline int port_unicast(struct __sk_buff *skb, const struct skr_
 static __always_inline int port_group(struct __sk_buff *skb, const struct skr_abi_port *port,
                                       const struct skr_abi_subnet *subnet, const struct frame *frame)
 {
-    if (port_link_local_group(&frame->destination))
+    if (mac_is_link_local_group(&frame->destination))
         return -SKR_DROP_LINK_LOCAL_GROUP;
     if (frame_segment_length(frame) > subnet->mtu)
         return -SKR_DROP_TOO_BIG;
@@ -56,7 +53,7 @@ static __always_inline int port_group(struct __sk_buff *skb, const struct skr_ab
 static __always_inline int port_forward(struct __sk_buff *skb, const struct skr_abi_port *port, struct frame *frame)
 {
     struct skr_abi_subnet *subnet;
-    int result = port_untag(skb);
+    int result = port_untag(skb, frame);
 
     if (!result)
         result = frame_parse(skb, frame);
@@ -66,7 +63,9 @@ static __always_inline int port_forward(struct __sk_buff *skb, const struct skr_
         return result;
     subnet = bpf_map_lookup_elem(&subnets, &port->vsid);
     if (!subnet)
-        return -SKR_DROP_NO_SUBNET;
+        return port->flags & SKR_PORT_CLOSED ? -SKR_DROP_PORT_CLOSED : -SKR_DROP_NO_SUBNET;
+    if (port->vsid & SKR_SEGMENT)
+        return segment_from_port(skb, port, subnet, frame);
     if (frame->ethertype == SKR_ETHERTYPE_IPV4) {
         result = guard_ip(skb, port, subnet, frame);
         if (result)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Hook: ingress of an uplink. What is not ours passes on untouched. A frame is ours when it comes to a provider address
- * of ours, whole, on that address's uplink; it is let in when its sender is a member of the VM network and has the
+/* Hook: ingress of an uplink. What is not ours passes on untouched. A tunnel's frame is ours when it comes to a provider
+ * address of ours, whole, on that address's uplink and VLAN; it is let in when its sender is a member of the VM network and has the
  * inner source MAC. datapath.md, "A packet", step 5. */
 #pragma once
 
-#include "agent/bpf/lib/flood.h"
+#include "agent/bpf/lib/uplink_segment.h"
 
-#define SKR_NOT_OURS    (-1000)
 #define SKR_PACKET_HOST 0
 #define SKR_ECN_MASK    3
 #define SKR_ECN_CE      3
@@ -73,7 +72,7 @@ static __always_inline bool uplink_is_tunnel(const struct iphdr *ip)
 }
 
 /* Is it for a provider address of ours, and as it must be? Sets `outer` and the inner Ethernet header in `frame`. */
-static __always_inline int uplink_parse(struct __sk_buff *skb, struct outer *outer, struct frame *frame)
+static __always_inline int uplink_parse(struct __sk_buff *skb, __u32 vlan, struct outer *outer, struct frame *frame)
 {
     void *data = frame_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + sizeof(struct gre));
     struct iphdr *ip = data + ETH_HLEN;
@@ -90,7 +89,7 @@ static __always_inline int uplink_parse(struct __sk_buff *skb, struct outer *out
         return SKR_NOT_OURS;
     if (skb->pkt_type != SKR_PACKET_HOST)
         return -SKR_DROP_NOT_ADDRESSED;
-    if (own->ifindex != skb->ifindex)
+    if (own->ifindex != skb->ifindex || own->vlan_id != vlan)
         return -SKR_DROP_WRONG_UPLINK;
     if (ip->frag_off & SKR_FRAGMENT_ANY)
         return -SKR_DROP_OUTER_FRAGMENT;
@@ -175,7 +174,7 @@ static __always_inline void uplink_measure_segments(struct __sk_buff *skb, struc
     frame_parse_transport(skb, frame, true);
 }
 
-static __always_inline int uplink_receive(struct __sk_buff *skb)
+static __always_inline int uplink_receive(struct __sk_buff *skb, __u32 vlan)
 {
     struct outer outer;
     struct frame frame = {};
@@ -183,7 +182,7 @@ static __always_inline int uplink_receive(struct __sk_buff *skb)
     struct skr_abi_mac_key key = {};
     struct skr_abi_mac_record *record = NULL;
     bool group;
-    int result = uplink_parse(skb, &outer, &frame);
+    int result = uplink_parse(skb, vlan, &outer, &frame);
 
     if (result)
         return result;
@@ -214,17 +213,53 @@ static __always_inline int uplink_receive(struct __sk_buff *skb)
     return TC_ACT_STOLEN;
 }
 
+/* What no tunnel carried. */
+static __always_inline int uplink_other(struct __sk_buff *skb, __u32 vlan)
+{
+    if (vlan)
+        return segment_for_host(skb, vlan);
+    return segment_from_uplink(skb);
+}
+
 SEC("tc")
 int uplink_ingress(struct __sk_buff *skb)
 {
-    int result;
+    __u32 vlan = 0; /* with its priority */
+    int result = SKR_NOT_OURS;
 
-    if (skb->protocol != SKR_ETHERTYPE_IPV4 || skb->vlan_present)
-        return TC_ACT_UNSPEC;
-    result = uplink_receive(skb);
-    if (result == SKR_NOT_OURS) {
-        verdict_set(skb, SKR_VERDICT_PASS, 0, 0, 0);
-        return TC_ACT_UNSPEC;
+    if (skb->vlan_present || skb->protocol == SKR_TAG_PROTOCOL) {
+        result = segment_tagged_from_uplink(skb, &vlan);
+        if (result != SKR_NOT_OURS)
+            goto decided;
     }
+    if (skb->protocol == SKR_ETHERTYPE_IPV4)
+        result = uplink_receive(skb, vlan & SKR_TAG_VLAN);
+    if (result == SKR_NOT_OURS)
+        result = uplink_other(skb, vlan);
+decided:
+    if (result == SKR_PASS_ON)
+        return TC_ACT_UNSPEC;
     return result < 0 ? drop(skb, -result) : result;
+}
+
+/* Hook: egress of an uplink that has provider addresses on a tagged VLAN, where the kernel has no 802.1Q. Everything
+ * that such an address sends, tunnels and the host's own ARP and IP alike, gets its site's tag. */
+SEC("tc")
+int uplink_egress(struct __sk_buff *skb)
+{
+    struct skr_abi_address address;
+    struct skr_abi_own_pa *own;
+    __be32 source;
+
+    if (skb->vlan_present || !uplink_speaker(skb, true, &source))
+        return TC_ACT_UNSPEC;
+    address_from_v4(&address, source);
+    own = bpf_map_lookup_elem(&own_pas, &address);
+    if (!own || own->ifindex != skb->ifindex || !own->vlan_id)
+        return TC_ACT_UNSPEC;
+    /* Untagged it would be in another network. */
+    if (bpf_skb_vlan_push(skb, SKR_TAG_PROTOCOL, own->vlan_id))
+        return drop(skb, SKR_DROP_ENCAPSULATION_FAILED);
+    verdict_set(skb, SKR_VERDICT_UPLINK, skb->ifindex, SKR_SEGMENT_OF(skb->ifindex, own->vlan_id), 0);
+    return TC_ACT_UNSPEC;
 }

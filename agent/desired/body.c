@@ -102,15 +102,30 @@ static bool mac_ok(const ProtobufCBinaryData *bytes)
     return skr_body_mac(bytes, &mac) && !skr_mac_is_group(&mac) && !skr_mac_is_zero(&mac);
 }
 
+static bool names_ok(char *const *names, size_t count)
+{
+    if (count > SKR_BODY_ADDRESSES_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!skr_body_interface_name(names[i]))
+            return false;
+    return true;
+}
+
+static bool ids_ok(const ProtobufCBinaryData *ids, size_t count)
+{
+    if (count > SKR_BODY_ADDRESSES_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!uuid_ok(&ids[i]))
+            return false;
+    return true;
+}
+
 static bool host_ok(const ProtobufCMessage *message)
 {
     const Skerry__V1__Host *host = (const void *)message;
-    if (strlen(host->name) > SKR_BODY_NAME_MAX || host->n_uplinks > SKR_BODY_ADDRESSES_MAX)
-        return false;
-    for (size_t i = 0; i < host->n_uplinks; i++)
-        if (!skr_body_interface_name(host->uplinks[i]))
-            return false;
-    return true;
+    return strlen(host->name) <= SKR_BODY_NAME_MAX && names_ok(host->uplinks, host->n_uplinks);
 }
 
 static bool provider_address_ok(const ProtobufCMessage *message)
@@ -124,12 +139,40 @@ static bool provider_address_ok(const ProtobufCMessage *message)
            uuid_ok(&pa->logical_network_id);
 }
 
+/* Of a VM subnet, or of a VLAN of an uplink. What this agent does not know of isolations and mirrors is no error here:
+ * support.h judges it. */
+static bool port_place_ok(const Skerry__V1__Port *port)
+{
+    if (port->isolation == SKERRY__V1__ISOLATION__ISOLATION_UNSPECIFIED)
+        return vsid_ok(port->vsid) && uuid_ok(&port->vm_subnet_id);
+    return port->vsid == 0 && port->vlan_id <= VLAN_MAX && port->secondary_vlan_id <= VLAN_MAX &&
+           (port->vm_subnet_id.len == 0 || uuid_ok(&port->vm_subnet_id)) &&
+           (!port->uplink[0] || skr_body_interface_name(port->uplink));
+}
+
 static bool port_ok(const ProtobufCMessage *message)
 {
     const Skerry__V1__Port *port = (const void *)message;
-    return uuid_ok(&port->vm_network_id) && uuid_ok(&port->vm_subnet_id) && vsid_ok(port->vsid) && mac_ok(&port->mac) &&
+    return uuid_ok(&port->vm_network_id) && port_place_ok(port) && mac_ok(&port->mac) &&
            addresses_ok(port->addresses, port->n_addresses) &&
-           (!port->interface[0] || skr_body_interface_name(port->interface)) && strlen(port->name) <= SKR_BODY_NAME_MAX;
+           (!port->interface[0] || skr_body_interface_name(port->interface)) &&
+           strlen(port->name) <= SKR_BODY_NAME_MAX &&
+           (port->host_switch_id.len == 0 || uuid_ok(&port->host_switch_id)) &&
+           ids_ok(port->access_control_list_ids, port->n_access_control_list_ids);
+}
+
+static bool host_switch_ok(const ProtobufCMessage *message)
+{
+    const Skerry__V1__HostSwitch *host_switch = (const void *)message;
+    return strlen(host_switch->name) <= SKR_BODY_NAME_MAX && mtu_ok(host_switch->mtu) &&
+           names_ok(host_switch->uplinks, host_switch->n_uplinks);
+}
+
+/* Its rules are not looked at: no list is enforced by this agent, and what names one is closed. */
+static bool access_control_list_ok(const ProtobufCMessage *message)
+{
+    (void)message;
+    return true;
 }
 
 static bool domain_ok(const ProtobufCMessage *message)
@@ -146,7 +189,8 @@ static bool subnet_ok(const ProtobufCMessage *message)
     const Skerry__V1__Subnet *subnet = (const void *)message;
     struct skr_prefix prefix;
     return vsid_ok(subnet->vsid) && skr_body_prefix(&subnet->prefix, subnet->prefix_length, &prefix) &&
-           subnet->gateway.len == subnet->prefix.len && mtu_ok(subnet->mtu);
+           subnet->gateway.len == subnet->prefix.len && mtu_ok(subnet->mtu) &&
+           ids_ok(subnet->access_control_list_ids, subnet->n_access_control_list_ids);
 }
 
 static bool member_ok(const ProtobufCMessage *message)
@@ -172,6 +216,13 @@ static bool record_ok(const ProtobufCMessage *message)
            (record->adapter_id.len == 0 || uuid_ok(&record->adapter_id));
 }
 
+static bool customer_route_ok(const ProtobufCMessage *message)
+{
+    const Skerry__V1__CustomerRoute *route = (const void *)message;
+    struct skr_prefix destination;
+    return skr_body_prefix(&route->destination, route->prefix_length, &destination) && address_ok(&route->next_hop);
+}
+
 /* `scope_named`: the object's id is the scope's own. */
 static const struct body_kind {
     Skerry__V1__ObjectType type;
@@ -186,6 +237,10 @@ static const struct body_kind {
          &skerry__v1__provider_address__descriptor, provider_address_ok},
         {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST, false,
          &skerry__v1__port__descriptor, port_ok},
+        {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST, false,
+         &skerry__v1__host_switch__descriptor, host_switch_ok},
+        {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_ACCESS_CONTROL_LIST, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST, false,
+         &skerry__v1__access_control_list__descriptor, access_control_list_ok},
         {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, true,
          &skerry__v1__domain__descriptor, domain_ok},
         {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, false,
@@ -194,32 +249,45 @@ static const struct body_kind {
          &skerry__v1__member__descriptor, member_ok},
         {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, false,
          &skerry__v1__record__descriptor, record_ok},
+        {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, false,
+         &skerry__v1__customer_route__descriptor, customer_route_ok},
 };
+
+static const struct body_kind *kind_of(Skerry__V1__ObjectType type)
+{
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++)
+        if (kinds[i].type == type)
+            return &kinds[i];
+    return NULL;
+}
 
 bool skr_body_scope(Skerry__V1__ScopeKind kind)
 {
     return kind == SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST || kind == SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN;
 }
 
+bool skr_body_known(Skerry__V1__ObjectType type)
+{
+    return kind_of(type) != NULL;
+}
+
 bool skr_body_belongs(Skerry__V1__ScopeKind kind, Skerry__V1__ObjectType type)
 {
-    for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++)
-        if (kinds[i].type == type)
-            return kinds[i].scope == kind;
-    return false;
+    const struct body_kind *known = kind_of(type);
+    return known ? known->scope == kind : type != SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_UNSPECIFIED;
 }
 
 ProtobufCMessage *skr_body_unpack(struct skr_arena *arena, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
                                   Skerry__V1__ObjectType type, const struct skr_uuid *id, const uint8_t *data,
                                   size_t size)
 {
-    for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++) {
-        if (kinds[i].type != type || kinds[i].scope != kind)
-            continue;
-        if (kinds[i].scope_named && skr_uuid_compare(scope_id, id) != 0)
-            return NULL;
-        ProtobufCMessage *message = skr_arena_unpack(arena, kinds[i].descriptor, data, size);
-        return message && kinds[i].ok(message) ? message : NULL;
-    }
-    return NULL;
+    const struct body_kind *known = kind_of(type);
+    if (!skr_body_belongs(kind, type))
+        return NULL;
+    if (!known) /* of a newer controller: that it is there is all that can be said of it */
+        return skr_arena_unpack(arena, &skerry__v1__scope_digests_request__descriptor, NULL, 0);
+    if (known->scope_named && skr_uuid_compare(scope_id, id) != 0)
+        return NULL;
+    ProtobufCMessage *message = skr_arena_unpack(arena, known->descriptor, data, size);
+    return message && known->ok(message) ? message : NULL;
 }

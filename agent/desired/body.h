@@ -13,12 +13,14 @@
 #define SKR_BODY_VSIDS_MAX     65536
 #define SKR_BODY_NAME_MAX      1024 /* bytes: 255 characters of UTF-8 */
 
-/* NULL: malformed, over the bounds, or of a type that does not belong into such a scope. */
+/* NULL: malformed, over the bounds, or of a type that does not belong into such a scope. An object of a type that this
+ * agent does not know is an empty message, whatever its bytes: it is kept for the digest and reported as not supported. */
 ProtobufCMessage *skr_body_unpack(struct skr_arena *arena, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
                                   Skerry__V1__ObjectType type, const struct skr_uuid *id, const uint8_t *data,
                                   size_t size);
 
 bool skr_body_scope(Skerry__V1__ScopeKind kind); /* one of those there are */
+bool skr_body_known(Skerry__V1__ObjectType type);
 bool skr_body_belongs(Skerry__V1__ScopeKind kind, Skerry__V1__ObjectType type);
 
 bool skr_body_uuid(const ProtobufCBinaryData *bytes, struct skr_uuid *ret);

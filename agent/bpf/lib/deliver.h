@@ -12,7 +12,10 @@ static __always_inline struct skr_abi_port *deliver_port(__u32 ifindex, __u32 vs
 
     if (port && port->vsid == vsid)
         return port;
-    *ret_reason = port ? -SKR_DROP_INTERNAL : -SKR_DROP_UNBOUND;
+    if (port && port->flags & SKR_PORT_CLOSED)
+        *ret_reason = -SKR_DROP_PORT_CLOSED;
+    else
+        *ret_reason = port ? -SKR_DROP_INTERNAL : -SKR_DROP_UNBOUND;
     return NULL;
 }
 

@@ -25,7 +25,9 @@ struct mac {
 };
 
 struct frame {
-    struct mac destination SKR_ALIGNED, source SKR_ALIGNED;
+    struct mac destination SKR_ALIGNED;
+    __u16 priority; /* of the guest's own tag, where an uplink's tag has it */
+    struct mac source SKR_ALIGNED;
     __be16 ethertype;
     __be16 source_port, destination_port; /* TCP and UDP, first fragment; ICMP: type and code as source_port */
     __u8 protocol, tos, ttl;
@@ -56,6 +58,12 @@ static __always_inline bool mac_is_gateway(const struct mac *mac)
 static __always_inline bool mac_is_group(const struct mac *mac)
 {
     return mac->bytes[0] & 1;
+}
+
+/* For the link alone: no switch forwards it (IEEE 802.1D). */
+static __always_inline bool mac_is_link_local_group(const struct mac *mac)
+{
+    return *(const __u32 *)mac->bytes == bpf_htonl(0x0180c200) && mac->bytes[4] == 0 && mac->bytes[5] < 0x10;
 }
 
 static __always_inline void address_from_v4(struct skr_abi_address *address, __be32 v4)

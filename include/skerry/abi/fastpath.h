@@ -17,6 +17,15 @@
 #define SKR_VSID_MIN 4096
 #define SKR_VSID_MAX 16777214
 
+/* Segments: a VLAN of an uplink (VLAN 0: untagged) has a number outside the 24 bits of a VSID and stands where a VSID
+ * does, in ports, subnets, records and the local chains of flood. So a port is in one VM subnet or in one segment, and
+ * one mechanism serves both; what a tunnel carries can never name a segment. */
+#define SKR_SEGMENT                   0x80000000u
+#define SKR_SEGMENT_IFINDEX_MAX       0x7ffff
+#define SKR_SEGMENT_OF(ifindex, vlan) (SKR_SEGMENT | (ifindex) << 12 | (vlan))
+#define SKR_SEGMENT_IFINDEX(segment)  ((segment) >> 12 & SKR_SEGMENT_IFINDEX_MAX)
+#define SKR_SEGMENT_VLAN(segment)     ((segment) & 0xfff)
+
 struct skr_abi_address {
     union {
         __u8 bytes[16];
@@ -31,12 +40,15 @@ enum {
     SKR_PORT_ARP_ND_INSPECTION = 1 << 2,   /* ARP and ND must name an address the port holds */
     SKR_PORT_DHCP_GUARD = 1 << 3,
     SKR_PORT_ROUTER_GUARD = 1 << 4,
-    SKR_PORT_PEER = 1 << 5 /* veth whose peer is in another namespace: bpf_redirect_peer works */
+    SKR_PORT_PEER = 1 << 5,       /* veth whose peer is in another namespace: bpf_redirect_peer works */
+    SKR_PORT_CLOSED = 1 << 6,     /* asks for what cannot be enforced here: nothing in, nothing out; vsid is 0 */
+    SKR_PORT_ANY_ADDRESS = 1 << 7, /* in a segment: any source address that no other port of it holds */
+    SKR_PORT_PRIORITY = 1 << 8    /* in a segment: the priority of the guest's tag goes into the uplink's */
 };
 struct skr_abi_port {
     __u8 adapter_id[16];
     __u32 domain; /* routing domain number */
-    __u32 vsid;
+    __u32 vsid; /* or segment */
     __u32 flags;
     __u8 mac[6];
     __u8 reserved[6];
@@ -66,8 +78,9 @@ struct skr_abi_ca_record {
     __u32 flags;
 };
 
-/* subnets: VSID (__u32) -> the VM subnet. */
-enum { SKR_SUBNET_LEARNS = 1 << 0, SKR_SUBNET_VXLAN = 1 << 1 };
+/* subnets: VSID (__u32) -> the VM subnet. Segment -> only flags and mtu (the uplink's): it has ports here, or carries
+ * own provider addresses (SKR_SUBNET_HOST), or both. */
+enum { SKR_SUBNET_LEARNS = 1 << 0, SKR_SUBNET_VXLAN = 1 << 1, SKR_SUBNET_HOST = 1 << 2 };
 struct skr_abi_subnet {
     __u32 domain;
     __u32 flags;
@@ -77,7 +90,8 @@ struct skr_abi_subnet {
     __u32 mtu;                        /* inner IP MTU */
 };
 
-/* routes: longest prefix within a routing domain. */
+/* routes: longest prefix within a routing domain. Domain 0 is nobody's: it holds the subnets of own provider addresses,
+ * which ports in segments may not send to or from. */
 struct skr_abi_route_key {
     __u32 prefix_bits; /* LPM: 32 (domain) + length in the 16-byte form */
     __u32 domain;      /* big-endian: LPM compares from the most significant bit */
@@ -92,8 +106,8 @@ struct skr_abi_route {
 /* own_pas: own provider address -> how packets with it leave and arrive. */
 struct skr_abi_own_pa {
     __u32 ifindex; /* uplink */
-    __u32 vlan_id;
-    __u32 mtu; /* PA side */
+    __u32 vlan_id; /* 0 = untagged */
+    __u32 mtu;     /* PA side */
     __u32 reserved;
 };
 
@@ -177,11 +191,13 @@ enum {
     SKR_VERDICT_REMOTE,
     SKR_VERDICT_FLOOD,
     SKR_VERDICT_REPLY,   /* answered to the sender */
-    SKR_VERDICT_CONSUMED /* understood, and nobody needs to see it */
+    SKR_VERDICT_CONSUMED, /* understood, and nobody needs to see it */
+    SKR_VERDICT_UPLINK    /* out of an uplink as it is, with the segment's tag */
 };
-/* cb[0] verdict, cb[1] drop reason, cb[2] target ifindex (local, reply) or uplink ifindex (remote), cb[3] VSID after
- * routing, cb[4] last 4 bytes of the PA (remote). Flood: cb[2] sum of the local receivers' ifindexes, cb[4] sum of the
- * last 4 bytes of the remote receivers' PAs. */
+/* Pass: cb[3] is the segment whose tag was taken off and put back, or 0.
+ * cb[0] verdict, cb[1] drop reason, cb[2] target ifindex (local, reply) or uplink ifindex (remote, uplink), cb[3] VSID after
+ * routing or segment, cb[4] last 4 bytes of the PA (remote). Flood: cb[2] sum of the local receivers' ifindexes, cb[4] sum of the
+ * last 4 bytes of the remote receivers' PAs; in a segment the ifindex of the uplink that gets a copy, or 0. */
 
 /* Key of each table as struct, for generic code: ports, subnets: __u32; own_pas, neighbors: struct skr_abi_address. */
 #ifndef __bpf__

@@ -55,6 +55,7 @@ void programs_open(struct programs *programs, const char *path, bool probe)
     cr_assert_eq(bpf_object__load(programs->object), 0, "the kernel refused %s", path);
     programs->port = bpf_program__fd(bpf_object__find_program_by_name(programs->object, "port_ingress"));
     programs->uplink = bpf_program__fd(bpf_object__find_program_by_name(programs->object, "uplink_ingress"));
+    programs->egress = bpf_program__fd(bpf_object__find_program_by_name(programs->object, "uplink_egress"));
 }
 
 void programs_close(struct programs *programs)

@@ -17,7 +17,7 @@
 
 struct programs {
     struct bpf_object *object;
-    int port, uplink; /* program descriptors */
+    int port, uplink, egress; /* program descriptors */
 };
 
 struct verdict {

@@ -1,0 +1,83 @@
+#include "agent/desired/support.h"
+
+#include <skerry/macros.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *say(char *out, const char *what, const char *then)
+{
+    snprintf(out, SKR_SUPPORT_TEXT_MAX, "not_supported: %s is not supported by this agent%s", what, then);
+    return out;
+}
+
+const char *skr_support_host_switch(const Skerry__V1__HostSwitch *host_switch, char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    if (host_switch->type == SKERRY__V1__SWITCH_TYPE__SWITCH_TYPE_INTERNAL)
+        return say(out, "a host switch of type internal", "");
+    if (host_switch->type == SKERRY__V1__SWITCH_TYPE__SWITCH_TYPE_PRIVATE)
+        return say(out, "a host switch of type private", "");
+    if (host_switch->type != SKERRY__V1__SWITCH_TYPE__SWITCH_TYPE_EXTERNAL)
+        return say(out, "this type of host switch", "");
+    if (host_switch->n_uplinks > 1)
+        return host_switch->teaming_mode == SKERRY__V1__TEAMING_MODE__TEAMING_MODE_LACP
+                       ? say(out, "a team of several uplinks (lacp)", "")
+                       : say(out, "a team of several uplinks", "");
+    if (host_switch->n_uplinks == 0)
+        return say(out, "a host switch of type external without an uplink", "");
+    if (host_switch->minimum_bandwidth_mode)
+        return say(out, "minimum_bandwidth_mode", ": only none is");
+    if (host_switch->sriov)
+        return say(out, "sriov", "");
+    if (host_switch->n_extensions)
+        return say(out, "a switch extension", "");
+    if (host_switch->n_host_adapters)
+        return say(out, "a host adapter", "");
+    return NULL;
+}
+
+const char *skr_support_port_closed(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    if (port->n_access_control_list_ids)
+        return say(out, "an access control list", ", so the port is closed");
+    switch (port->isolation) {
+    case SKERRY__V1__ISOLATION__ISOLATION_UNSPECIFIED:
+    case SKERRY__V1__ISOLATION__ISOLATION_NONE:
+    case SKERRY__V1__ISOLATION__ISOLATION_VLAN:
+        return NULL;
+    case SKERRY__V1__ISOLATION__ISOLATION_PVLAN:
+        return say(out, "isolation pvlan", ", so the port is closed");
+    default:
+        return say(out, "this isolation", ", so the port is closed");
+    }
+}
+
+const char *skr_support_port_settings(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    /* A tunnel has no place for the priority of the guest's tag. */
+    bool tunnels = port->isolation == SKERRY__V1__ISOLATION__ISOLATION_UNSPECIFIED;
+    const struct {
+        bool asked;
+        const char *name;
+    } settings[] = {
+            {port->guest_teaming, "guest_teaming"},
+            {port->ieee_priority_tagging && tunnels, "ieee_priority_tagging"},
+            {port->minimum_weight || port->minimum_bps, "minimum bandwidth"},
+            {port->maximum_bps, "maximum bandwidth"},
+            {port->mirror, "mirror"},
+            {port->protected_network, "protected_network"},
+    };
+    char names[SKR_SUPPORT_TEXT_MAX / 2] = "";
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(settings); i++) {
+        size_t used = strlen(names);
+        if (settings[i].asked)
+            snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", settings[i].name);
+    }
+    return names[0] ? say(out, names, "; the port works without it") : NULL;
+}
+
+const char *skr_support_object(Skerry__V1__ObjectType type, char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    if (type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_ACCESS_CONTROL_LIST)
+        return say(out, "an access control list", ", so what names it is closed");
+    return skr_body_known(type) ? NULL : say(out, "an object of this type", "");
+}

@@ -1,0 +1,16 @@
+/* What of desired state this agent does not do. A text is NULL when everything is supported, else "not_supported: <what>
+ * is not supported by this agent...", as it goes into a failure. Pure functions; the texts are as long as the buffer. */
+#pragma once
+
+#include "agent/desired/body.h"
+
+#define SKR_SUPPORT_TEXT_MAX 200
+
+/* A host switch of type external with one uplink and nothing else is supported. */
+const char *skr_support_host_switch(const Skerry__V1__HostSwitch *host_switch, char out[static SKR_SUPPORT_TEXT_MAX]);
+/* Why the port must stay closed: it asks for isolation or for access control that would not be enforced. */
+const char *skr_support_port_closed(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX]);
+/* What the port does without; it works all the same. */
+const char *skr_support_port_settings(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX]);
+/* An object of a type that only a newer agent has, or an access control list. */
+const char *skr_support_object(Skerry__V1__ObjectType type, char out[static SKR_SUPPORT_TEXT_MAX]);
