@@ -4,10 +4,9 @@
 #include <skerry/macros.h>
 #include <string.h>
 
-#define VLAN_MAX          4094
-#define MTU_MIN           576
-#define MTU_MAX           65535
-#define IFNAME_LENGTH_MAX 15
+#define VLAN_MAX 4094
+#define MTU_MIN  576
+#define MTU_MAX  65535
 
 bool skr_body_uuid(const ProtobufCBinaryData *bytes, struct skr_uuid *ret)
 {
@@ -58,7 +57,7 @@ bool skr_body_prefix(const ProtobufCBinaryData *bytes, uint32_t length, struct s
 bool skr_body_interface_name(const char *name)
 {
     size_t length = strlen(name);
-    if (length == 0 || length > IFNAME_LENGTH_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    if (length == 0 || length >= SKR_BODY_INTERFACE_NAME_SIZE || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return false;
     for (const char *c = name; *c; c++)
         if (*c == '/' || *c == ':' || isspace((unsigned char)*c) || iscntrl((unsigned char)*c))

@@ -9,12 +9,14 @@
 #include <skerry/v1/southbound.pb-c.h>
 #include <stdbool.h>
 
-#define SKR_BODY_ADDRESSES_MAX 4096 /* addresses of a port, PAs of a member, uplinks of a host */
-#define SKR_BODY_VSIDS_MAX     65536
-#define SKR_BODY_NAME_MAX      1024 /* bytes: 255 characters of UTF-8 */
+#define SKR_BODY_ADDRESSES_MAX       4096 /* addresses of a port, PAs of a member, uplinks of a host */
+#define SKR_BODY_VSIDS_MAX           65536
+#define SKR_BODY_NAME_MAX            1024 /* bytes: 255 characters of UTF-8 */
+#define SKR_BODY_INTERFACE_NAME_SIZE 16
 
 /* NULL: malformed, over the bounds, or of a type that does not belong into such a scope. An object of a type that this
- * agent does not know is an empty message, whatever its bytes: it is kept for the digest and reported as not supported. */
+ * agent does not know is an empty message, whatever its bytes: it is kept for the digest and reported as not supported.
+ */
 ProtobufCMessage *skr_body_unpack(struct skr_arena *arena, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
                                   Skerry__V1__ObjectType type, const struct skr_uuid *id, const uint8_t *data,
                                   size_t size);

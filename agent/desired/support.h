@@ -1,5 +1,6 @@
-/* What of desired state this agent does not do. A text is NULL when everything is supported, else "not_supported: <what>
- * is not supported by this agent...", as it goes into a failure. Pure functions; the texts are as long as the buffer. */
+/* What of desired state this agent does not do. A text is NULL when everything is supported, else "not_supported:
+ * <what> is not supported by this agent...", as it goes into a failure. Pure functions; the texts are as long as the
+ * buffer. */
 #pragma once
 
 #include "agent/desired/body.h"

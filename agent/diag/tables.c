@@ -83,7 +83,8 @@ static int add_ca(void *arg, const void *key, const void *value)
     struct list *list = arg;
     const struct skr_abi_ca_key *ca = key;
     const struct skr_abi_ca_record *record = value;
-    if (list->vsid && ca->vsid != list->vsid)
+    /* Those of segments are told with their ports. */
+    if (ca->vsid & SKR_SEGMENT || (list->vsid && ca->vsid != list->vsid))
         return 0;
     if (full(list))
         return 1;
@@ -128,6 +129,8 @@ static int add_route(void *arg, const void *key, const void *value)
     const struct skr_abi_route *to = value;
     char text[SKR_ADDRESS_TEXT_MAX + 8];
     struct skr_address address;
+    if (!route->domain) /* nobody's: what ports in segments may not reach */
+        return 0;
     if (full(list))
         return 1;
     memcpy(address.bytes, route->destination.bytes, sizeof(address.bytes));
@@ -173,10 +176,15 @@ static json_t *port_flags(uint32_t flags)
     static const struct {
         uint32_t flag;
         const char *name;
-    } names[] = {
-            {SKR_PORT_MAC_SPOOFING, "mac_spoofing"},           {SKR_PORT_GUEST_SPECIFIED_IPS, "guest_specified_ips"},
-            {SKR_PORT_ARP_ND_INSPECTION, "arp_nd_inspection"}, {SKR_PORT_DHCP_GUARD, "dhcp_guard"},
-            {SKR_PORT_ROUTER_GUARD, "router_guard"},           {SKR_PORT_PEER, "peer"}};
+    } names[] = {{SKR_PORT_MAC_SPOOFING, "mac_spoofing"},
+                 {SKR_PORT_GUEST_SPECIFIED_IPS, "guest_specified_ips"},
+                 {SKR_PORT_ARP_ND_INSPECTION, "arp_nd_inspection"},
+                 {SKR_PORT_DHCP_GUARD, "dhcp_guard"},
+                 {SKR_PORT_ROUTER_GUARD, "router_guard"},
+                 {SKR_PORT_PEER, "peer"},
+                 {SKR_PORT_CLOSED, "closed"},
+                 {SKR_PORT_ANY_ADDRESS, "any_address"},
+                 {SKR_PORT_PRIORITY, "priority"}};
     json_t *out = json_array();
     for (size_t i = 0; i < SKR_ARRAY_SIZE(names); i++)
         if (flags & names[i].flag)
@@ -197,13 +205,14 @@ static int add_port(void *arg, const struct skr_desired_change *object)
     if (bound.ifindex)
         fastpath->ops->inspect(fastpath, SKR_HOOK_PORT, bound.ifindex, &attachment);
     bool programmed = bound.port && is_programmed(list, SKR_TABLE_PORTS, &bound.ifindex, bound.port);
-    json_array_append_new(
-            list->items,
-            json_pack("{s:o,s:s,s:i,s:o,s:b,s:s,s:i,s:b,s:b,s:i,s:o}", "adapter_id", uuid_of(object->id.bytes), "name",
-                      port->name, "vsid", (int)port->vsid, "mac", mac_of(port->mac.data), "bound", bound.ifindex != 0,
-                      "interface", skr_diag_interface(list->options, bound.ifindex), "ifindex", (int)bound.ifindex,
-                      "attached", attachment.attached && attachment.ours, "programmed", programmed, "foreign_filters",
-                      (int)attachment.foreign, "flags", port_flags(bound.port ? bound.port->flags : 0)));
+    json_array_append_new(list->items,
+                          json_pack("{s:o,s:s,s:i,s:s,s:i,s:o,s:b,s:s,s:i,s:b,s:b,s:i,s:o}", "adapter_id",
+                                    uuid_of(object->id.bytes), "name", port->name, "vsid", (int)port->vsid, "uplink",
+                                    port->uplink, "vlan_id", (int)port->vlan_id, "mac", mac_of(port->mac.data), "bound",
+                                    bound.ifindex != 0, "interface", skr_diag_interface(list->options, bound.ifindex),
+                                    "ifindex", (int)bound.ifindex, "attached", attachment.attached && attachment.ours,
+                                    "programmed", programmed, "foreign_filters", (int)attachment.foreign, "flags",
+                                    port_flags(bound.port ? bound.port->flags : 0)));
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* Adapters placed on this host: ports, bindings, local flooding, and the records that name their interfaces. */
 #include "agent/fastpath/program_private.h"
+#include <stdio.h>
 #include <string.h>
 
 static struct skr_program_adapter *adapter_find(const struct skr_program *program, const struct skr_uuid *id)
@@ -25,6 +26,7 @@ static void adapter_release(struct skr_program *program, struct skr_program_adap
     if (adapter->placed || adapter->ifindex != 0 || adapter->records)
         return;
     HASH_DELETE(hh, program->adapters, adapter);
+    free(adapter->addresses);
     free(adapter);
 }
 
@@ -92,45 +94,84 @@ static void withdraw_port(struct skr_program *program, struct skr_program_adapte
     struct skr_program_owner owner = port_owner(adapter);
     struct skr_abi_address receiver = local_receiver(adapter->asserted_ifindex);
     skr_program_take_back(program, SKR_TABLE_PORTS, &adapter->asserted_ifindex, &owner);
-    skr_program_flood_remove(program, adapter->asserted_vsid, true, &receiver);
+    if (adapter->asserted_vsid)
+        skr_program_flood_remove(program, adapter->asserted_vsid, true, &receiver);
+    if (adapter->asserted_vsid & SKR_SEGMENT)
+        skr_program_segment_withdraw(program, adapter, &owner);
     adapter->asserted_ifindex = 0;
 }
 
-static const char *port_waits(const struct skr_program_adapter *adapter, const struct skr_program_domain *domain)
+/* Where a placed port belongs. vsid 0: nowhere, so that its frames drop, under a reason of their own if it is closed.
+ */
+struct place {
+    uint32_t vsid, domain;
+    bool closed;
+    const char *failure; /* static, in the adapter, or in text */
+    char text[SKR_SUPPORT_TEXT_MAX];
+};
+
+static void place_in_subnet(const struct skr_program *program, const struct skr_program_adapter *adapter,
+                            struct place *place)
 {
-    if (!adapter->placed)
-        return NULL;
+    const struct skr_program_domain *domain = skr_program_domain_find(program, &adapter->vm_network_id);
+    const struct skr_program_subnet *subnet = domain ? skr_program_domain_subnet(domain, adapter->vsid) : NULL;
+    place->vsid = adapter->vsid;
+    place->domain = domain && domain->known ? domain->number : 0;
     if (!domain || !domain->known)
-        return "waiting: the adapter's VM network has not arrived";
-    if (!skr_program_domain_has_vsid(domain, adapter->vsid))
-        return "waiting: the adapter's VM subnet has not arrived";
-    return NULL;
+        place->failure = "waiting: the adapter's VM network has not arrived";
+    else if (!subnet)
+        place->failure = "waiting: the adapter's VM subnet has not arrived";
+    if (!subnet || !subnet->closed)
+        return;
+    place->vsid = 0;
+    place->closed = true;
+    place->failure =
+            "not_supported: the VM subnet's access control list is not supported by this agent, so the port is "
+            "closed";
+}
+
+static void place_port(const struct skr_program *program, const struct skr_program_adapter *adapter,
+                       struct place *place)
+{
+    if (adapter->closed[0])
+        place->failure = adapter->closed;
+    else if (adapter->in_segment)
+        place->failure = skr_program_segment_of(program, adapter, &place->vsid, place->text);
+    else
+        place_in_subnet(program, adapter, place);
+    if (place->failure && !place->vsid)
+        place->closed = true;
+    if (!place->failure && adapter->without[0])
+        place->failure = adapter->without;
 }
 
 /* A port whose VM network is not here yet is programmed without one: its frames drop, which is safer than an interface
  * that the fast path does not know. */
 static void assert_port(struct skr_program *program, struct skr_program_adapter *adapter)
 {
-    const struct skr_program_domain *domain =
-            adapter->placed ? skr_program_domain_find(program, &adapter->vm_network_id) : NULL;
     struct skr_program_owner owner = port_owner(adapter);
-    const char *failure = port_waits(adapter, domain);
+    struct place place = {0};
     withdraw_port(program, adapter);
-    if (adapter->placed && adapter->ifindex != 0) {
-        struct skr_abi_port port = {.domain = domain && domain->known ? domain->number : 0,
-                                    .vsid = adapter->vsid,
-                                    .flags = adapter->flags | (adapter->peer ? SKR_PORT_PEER : 0)};
+    if (!adapter->placed)
+        return;
+    place_port(program, adapter, &place);
+    if (adapter->ifindex != 0) {
+        struct skr_abi_port port = {.domain = place.domain,
+                                    .vsid = place.vsid,
+                                    .flags = adapter->flags | (adapter->peer ? SKR_PORT_PEER : 0) |
+                                             (place.closed ? SKR_PORT_CLOSED : 0)};
         struct skr_abi_address receiver = local_receiver(adapter->ifindex);
         memcpy(port.adapter_id, adapter->id.bytes, sizeof(port.adapter_id));
         memcpy(port.mac, adapter->mac.bytes, sizeof(port.mac));
         skr_program_ask(program, SKR_TABLE_PORTS, &adapter->ifindex, &owner, &port);
         adapter->asserted_ifindex = adapter->ifindex;
-        adapter->asserted_vsid = adapter->vsid;
-        if (!skr_program_flood_add(program, adapter->vsid, true, &receiver, &owner))
-            failure = "table_full: the VM subnet has too many ports on this host for broadcasts to reach";
+        adapter->asserted_vsid = place.vsid;
+        if (place.vsid & SKR_SEGMENT)
+            skr_program_segment_assert(program, adapter, &owner);
+        if (place.vsid && !skr_program_flood_add(program, place.vsid, true, &receiver, &owner))
+            place.failure = "table_full: the port's network has too many ports on this host for broadcasts to reach";
     }
-    if (adapter->placed)
-        skr_program_fail(program, &owner, failure);
+    skr_program_fail(program, &owner, place.failure);
 }
 
 static void assert_adapter(struct skr_program *program, struct skr_program_adapter *adapter)
@@ -141,41 +182,80 @@ static void assert_adapter(struct skr_program *program, struct skr_program_adapt
         assert_local(program, record);
 }
 
+static void read_place(struct skr_program_adapter *adapter, const Skerry__V1__Port *port)
+{
+    char text[SKR_SUPPORT_TEXT_MAX];
+    const char *closed = skr_support_port_closed(port, text);
+    snprintf(adapter->closed, sizeof(adapter->closed), "%s", closed ? closed : "");
+    const char *without = skr_support_port_settings(port, text);
+    snprintf(adapter->without, sizeof(adapter->without), "%s", without ? without : "");
+    adapter->in_segment = port->isolation != SKERRY__V1__ISOLATION__ISOLATION_UNSPECIFIED;
+    adapter->has_host_switch = skr_body_uuid(&port->host_switch_id, &adapter->host_switch_id);
+    adapter->vlan_id = port->vlan_id;
+    snprintf(adapter->uplink, sizeof(adapter->uplink), "%s", port->uplink);
+    free(adapter->addresses);
+    adapter->addresses = NULL;
+    adapter->address_count = adapter->in_segment ? port->n_addresses : 0;
+    if (adapter->address_count)
+        adapter->addresses = skr_must(calloc(adapter->address_count, sizeof(*adapter->addresses)));
+    for (size_t i = 0; i < adapter->address_count; i++)
+        skr_body_address(&port->addresses[i], &adapter->addresses[i]);
+}
+
+static uint32_t segment_flags(const struct skr_program_adapter *adapter, const Skerry__V1__Port *port)
+{
+    bool chooses = port->guest_specified_ips || !adapter->address_count;
+    if (!adapter->in_segment)
+        return 0;
+    return (chooses ? SKR_PORT_ANY_ADDRESS : 0) | (port->ieee_priority_tagging ? SKR_PORT_PRIORITY : 0);
+}
+
 void skr_program_port_change(struct skr_program *program, const struct skr_desired_change *change)
 {
     const Skerry__V1__Port *port = (const void *)change->after;
     struct skr_program_adapter *adapter = adapter_make(program, &change->id);
+    withdraw_port(program, adapter); /* by what it was */
     adapter->placed = port != NULL;
     if (port) {
         skr_body_uuid(&port->vm_network_id, &adapter->vm_network_id);
         skr_body_mac(&port->mac, &adapter->mac);
         adapter->vsid = port->vsid;
+        read_place(adapter, port);
         adapter->flags = (port->mac_spoofing ? SKR_PORT_MAC_SPOOFING : 0) |
                          (port->guest_specified_ips ? SKR_PORT_GUEST_SPECIFIED_IPS : 0) |
                          (port->arp_nd_inspection ? SKR_PORT_ARP_ND_INSPECTION : 0) |
                          (port->dhcp_guard ? SKR_PORT_DHCP_GUARD : 0) |
-                         (port->router_guard ? SKR_PORT_ROUTER_GUARD : 0);
+                         (port->router_guard ? SKR_PORT_ROUTER_GUARD : 0) | segment_flags(adapter, port);
     }
     assert_adapter(program, adapter);
     adapter_release(program, adapter);
 }
 
-/* Ports of VM networks that came, went or changed in this batch. */
+static bool is_touched(const struct skr_program *program, const struct skr_program_adapter *adapter)
+{
+    if (!adapter->placed || adapter->in_segment)
+        return adapter->placed && program->segments_touched;
+    const struct skr_program_domain *domain = skr_program_domain_find(program, &adapter->vm_network_id);
+    return domain && domain->touched;
+}
+
+/* Ports of VM networks that came, went or changed in this batch, and those networks' routes. */
 void skr_program_ports_settle(struct skr_program *program)
 {
-    bool any = false;
-    for (struct skr_program_domain *domain = program->domains; domain; domain = domain->hh.next)
+    bool any = program->segments_touched;
+    for (struct skr_program_domain *domain = program->domains; domain; domain = domain->hh.next) {
         any |= domain->touched;
+        if (domain->touched)
+            skr_program_customer_routes_settle(program, domain);
+    }
     if (!any)
         return;
-    for (struct skr_program_adapter *adapter = program->adapters; adapter; adapter = adapter->hh.next) {
-        const struct skr_program_domain *domain =
-                adapter->placed ? skr_program_domain_find(program, &adapter->vm_network_id) : NULL;
-        if (domain && domain->touched)
+    for (struct skr_program_adapter *adapter = program->adapters; adapter; adapter = adapter->hh.next)
+        if (is_touched(program, adapter))
             assert_port(program, adapter);
-    }
     for (struct skr_program_domain *domain = program->domains; domain; domain = domain->hh.next)
         domain->touched = false;
+    program->segments_touched = false;
 }
 
 void skr_program_bind(struct skr_program *program, const struct skr_uuid *adapter_id, uint32_t ifindex, bool peer)
@@ -198,6 +278,7 @@ void skr_program_adapters_free(struct skr_program *program)
     struct skr_program_adapter *adapter, *next;
     HASH_ITER (hh, program->adapters, adapter, next) {
         HASH_DELETE(hh, program->adapters, adapter);
+        free(adapter->addresses);
         free(adapter);
     }
 }

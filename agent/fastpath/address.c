@@ -52,19 +52,45 @@ static uint32_t smaller_mtu(uint32_t a, uint32_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-static void assert_own(struct skr_program *program, const struct skr_program_provider_address *object)
+static void set_segment(struct skr_program *program, struct skr_program_provider_address *object, uint32_t segment)
+{
+    if (segment == object->asserted_segment)
+        return;
+    if (segment)
+        skr_program_segment_hold(program, segment, true, 1);
+    if (object->asserted_segment)
+        skr_program_segment_hold(program, object->asserted_segment, true, -1);
+    object->asserted_segment = segment;
+}
+
+static void assert_own(struct skr_program *program, struct skr_program_provider_address *object)
 {
     const struct skr_program_pa *pa = pa_find(program, &object->address);
     struct skr_program_owner owner = provider_address_owner(object);
     struct skr_abi_address key = skr_program_abi(&object->address);
     if (!pa || !pa->standing_known || pa->standing_ifindex == 0) {
         skr_program_take_back(program, SKR_TABLE_OWN_PAS, &key, &owner);
+        set_segment(program, object, 0);
         return;
     }
+    set_segment(program, object, object->vlan_id ? SKR_SEGMENT_OF(pa->standing_ifindex, object->vlan_id) : 0);
     struct skr_abi_own_pa value = {.ifindex = pa->standing_ifindex,
                                    .vlan_id = object->vlan_id,
                                    .mtu = smaller_mtu(object->mtu, pa->standing_mtu)};
     skr_program_ask(program, SKR_TABLE_OWN_PAS, &key, &owner, &value);
+}
+
+/* Its subnet is out of bounds for ports in segments, whether it stands yet or not. */
+static void assert_fabric(struct skr_program *program, const struct skr_program_provider_address *object, bool there)
+{
+    static const struct skr_abi_route nowhere;
+    struct skr_program_owner owner = provider_address_owner(object);
+    struct skr_abi_route_key key = {.prefix_bits = 32 + skr_prefix_length_128(&object->subnet),
+                                    .destination = skr_program_abi(&object->subnet.address)};
+    if (there)
+        skr_program_ask(program, SKR_TABLE_ROUTES, &key, &owner, &nowhere);
+    else
+        skr_program_take_back(program, SKR_TABLE_ROUTES, &key, &owner);
 }
 
 static void object_drop(struct skr_program *program, struct skr_program_provider_address *object)
@@ -72,9 +98,19 @@ static void object_drop(struct skr_program *program, struct skr_program_provider
     struct skr_program_owner owner = provider_address_owner(object);
     struct skr_abi_address key = skr_program_abi(&object->address);
     skr_program_take_back(program, SKR_TABLE_OWN_PAS, &key, &owner);
+    set_segment(program, object, 0);
+    assert_fabric(program, object, false);
     pa_make(program, &object->address)->own--;
     HASH_DELETE(hh, program->provider_addresses, object);
     free(object);
+}
+
+static struct skr_prefix subnet_of(const struct skr_address *address, uint32_t length)
+{
+    struct skr_prefix subnet = {.address = *address, .length = (uint8_t)length};
+    for (unsigned bit = skr_prefix_length_128(&subnet); bit < 128; bit++)
+        subnet.address.bytes[bit / 8] &= (uint8_t) ~(0x80 >> (bit % 8));
+    return subnet;
 }
 
 void skr_program_provider_address_change(struct skr_program *program, const struct skr_desired_change *change)
@@ -91,9 +127,11 @@ void skr_program_provider_address_change(struct skr_program *program, const stru
         object->vlan_id = message->vlan_id;
         object->mtu = message->mtu;
         skr_body_uuid(&message->logical_network_id, &object->logical_network_id);
+        object->subnet = subnet_of(&object->address, message->prefix_length);
         HASH_ADD(hh, program->provider_addresses, id, sizeof(object->id), object);
         pa_make(program, &object->address)->own++;
         assert_own(program, object);
+        assert_fabric(program, object, true);
     }
     skr_program_domains_source(program);
 }

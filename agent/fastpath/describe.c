@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NETWORK_TEXT_MAX 40
+
 struct text {
+    char network[NETWORK_TEXT_MAX];
     char address[SKR_ADDRESS_TEXT_MAX], other[SKR_ADDRESS_TEXT_MAX], mac[SKR_MAC_TEXT_MAX];
 };
 
@@ -34,20 +37,31 @@ static uint32_t receiver_ifindex(const struct skr_abi_address *receiver)
     return ntohl(big_endian);
 }
 
+/* "vsid=5001", or a segment as "uplink=3 vlan=10". */
+static const char *network_text(uint32_t vsid, char out[static NETWORK_TEXT_MAX])
+{
+    if (vsid & SKR_SEGMENT)
+        snprintf(out, NETWORK_TEXT_MAX, "uplink=%u vlan=%u", SKR_SEGMENT_IFINDEX(vsid), SKR_SEGMENT_VLAN(vsid));
+    else
+        snprintf(out, NETWORK_TEXT_MAX, "vsid=%u", vsid);
+    return out;
+}
+
 static int describe_key(enum skr_fastpath_table table, const void *key, struct text *t, char *out, size_t size)
 {
     switch (table) {
     case SKR_TABLE_PORTS:
         return snprintf(out, size, "port ifindex=%u", number(key));
     case SKR_TABLE_SUBNETS:
-        return snprintf(out, size, "subnet vsid=%u", number(key));
+        return snprintf(out, size, "subnet %s", network_text(number(key), t->network));
     case SKR_TABLE_RECORDS_MAC: {
         const struct skr_abi_mac_key *k = key;
-        return snprintf(out, size, "record vsid=%u mac=%s", k->vsid, mac_text(k->mac, t->mac));
+        return snprintf(out, size, "record %s mac=%s", network_text(k->vsid, t->network), mac_text(k->mac, t->mac));
     }
     case SKR_TABLE_RECORDS_CA: {
         const struct skr_abi_ca_key *k = key;
-        return snprintf(out, size, "record vsid=%u ca=%s", k->vsid, address_text(&k->ca, t->address));
+        return snprintf(out, size, "record %s ca=%s", network_text(k->vsid, t->network),
+                        address_text(&k->ca, t->address));
     }
     case SKR_TABLE_ROUTES: {
         const struct skr_abi_route_key *k = key;
@@ -67,8 +81,10 @@ static int describe_key(enum skr_fastpath_table table, const void *key, struct t
     default: {
         const struct skr_abi_flood_key *k = key;
         if (k->receiver.bytes[0] == SKR_FLOOD_LOCAL)
-            return snprintf(out, size, "flood vsid=%u ifindex=%u", k->vsid, receiver_ifindex(&k->receiver));
-        return snprintf(out, size, "flood vsid=%u pa=%s", k->vsid, address_text(&k->receiver, t->address));
+            return snprintf(out, size, "flood %s ifindex=%u", network_text(k->vsid, t->network),
+                            receiver_ifindex(&k->receiver));
+        return snprintf(out, size, "flood %s pa=%s", network_text(k->vsid, t->network),
+                        address_text(&k->receiver, t->address));
     }
     }
 }
@@ -78,8 +94,8 @@ static void describe_value(enum skr_fastpath_table table, const void *value, str
     switch (table) {
     case SKR_TABLE_PORTS: {
         const struct skr_abi_port *v = value;
-        snprintf(out, size, " vsid=%u domain=%u mac=%s flags=%#x", v->vsid, v->domain, mac_text(v->mac, t->mac),
-                 v->flags);
+        snprintf(out, size, " %s domain=%u mac=%s flags=%#x", network_text(v->vsid, t->network), v->domain,
+                 mac_text(v->mac, t->mac), v->flags);
         break;
     }
     case SKR_TABLE_SUBNETS: {

@@ -21,12 +21,12 @@ static struct skr_program_domain *domain_make(struct skr_program *program, const
     return domain;
 }
 
-bool skr_program_domain_has_vsid(const struct skr_program_domain *domain, uint32_t vsid)
+const struct skr_program_subnet *skr_program_domain_subnet(const struct skr_program_domain *domain, uint32_t vsid)
 {
     for (const struct skr_program_subnet *subnet = domain->subnets; subnet; subnet = subnet->hh.next)
         if (subnet->vsid == vsid)
-            return true;
-    return false;
+            return subnet;
+    return NULL;
 }
 
 static struct skr_program_owner owner_of(struct skr_program_domain *domain, uint32_t type, const struct skr_uuid *id)
@@ -59,7 +59,13 @@ static void assert_subnet(struct skr_program *program, struct skr_program_domain
                           struct skr_program_subnet *subnet)
 {
     struct skr_program_owner owner = owner_of(domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET, &subnet->id);
-    skr_program_fail(program, &owner, domain->known ? NULL : "waiting: the VM network itself has not arrived");
+    const char *failure = NULL;
+    if (!domain->known)
+        failure = "waiting: the VM network itself has not arrived";
+    else if (subnet->closed)
+        failure = "not_supported: an access control list is not supported by this agent, so the subnet's ports are "
+                  "closed";
+    skr_program_fail(program, &owner, failure);
     if (!domain->known)
         return;
     struct skr_abi_subnet value = {
@@ -101,6 +107,7 @@ static void subnet_change(struct skr_program *program, struct skr_program_domain
     subnet->vsid = message->vsid;
     subnet->mtu = message->mtu;
     subnet->learns = message->learns;
+    subnet->closed = message->n_access_control_list_ids > 0;
     skr_body_prefix(&message->prefix, message->prefix_length, &subnet->prefix);
     skr_body_address(&message->gateway, &subnet->gateway);
     assert_subnet(program, domain, subnet);
@@ -356,8 +363,14 @@ void skr_program_domain_change(struct skr_program *program, const struct skr_des
     case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER:
         member_change(program, domain, change);
         break;
-    default:
+    case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD:
         record_change(program, domain, change);
+        break;
+    case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE:
+        skr_program_customer_route_change(program, domain, change);
+        break;
+    default: /* of a newer controller */
+        program->domains_gone |= !change->after;
     }
 }
 
@@ -389,7 +402,7 @@ void skr_program_domains_sweep(struct skr_program *program, bool all)
 {
     struct skr_program_domain *domain, *next;
     HASH_ITER (hh, program->domains, domain, next) {
-        if (!all && (domain->known || domain->subnets || domain->members || domain->references > 0))
+        if (!all && (domain->known || domain->subnets || domain->members || domain->routes || domain->references > 0))
             continue;
         struct skr_program_subnet *subnet, *next_subnet;
         HASH_ITER (hh, domain->subnets, subnet, next_subnet) {
@@ -401,6 +414,7 @@ void skr_program_domains_sweep(struct skr_program *program, bool all)
             HASH_DELETE(hh, domain->members, member);
             member_free(member);
         }
+        skr_program_customer_routes_free(domain);
         HASH_DELETE(hh, program->domains, domain);
         free(domain);
     }

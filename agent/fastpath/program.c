@@ -19,6 +19,7 @@ void skr_program_free(struct skr_program *program)
     skr_program_flood_free(program);
     skr_program_adapters_free(program);
     skr_program_pas_free(program);
+    skr_program_segments_free(program);
     skr_program_domains_sweep(program, true);
     free(program);
 }
@@ -41,10 +42,20 @@ void skr_program_hold(struct skr_program *program, bool hold)
     skr_program_commit(program);
 }
 
+/* What this agent does not know how to do is there, counted in digests, and never done silently. */
+static void tell_unsupported(struct skr_program *program, const struct skr_desired_change *change)
+{
+    char text[SKR_SUPPORT_TEXT_MAX];
+    const char *reason = change->after ? skr_support_object(change->type, text) : NULL;
+    if (reason)
+        skr_desired_failure_set(program->desired, change->scope, &change->scope_id, change->type, &change->id, reason);
+}
+
 void skr_program_changes(void *arg, const struct skr_desired_change *changes, size_t count)
 {
     struct skr_program *program = arg;
     for (size_t i = 0; i < count; i++) {
+        tell_unsupported(program, &changes[i]);
         const struct skr_desired_change *change = &changes[i];
         if (change->scope == SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN) {
             skr_program_domain_change(program, change);
@@ -55,6 +66,8 @@ void skr_program_changes(void *arg, const struct skr_desired_change *changes, si
             skr_program_port_change(program, change);
         else if (change->type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS)
             skr_program_provider_address_change(program, change);
+        else if (change->type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH)
+            program->segments_touched = true;
     }
     skr_program_commit(program);
 }

@@ -25,6 +25,8 @@ void skr_program_hold(struct skr_program *program, bool hold);
 void skr_program_bind(struct skr_program *program, const struct skr_uuid *adapter_id, uint32_t ifindex, bool peer);
 /* An own PA stands on this uplink now (ifindex 0: not). */
 void skr_program_own_pa(struct skr_program *program, const struct skr_address *pa, uint32_t ifindex, uint32_t mtu);
+/* An uplink of the host is this interface now (ifindex 0: it is none, or not there). */
+void skr_program_uplink(struct skr_program *program, const char *name, uint32_t ifindex, uint32_t mtu);
 /* Next hop of a remote PA (ifindex 0: unresolved). */
 void skr_program_neighbor(struct skr_program *program, const struct skr_address *pa,
                           const struct skr_abi_neighbor *neighbor);

@@ -1,11 +1,11 @@
 /* The inside of struct skr_program. Three layers:
  *   entry.c   what every table shall hold: one entry a key, with the objects that ask for it; a commit brings the fast
  *             path there in the right order;
- *   domain.c, adapter.c, address.c, flood.c   what each object asks for, kept so that it can be taken back;
- *   program.c  dispatches changes and ends each with one commit; audit.c and describe.c read. */
+ *   domain.c, customer_route.c, adapter.c, segment.c, address.c, flood.c   what each object asks for, kept so that it
+ * can be taken back; program.c  dispatches changes and ends each with one commit; audit.c and describe.c read. */
 #pragma once
 
-#include "agent/desired/body.h"
+#include "agent/desired/support.h"
 #include "agent/fastpath/program.h"
 
 #define uthash_fatal(msg) abort()
@@ -56,6 +56,17 @@ struct skr_program_subnet {
     struct skr_prefix prefix;
     struct skr_address gateway;
     bool learns, asserted;
+    bool closed; /* asks for access control that is not enforced here: so are its ports */
+    uint32_t asserted_number;
+};
+
+struct skr_program_customer_route {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    struct skr_prefix destination;
+    struct skr_address next_hop;
+    uint32_t metric;
+    bool asserted;
     uint32_t asserted_number;
 };
 
@@ -79,7 +90,8 @@ struct skr_program_domain {
     struct skr_address source_pa; /* zero: none */
     struct skr_program_subnet *subnets;
     struct skr_program_member *members;
-    bool touched;      /* its ports are looked at again before the commit */
+    struct skr_program_customer_route *routes;
+    bool touched;      /* its ports and customer routes are looked at again before the commit */
     size_t references; /* of owners and local records */
 };
 
@@ -101,6 +113,15 @@ struct skr_program_adapter {
     struct skr_uuid vm_network_id;
     uint32_t vsid, flags;
     struct skr_mac mac;
+    /* In a segment: */
+    bool in_segment, has_host_switch;
+    char uplink[SKR_BODY_INTERFACE_NAME_SIZE];
+    uint32_t vlan_id;
+    struct skr_uuid host_switch_id;
+    struct skr_address *addresses;
+    size_t address_count;
+    /* What it asks for in vain; empty: nothing. */
+    char closed[SKR_SUPPORT_TEXT_MAX], without[SKR_SUPPORT_TEXT_MAX];
     uint32_t ifindex; /* bound */
     bool peer;
     uint32_t asserted_ifindex, asserted_vsid;
@@ -127,8 +148,22 @@ struct skr_program_provider_address {
     UT_hash_handle hh;
     struct skr_uuid id;
     struct skr_address address;
+    struct skr_prefix subnet;
     uint32_t vlan_id, mtu;
+    uint32_t asserted_segment; /* of its VLAN; 0: none */
     struct skr_uuid logical_network_id;
+};
+
+struct skr_program_uplink {
+    UT_hash_handle hh;
+    char name[SKR_BODY_INTERFACE_NAME_SIZE];
+    uint32_t ifindex, mtu;
+};
+
+struct skr_program_segment {
+    UT_hash_handle hh;
+    uint32_t number;
+    uint32_t ports, hosts; /* who uses it: ports here, own provider addresses */
 };
 
 struct skr_program_receiver {
@@ -153,6 +188,7 @@ struct skr_program {
     size_t failed_count;
     bool failure_cleared;
     bool held, settled, domains_gone;
+    bool segments_touched; /* ports in segments are looked at again before the commit */
     bool self_known;
     struct skr_uuid self; /* this host's id */
     struct skr_program_domain *domains;
@@ -161,6 +197,8 @@ struct skr_program {
     struct skr_program_pa *pas, *dirty_pas;
     struct skr_program_provider_address *provider_addresses;
     struct skr_program_chain *chains;
+    struct skr_program_uplink *uplinks;
+    struct skr_program_segment *segments;
     void (*remote_pa)(void *arg, const struct skr_address *pa, bool needed);
     void *remote_pa_arg;
     enum skr_fastpath_table audit_next;
@@ -181,7 +219,7 @@ void skr_program_entries_free(struct skr_program *program);
 
 /* ---- domain.c ---- */
 struct skr_program_domain *skr_program_domain_find(const struct skr_program *program, const struct skr_uuid *id);
-bool skr_program_domain_has_vsid(const struct skr_program_domain *domain, uint32_t vsid);
+const struct skr_program_subnet *skr_program_domain_subnet(const struct skr_program_domain *domain, uint32_t vsid);
 void skr_program_domain_change(struct skr_program *program, const struct skr_desired_change *change);
 void skr_program_self(struct skr_program *program, const struct skr_uuid *host_id);
 void skr_program_domains_source(struct skr_program *program);
@@ -195,6 +233,25 @@ void skr_program_record_local(struct skr_program *program, const struct skr_uuid
                               const struct skr_address *pa);
 void skr_program_record_not_local(struct skr_program *program, const struct skr_uuid *id);
 void skr_program_adapters_free(struct skr_program *program);
+
+/* ---- customer_route.c ---- */
+void skr_program_customer_route_change(struct skr_program *program, struct skr_program_domain *domain,
+                                       const struct skr_desired_change *change);
+void skr_program_customer_routes_settle(struct skr_program *program, struct skr_program_domain *domain);
+void skr_program_customer_routes_free(struct skr_program_domain *domain);
+
+/* ---- segment.c ---- */
+/* The port's segment, or why it has none (in `out`, or static). */
+const char *skr_program_segment_of(const struct skr_program *program, const struct skr_program_adapter *adapter,
+                                   uint32_t *ret_segment, char out[static SKR_SUPPORT_TEXT_MAX]);
+/* What a port asserted in adapter->asserted_vsid on adapter->asserted_ifindex brings along: its records. */
+void skr_program_segment_assert(struct skr_program *program, const struct skr_program_adapter *adapter,
+                                const struct skr_program_owner *owner);
+void skr_program_segment_withdraw(struct skr_program *program, const struct skr_program_adapter *adapter,
+                                  const struct skr_program_owner *owner);
+/* One user more (1) or less (-1): a port, or an own provider address (host). */
+void skr_program_segment_hold(struct skr_program *program, uint32_t number, bool host, int delta);
+void skr_program_segments_free(struct skr_program *program);
 
 /* ---- address.c ---- */
 void skr_program_provider_address_change(struct skr_program *program, const struct skr_desired_change *change);

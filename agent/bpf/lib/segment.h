@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Ports of VLAN and untagged networks: a segment is a VLAN of an uplink. Frames are switched by (segment, MAC) among the
- * ports here, and leave by the uplink with the segment's tag otherwise. datapath.md, "A port with no VSID". */
+/* Ports of VLAN and untagged networks: a segment is a VLAN of an uplink. Frames are switched by (segment, MAC) among
+ * the ports here, and leave by the uplink with the segment's tag otherwise. datapath.md, "A port with no VSID". */
 #pragma once
 
 #include "route.h"
@@ -24,8 +24,8 @@ struct segment_ipv6 {
     __u8 protocol;
 };
 
-/* May the sender use this address? Records of a segment are those of its ports here, so that a port without addresses of
- * its own may have any, but none of its neighbours'. */
+/* May the sender use this address? Records of a segment are those of its ports here, so that a port without addresses
+ * of its own may have any, but none of its neighbours'. */
 static __always_inline bool segment_holds(const struct skr_abi_port *port, const struct mac *mac,
                                           const struct skr_abi_address *address)
 {

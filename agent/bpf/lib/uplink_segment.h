@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Frames of an uplink that no tunnel carried: for ports in segments, for provider addresses on a tagged VLAN, or nobody's
- * business here. What is not ours goes on as it came, tag included. */
+/* Frames of an uplink that no tunnel carried: for ports in segments, for provider addresses on a tagged VLAN, or
+ * nobody's business here. What is not ours goes on as it came, tag included. */
 #pragma once
 
 #include "segment.h"

@@ -36,7 +36,7 @@
     X(LINK_LOCAL_GROUP, "a frame for the link alone, which no switch forwards (IEEE 802.1D)")                          \
     X(GATEWAY_PROTOCOL, "the gateway answers nothing but ARP and ping")                                                \
     X(NOT_ADDRESSED, "outer destination MAC is not the uplink's")                                                      \
-    X(CONGESTION_MARK, "congestion was marked on a packet whose sender cannot be told (RFC 6040)")                           \
+    X(CONGESTION_MARK, "congestion was marked on a packet whose sender cannot be told (RFC 6040)")                     \
     X(PORT_CLOSED, "the port is closed, because what it asks for cannot be enforced here")                             \
     X(PROVIDER_SUBNET, "a port that is not virtualized sent to or from a subnet of provider addresses")
 

@@ -24,7 +24,7 @@
 #define SKR_SEGMENT_IFINDEX_MAX       0x7ffff
 #define SKR_SEGMENT_OF(ifindex, vlan) (SKR_SEGMENT | (ifindex) << 12 | (vlan))
 #define SKR_SEGMENT_IFINDEX(segment)  ((segment) >> 12 & SKR_SEGMENT_IFINDEX_MAX)
-#define SKR_SEGMENT_VLAN(segment)     ((segment) & 0xfff)
+#define SKR_SEGMENT_VLAN(segment)     ((segment)&0xfff)
 
 struct skr_abi_address {
     union {
@@ -40,15 +40,15 @@ enum {
     SKR_PORT_ARP_ND_INSPECTION = 1 << 2,   /* ARP and ND must name an address the port holds */
     SKR_PORT_DHCP_GUARD = 1 << 3,
     SKR_PORT_ROUTER_GUARD = 1 << 4,
-    SKR_PORT_PEER = 1 << 5,       /* veth whose peer is in another namespace: bpf_redirect_peer works */
-    SKR_PORT_CLOSED = 1 << 6,     /* asks for what cannot be enforced here: nothing in, nothing out; vsid is 0 */
+    SKR_PORT_PEER = 1 << 5,        /* veth whose peer is in another namespace: bpf_redirect_peer works */
+    SKR_PORT_CLOSED = 1 << 6,      /* asks for what cannot be enforced here: nothing in, nothing out; vsid is 0 */
     SKR_PORT_ANY_ADDRESS = 1 << 7, /* in a segment: any source address that no other port of it holds */
-    SKR_PORT_PRIORITY = 1 << 8    /* in a segment: the priority of the guest's tag goes into the uplink's */
+    SKR_PORT_PRIORITY = 1 << 8     /* in a segment: the priority of the guest's tag goes into the uplink's */
 };
 struct skr_abi_port {
     __u8 adapter_id[16];
     __u32 domain; /* routing domain number */
-    __u32 vsid; /* or segment */
+    __u32 vsid;   /* or segment */
     __u32 flags;
     __u8 mac[6];
     __u8 reserved[6];
@@ -190,14 +190,15 @@ enum {
     SKR_VERDICT_LOCAL,
     SKR_VERDICT_REMOTE,
     SKR_VERDICT_FLOOD,
-    SKR_VERDICT_REPLY,   /* answered to the sender */
+    SKR_VERDICT_REPLY,    /* answered to the sender */
     SKR_VERDICT_CONSUMED, /* understood, and nobody needs to see it */
     SKR_VERDICT_UPLINK    /* out of an uplink as it is, with the segment's tag */
 };
 /* Pass: cb[3] is the segment whose tag was taken off and put back, or 0.
- * cb[0] verdict, cb[1] drop reason, cb[2] target ifindex (local, reply) or uplink ifindex (remote, uplink), cb[3] VSID after
- * routing or segment, cb[4] last 4 bytes of the PA (remote). Flood: cb[2] sum of the local receivers' ifindexes, cb[4] sum of the
- * last 4 bytes of the remote receivers' PAs; in a segment the ifindex of the uplink that gets a copy, or 0. */
+ * cb[0] verdict, cb[1] drop reason, cb[2] target ifindex (local, reply) or uplink ifindex (remote, uplink), cb[3] VSID
+ * after routing or segment, cb[4] last 4 bytes of the PA (remote). Flood: cb[2] sum of the local receivers' ifindexes,
+ * cb[4] sum of the last 4 bytes of the remote receivers' PAs; in a segment the ifindex of the uplink that gets a copy,
+ * or 0. */
 
 /* Key of each table as struct, for generic code: ports, subnets: __u32; own_pas, neighbors: struct skr_abi_address. */
 #ifndef __bpf__

@@ -1,7 +1,8 @@
 /* Ports of VLAN and untagged networks and provider addresses on a tagged VLAN, a frame at a time.
  *
  *   uplink u1: VLAN 10 { A 10.9.0.5 on p1, B 10.9.0.6 on p2 }, VLAN 20 { C on p3, any address }, untagged { D on p4 }
- *   own PA 192.168.1.10/24 on u1, VLAN 100; peer 192.168.1.20; VM subnet 5001 with V 10.0.0.5 on p5 and R at the peer */
+ *   own PA 192.168.1.10/24 on u1, VLAN 100; peer 192.168.1.20; VM subnet 5001 with V 10.0.0.5 on p5 and R at the peer
+ */
 #include "tests/support/agent/programs.h"
 
 #include <arpa/inet.h>

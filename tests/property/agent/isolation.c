@@ -131,7 +131,7 @@ static bool judge(const struct model *model, const struct packet *packet, uint64
 static bool beyond_packets(uint32_t reason)
 {
     return reason == SKR_DROP_NONE || reason == SKR_DROP_ENCAPSULATION_FAILED || reason == SKR_DROP_NO_NEIGHBOR ||
-           reason == SKR_DROP_FLOOD_INCOMPLETE;
+           reason == SKR_DROP_FLOOD_INCOMPLETE || reason == SKR_DROP_PORT_CLOSED || reason == SKR_DROP_PROVIDER_SUBNET;
 }
 
 Test(isolation, verdicts_equal_the_oracle, .timeout = 110)

@@ -9,15 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOST_SCOPE    SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST
-#define DOMAIN_SCOPE  SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN
-#define HOST          SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST
-#define PA            SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS
-#define PORT          SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT
-#define DOMAIN_OBJECT SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN
-#define SUBNET        SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET
-#define MEMBER        SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER
-#define RECORD        SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD
+#define HOST_SCOPE     SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST
+#define DOMAIN_SCOPE   SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN
+#define HOST           SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST
+#define PA             SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS
+#define PORT           SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT
+#define HOST_SWITCH    SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH
+#define CUSTOMER_ROUTE SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE
+#define ACL            SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_ACCESS_CONTROL_LIST
+#define DOMAIN_OBJECT  SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN
+#define SUBNET         SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET
+#define MEMBER         SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER
+#define RECORD         SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD
 
 static const struct skr_digest_key test_key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
 
@@ -147,6 +150,50 @@ static inline ProtobufCMessage *body_port(struct skr_uuid vm_network, uint32_t v
     m->name = strdup("vm");
     m->dhcp_guard = true;
     return &m->base;
+}
+
+/* Of a VLAN (0: untagged) of an uplink, with one address (0: none). */
+static inline Skerry__V1__Port *body_vlan_port(const char *uplink, uint32_t vlan, uint32_t mac, uint32_t address)
+{
+    Skerry__V1__Port *m = TEST_NEW(Skerry__V1__Port, skerry__v1__port__init);
+    m->vm_network_id = test_uuid(test_id(0xaa, 77));
+    m->isolation = SKERRY__V1__ISOLATION__ISOLATION_VLAN;
+    m->mac = test_mac(mac);
+    m->vlan_id = vlan;
+    m->uplink = strdup(uplink);
+    m->interface = strdup("");
+    m->name = strdup("vm");
+    if (address) {
+        m->addresses = malloc(sizeof(*m->addresses));
+        m->addresses[0] = test_v4(address);
+        m->n_addresses = 1;
+    }
+    return m;
+}
+
+static inline Skerry__V1__HostSwitch *body_host_switch(const char *uplink, const char *second)
+{
+    const char *names[] = {uplink, second};
+    Skerry__V1__HostSwitch *m = TEST_NEW(Skerry__V1__HostSwitch, skerry__v1__host_switch__init);
+    m->type = SKERRY__V1__SWITCH_TYPE__SWITCH_TYPE_EXTERNAL;
+    m->name = strdup("hs");
+    m->uplinks = malloc(sizeof(names));
+    while (m->n_uplinks < 2 && names[m->n_uplinks]) {
+        m->uplinks[m->n_uplinks] = strdup(names[m->n_uplinks]);
+        m->n_uplinks++;
+    }
+    return m;
+}
+
+static inline Skerry__V1__CustomerRoute *body_customer_route(uint32_t prefix, uint32_t length, uint32_t next_hop,
+                                                             uint32_t metric)
+{
+    Skerry__V1__CustomerRoute *m = TEST_NEW(Skerry__V1__CustomerRoute, skerry__v1__customer_route__init);
+    m->destination = test_v4(prefix);
+    m->prefix_length = length;
+    m->next_hop = test_v4(next_hop);
+    m->metric = metric;
+    return m;
 }
 
 static inline ProtobufCMessage *body_domain(uint32_t number, struct skr_uuid logical_network)

@@ -365,8 +365,8 @@ Test(desired, refuses_malformed_deltas)
     refused(delta, "object without id");
     refused_body(HOST_SCOPE, network, RECORD, test_id(1, 1), body_record(VSID, 1, 1, 1, test_id(5, 1), test_id(6, 1)),
                  "record in a host's scope");
-    refused_body(DOMAIN_SCOPE, network, 99, test_id(1, 1), body_record(VSID, 1, 1, 1, test_id(5, 1), test_id(6, 1)),
-                 "unknown type");
+    refused_body(DOMAIN_SCOPE, network, 0, test_id(1, 1), body_record(VSID, 1, 1, 1, test_id(5, 1), test_id(6, 1)),
+                 "no type");
 }
 
 Test(desired, refuses_fields_out_of_range)

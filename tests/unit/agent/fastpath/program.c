@@ -270,8 +270,8 @@ Test(program, everything_goes_with_its_scope)
     removed.id = test_uuid(network);
     cr_assert_eq(skr_desired_remove_scope(desired, &removed), 0);
     free(removed.id.data);
-    for (int table = 0; table < SKR_TABLE_COUNT; table++)
-        cr_assert_eq(entries(table), 0, "table %d", table);
+    for (int table = 0; table < SKR_TABLE_COUNT; table++) /* the subnet of the host's own address is out of bounds */
+        cr_assert_eq(entries(table), table == SKR_TABLE_ROUTES ? 1 : 0, "table %d", table);
     cr_assert_eq(needed, 0);
 }
 
