@@ -56,6 +56,9 @@ int skr_realization_code(const char *what, const json_t *realization);
 int skr_read_document(const char *path, json_t **ret, struct skr_error *error);
 /* The same as objects, in the order in which they can be created. */
 int skr_read_manifest(const char *path, struct skr_manifest *ret, struct skr_error *error);
+/* The fields of a command line as filters of a list, names turned into ids. */
+int skr_filters_add(struct skr_session *session, const struct skr_resource *resource,
+                    const struct skr_arguments *arguments, struct skr_request_path *path, struct skr_error *error);
 /* The fields of a command line as a body. */
 int skr_body_from_fields(const struct skr_resource *resource, const struct skr_arguments *arguments, json_t *body,
                          struct skr_error *error);
@@ -79,4 +82,4 @@ skr_command_fn skr_command_login, skr_command_config, skr_command_get, skr_comma
         skr_command_apply, skr_command_delete, skr_command_wait, skr_command_watch, skr_command_host_list,
         skr_command_host_join, skr_command_host_action, skr_command_host_local, skr_command_help, skr_command_diff,
         skr_command_edit, skr_command_act, skr_command_job_wait, skr_command_job_cancel, skr_command_explain,
-        skr_command_completion, skr_command_complete, skr_command_manual;
+        skr_command_completion, skr_command_complete, skr_command_manual, skr_command_top;

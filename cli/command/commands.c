@@ -38,6 +38,10 @@ static const struct skr_flag login_flags[] = {
         {"token-file", 0, "FILE", "file that holds the token; otherwise standard input or a prompt"},
         END};
 static const struct skr_flag output_flags[] = {OUTPUT, END};
+static const struct skr_flag get_flags[] = {{"watch", 'w', NULL, "then show every change as it happens"}, OUTPUT, END};
+static const struct skr_flag top_flags[] = {{"interval", 0, "TIME", "between two looks; 2s"},
+                                            {"count", 0, "N", "looks, then end; otherwise until interrupted"},
+                                            END};
 static const struct skr_flag no_flags[] = {END};
 static const struct skr_flag create_flags[] = {{"file", 'f', "FILE", "objects as YAML or JSON; - is standard input"},
                                                WAIT,
@@ -76,8 +80,8 @@ const struct skr_command skr_commands[] = {
          "Remember a controller, whom to trust as it, and your token", login_flags, false, false, skr_command_login},
         {"config", "config [-o table|json]", "Show what login keeps, without the token", output_flags, false, false,
          skr_command_config},
-        {"get", "get KIND [NAME|ID] [-o FORM] [--FILTER VALUE ...]", "List objects, or show one", output_flags, true,
-         true, skr_command_get},
+        {"get", "get KIND [NAME|ID] [-o FORM] [--FILTER VALUE ...]", "List objects, or show one", get_flags, true, true,
+         skr_command_get},
         {"describe", "describe KIND NAME", "Everything about one object, with its latest events", no_flags, false, true,
          skr_command_describe},
         {"create", "create KIND NAME [--FIELD VALUE ...] | create -f FILE", "Create objects", create_flags, true, true,
@@ -96,8 +100,10 @@ const struct skr_command skr_commands[] = {
         {"wait", "wait KIND NAME [--for realized|bound|deleted] [--timeout TIME]",
          "Wait until an object is realized, bound or deleted; 7 when it is not in time", wait_flags, false, true,
          skr_command_wait},
-        {"watch", "watch KIND [NAME]", "List objects, then show every change as it happens", watch_flags, false, true,
-         skr_command_watch},
+        {"watch", "watch KIND [NAME] [--FILTER VALUE ...]", "List objects, then show every change as it happens",
+         watch_flags, true, true, skr_command_watch},
+        {"top", "top [--interval TIME] [--count N]", "Packets a second of every host, live", top_flags, false, false,
+         skr_command_top},
         {"explain", "explain ADAPTER ADAPTER|ADDRESS [--protocol tcp|udp|icmp|N] [--port N]",
          "Why one network adapter can or cannot reach another, by what the controller knows; 1 when it cannot",
          explain_flags, false, false, skr_command_explain},

@@ -1,6 +1,5 @@
 #include "cli/command/command.h"
 
-#include "cli/apply/member.h"
 #include "cli/output/yaml.h"
 
 #include <errno.h>
@@ -61,35 +60,6 @@ static void print_items(struct skr_lookup *lookup, const struct skr_resource *re
     json_decref(shown);
 }
 
-/* --tenant red -> tenant_id=<id>. */
-static int add_filters(struct skr_lookup *lookup, const struct skr_resource *resource,
-                       const struct skr_arguments *arguments, struct skr_request_path *path, struct skr_error *error)
-{
-    json_t *body = json_object(), *value;
-    const char *name;
-    int r = 0;
-    for (unsigned i = 0; i < arguments->field_count && r == 0; i++) {
-        const struct skr_flag_field *given = &arguments->fields[i];
-        int field = skr_member_find(resource, given->name, error);
-        if (field < 0)
-            r = -EINVAL;
-        else if (!(resource->fields[field].flags & SKR_FIELD_FILTER))
-            r = skr_error_set(error, SKR_ERROR_SYNTAX, "%s cannot be filtered by %s", resource->collection,
-                              resource->fields[field].name);
-        else if (!given->value)
-            r = skr_error_set(error, SKR_ERROR_SYNTAX, "--%s needs a value", given->name);
-        else
-            json_object_set_new(body, resource->fields[field].name, json_string(given->value));
-    }
-    if (r == 0)
-        r = skr_lookup_references(lookup, resource, body, "", error);
-    json_object_foreach (body, name, value)
-        if (r == 0)
-            skr_path_add(path, name, json_string_value(value));
-    json_decref(body);
-    return r;
-}
-
 static int collect_page(void *arg, json_t *items, struct skr_error *error)
 {
     (void)error;
@@ -102,7 +72,7 @@ static int get_list(struct skr_session *session, const struct skr_resource *reso
 {
     struct skr_request_path path;
     skr_path_set(&path, "/v1/%s", resource->collection);
-    int r = add_filters(session->lookup, resource, arguments, &path, error);
+    int r = skr_filters_add(session, resource, arguments, &path, error);
     return r < 0 ? r : skr_client_list(session->client, &path, collect_page, items, NULL, error);
 }
 
@@ -129,6 +99,8 @@ int skr_command_get(const struct skr_command *command, const struct skr_argument
     enum skr_form form;
     if (!arguments->word_count)
         return skr_usage_because(command, "get takes a kind; skerryctl help lists them");
+    if (skr_arguments_flag(arguments, "watch"))
+        return skr_command_watch(command, arguments);
     int taken = skr_target_at(arguments, 0, &resource, &name, &error);
     if (taken < 0 || skr_form_parse(skr_arguments_flag(arguments, "output"), ~0U, &form, &error) < 0)
         return skr_usage(command, &error);

@@ -160,3 +160,31 @@ int skr_body_from_fields(const struct skr_resource *resource, const struct skr_a
     }
     return 0;
 }
+
+int skr_filters_add(struct skr_session *session, const struct skr_resource *resource,
+                    const struct skr_arguments *arguments, struct skr_request_path *path, struct skr_error *error)
+{
+    json_t *body = json_object(), *value;
+    const char *name;
+    int r = 0;
+    for (unsigned i = 0; i < arguments->field_count && r == 0; i++) {
+        const struct skr_flag_field *given = &arguments->fields[i];
+        int field = skr_member_find(resource, given->name, error);
+        if (field < 0)
+            r = -EINVAL;
+        else if (!(resource->fields[field].flags & SKR_FIELD_FILTER))
+            r = skr_error_set(error, SKR_ERROR_SYNTAX, "%s cannot be filtered by %s", resource->collection,
+                              resource->fields[field].name);
+        else if (!given->value)
+            r = skr_error_set(error, SKR_ERROR_SYNTAX, "--%s needs a value", given->name);
+        else
+            json_object_set_new(body, resource->fields[field].name, json_string(given->value));
+    }
+    if (r == 0)
+        r = skr_lookup_references(session->lookup, resource, body, "", error);
+    json_object_foreach (body, name, value)
+        if (r == 0)
+            skr_path_add(path, name, json_string_value(value));
+    json_decref(body);
+    return r;
+}

@@ -16,9 +16,10 @@ struct watching {
     char id[48]; /* "": all */
     enum skr_form form;
     int64_t cursor;
-    bool gone;      /* the history does not reach back to the cursor: list again */
-    json_t *widths; /* of the columns so far */
-    json_t *known;  /* id -> path, for what is deleted */
+    bool gone;                             /* the history does not reach back to the cursor: list again */
+    json_t *widths;                        /* of the columns so far */
+    json_t *known;                         /* id -> path, for what is deleted */
+    const struct skr_arguments *arguments; /* filters */
 };
 
 static void print_object(struct watching *watching, const char *event, const json_t *object)
@@ -125,7 +126,8 @@ static int list(struct watching *watching, struct skr_error *error)
         json_decref(items);
         return 0;
     }
-    return skr_client_list(watching->session.client, &path, on_page, watching, &watching->cursor, error);
+    int r = skr_filters_add(&watching->session, watching->resource, watching->arguments, &path, error);
+    return r < 0 ? r : skr_client_list(watching->session.client, &path, on_page, watching, &watching->cursor, error);
 }
 
 static int watch(struct watching *watching, int64_t deadline_ns, struct skr_error *error)
@@ -140,6 +142,9 @@ static int watch(struct watching *watching, int64_t deadline_ns, struct skr_erro
         skr_path_set(&path, "/v1/watch?kinds=%s&since=%lld", watching->resource->name, (long long)watching->cursor);
         if (watching->id[0])
             skr_path_add(&path, "id", watching->id);
+        r = skr_filters_add(&watching->session, watching->resource, watching->arguments, &path, error);
+        if (r < 0)
+            return r;
         watching->gone = false;
         r = skr_client_stream(watching->session.client, path.text, left, on_data, &sse, error);
         if (watching->gone || (r < 0 && error->tag == SKR_ERROR_GONE)) {
@@ -172,7 +177,7 @@ static int start(struct watching *watching, const char *name, struct skr_error *
 
 int skr_command_watch(const struct skr_command *command, const struct skr_arguments *arguments)
 {
-    struct watching watching = {0};
+    struct watching watching = {.arguments = arguments};
     struct skr_error error = {0};
     const char *name = NULL, *timeout = skr_arguments_flag(arguments, "timeout");
     unsigned forms = 1U << SKR_FORM_TABLE | 1U << SKR_FORM_WIDE | 1U << SKR_FORM_JSON | 1U << SKR_FORM_NAME;
@@ -185,6 +190,9 @@ int skr_command_watch(const struct skr_command *command, const struct skr_argume
         return skr_usage(command, &error);
     if ((unsigned)taken != arguments->word_count)
         return skr_usage_because(command, "watch takes one name at most");
+    if (name && arguments->field_count)
+        return skr_usage_because(command, "Filters are for lists; one %s has its name already",
+                                 watching.resource->name);
     watching.widths = json_array();
     watching.known = json_object();
     if (watching.form == SKR_FORM_TABLE || watching.form == SKR_FORM_WIDE) {
