@@ -78,7 +78,7 @@ json_t *skr_object_to_json(const struct skr_object *object, enum skr_role role)
         const struct skr_field *field = &resource->fields[i];
         const struct skr_value *value = &object->values[i];
         if (value->type == SKR_VALUE_ABSENT || (field->flags & SKR_FIELD_HIDDEN) ||
-            !skr_role_allows(field->reader, role))
+            !skr_role_reads(field->reader, role))
             continue;
         json_t *target = json;
         if (skr_resource_in_status(resource, (int)i))

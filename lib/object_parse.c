@@ -310,7 +310,7 @@ static void read_value(struct reader *reader, const struct place *place, const j
 
 static bool may_write(const struct reader *reader, const struct skr_field *field)
 {
-    return !(field->flags & (SKR_FIELD_READ_ONLY | SKR_FIELD_HIDDEN)) && skr_role_allows(field->writer, reader->role);
+    return !(field->flags & (SKR_FIELD_READ_ONLY | SKR_FIELD_HIDDEN)) && skr_role_writes(field->writer, reader->role);
 }
 
 #define CANDIDATES_MAX 64
@@ -348,7 +348,7 @@ static void read_member(struct reader *reader, struct skr_object *object, const 
         return;
     }
     bool shown = known && !(field->flags & SKR_FIELD_HIDDEN) && (field->flags & SKR_FIELD_READ_ONLY) &&
-                 skr_role_allows(field->reader, reader->role);
+                 skr_role_reads(field->reader, reader->role);
     if (shown || (!known && resource->table && strcmp(member, "status") == 0))
         complain(reader, pointer, "%s is read-only: leave it out", member);
     else

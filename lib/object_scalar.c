@@ -199,6 +199,7 @@ int skr_scalar_from_text(const struct skr_field *field, const char *text, struct
     struct skr_value value = {0};
     switch (field->kind) {
     case SKR_KIND_TEXT:
+    case SKR_KIND_SECRET:
         return parse_text(field, text, ret, why);
     case SKR_KIND_ENUM:
         return parse_choice(field, text, ret, why);

@@ -1,5 +1,6 @@
 #include "lib/resource/table.h"
 
+#include <skerry/macros.h>
 #include <string.h>
 
 static const struct skr_resource *const resources[SKR_RESOURCE_COUNT] = {
@@ -22,6 +23,9 @@ static const struct skr_resource *const resources[SKR_RESOURCE_COUNT] = {
         [SKR_TOKEN] = &skr_resource_token,
         [SKR_ACCESS_CONTROL_LIST] = &skr_resource_access_control_list,
         [SKR_CUSTOMER_ROUTE] = &skr_resource_customer_route,
+        [SKR_USER] = &skr_resource_user,
+        [SKR_ROLE_BINDING] = &skr_resource_role_binding,
+        [SKR_SESSION] = &skr_resource_session,
         [SKR_LOOKUP_RECORD] = &skr_resource_lookup_record,
         [SKR_PROVIDER_ADDRESS] = &skr_resource_provider_address,
         [SKR_IP_ALLOCATION] = &skr_resource_ip_allocation,
@@ -64,11 +68,63 @@ bool skr_resource_in_status(const struct skr_resource *resource, int field)
            ((f->flags & SKR_FIELD_UNVERSIONED) || f->kind == SKR_KIND_COMPUTED);
 }
 
-bool skr_role_allows(enum skr_role reserved, enum skr_role who)
+bool skr_role_writes(enum skr_role reserved, enum skr_role who)
 {
-    if (reserved == SKR_ROLE_NOBODY || who == SKR_ROLE_NOBODY)
-        return false;
-    return who == SKR_ROLE_ADMIN || reserved == SKR_ROLE_ANY || reserved == who;
+    switch (who) {
+    case SKR_ROLE_ADMIN:
+        return reserved != SKR_ROLE_NOBODY;
+    case SKR_ROLE_FABRIC:
+    case SKR_ROLE_TENANT:
+        return reserved == who || reserved == SKR_ROLE_ANY || reserved == SKR_ROLE_PUBLIC;
+    default:
+        return reserved == SKR_ROLE_PUBLIC;
+    }
+}
+
+bool skr_role_reads(enum skr_role reserved, enum skr_role who)
+{
+    switch (who) {
+    case SKR_ROLE_ADMIN:
+    case SKR_ROLE_AUDITOR:
+        return reserved != SKR_ROLE_NOBODY;
+    case SKR_ROLE_FABRIC:
+    case SKR_ROLE_TENANT:
+    case SKR_ROLE_VIEWER:
+        return reserved == who || reserved == SKR_ROLE_ANY || reserved == SKR_ROLE_PUBLIC;
+    default:
+        return reserved == SKR_ROLE_PUBLIC;
+    }
+}
+
+static const struct {
+    enum skr_role role;
+    const char *name;
+} role_names[] = {{SKR_ROLE_ADMIN, "admin"},
+                  {SKR_ROLE_FABRIC, "fabric-operator"},
+                  {SKR_ROLE_AUDITOR, "auditor"},
+                  {SKR_ROLE_TENANT, "tenant-admin"},
+                  {SKR_ROLE_VIEWER, "tenant-viewer"}};
+
+const char *skr_role_name(enum skr_role who)
+{
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(role_names); i++)
+        if (role_names[i].role == who)
+            return role_names[i].name;
+    return NULL;
+}
+
+enum skr_role skr_role_find(const char *name)
+{
+    for (size_t i = 0; name && i < SKR_ARRAY_SIZE(role_names); i++)
+        if (strcmp(role_names[i].name, name) == 0)
+            return role_names[i].role;
+    return SKR_ROLE_NOBODY;
+}
+
+int skr_resource_place(const struct skr_resource *resource)
+{
+    int group = skr_resource_field(resource, "host_group_id");
+    return group >= 0 ? group : skr_resource_field(resource, "host_id");
 }
 
 #define NEAREST_LENGTH_MAX 64

@@ -60,7 +60,7 @@ struct skr_fixed_route {
     const char *path;
     const char *word; /* name of that word */
     enum skr_http_method method;
-    enum skr_role role; /* who may use it (skr_role_allows); NOBODY: it needs no token */
+    enum skr_role role; /* for whom it is; PUBLIC: it needs no token */
     const char *help;
     const char *const *parameters; /* of the query */
     const char *body_media;        /* of the request's body, NULL: application/json */
@@ -86,6 +86,9 @@ struct skr_route {
 int skr_route_find(const char *path, struct skr_route *ret, struct skr_error *error);
 /* False: the address does not take the method. */
 bool skr_route_take_method(struct skr_route *route, enum skr_http_method method);
+/* For whom the route is, with the method; NOBODY: a table forgot to say, and nobody gets in. */
+enum skr_role skr_route_role(const struct skr_route *route, enum skr_http_method method);
+bool skr_route_is_public(const struct skr_route *route, enum skr_http_method method);
 enum skr_http_method skr_http_method_parse(const char *text);
 /* "GET, POST": for the Allow header and messages. */
 #define SKR_HTTP_METHODS_TEXT_MAX 40
@@ -219,6 +222,8 @@ void skr_http_auth_free(struct skr_http_auth *auth);
 /* Forgets everything: a token changed. */
 void skr_http_auth_forget(struct skr_http_auth *auth);
 int skr_http_authenticate(struct skr_http_request *request, struct skr_error *error);
+/* May the principal use the route at all? FORBIDDEN, the same for every id. */
+int skr_http_authorize(struct skr_http_request *request, struct skr_error *error);
 
 /* ---- handlers ---- */
 

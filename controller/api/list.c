@@ -126,8 +126,6 @@ static int parse_page(struct skr_http_request *request, struct page *page, struc
 static int read_page(struct skr_http_request *request, struct page *page, struct skr_error *error)
 {
     struct skr_txn *txn SKR_CLEANUP(skr_store_read_cleanup) = NULL;
-    if (!skr_uuid_is_nil(&request->principal.tenant_id))
-        page->query.tenant = &request->principal.tenant_id;
     int r = skr_store_read_begin(request->api->store, &txn, error);
     if (r < 0)
         return r;

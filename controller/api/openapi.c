@@ -107,8 +107,10 @@ static json_t *schema_of_field(const struct skr_field *field)
     json_t *schema = schema_of_kind(field, field->flags & SKR_FIELD_NULLABLE);
     if (field->help)
         json_object_set_new(schema, "description", json_string(field->help));
-    if (field->flags & SKR_FIELD_READ_ONLY || field->kind == SKR_KIND_COMPUTED || field->kind == SKR_KIND_SECRET)
+    if (field->flags & SKR_FIELD_READ_ONLY || field->kind == SKR_KIND_COMPUTED)
         json_object_set_new(schema, "readOnly", json_true());
+    else if (field->kind == SKR_KIND_SECRET)
+        json_object_set_new(schema, "writeOnly", json_true());
     if (field->fallback) {
         json_t *fallback = json_loads(field->fallback, JSON_DECODE_ANY, NULL);
         if (fallback)
@@ -126,8 +128,7 @@ static json_t *schema_of_table(const struct skr_resource *table, bool partial)
     json_t *schema = typed("object", NULL, false), *properties = json_object(), *required = json_array();
     for (unsigned i = 0; i < table->field_count; i++) {
         const struct skr_field *field = &table->fields[i];
-        bool written = !(field->flags & SKR_FIELD_READ_ONLY) && field->kind != SKR_KIND_COMPUTED &&
-                       field->kind != SKR_KIND_SECRET;
+        bool written = !(field->flags & SKR_FIELD_READ_ONLY) && field->kind != SKR_KIND_COMPUTED;
         if (field->flags & SKR_FIELD_HIDDEN || (partial && (!written || field->flags & SKR_FIELD_IMMUTABLE)))
             continue;
         json_object_set_new(properties, field->name, schema_of_field(field));
@@ -229,7 +230,7 @@ static json_t *operation(const struct skr_route *route, enum skr_http_method met
     json_object_set_new(problem, "description", json_string("A problem (RFC 9457)"));
     json_object_set_new(answers, "default", problem);
     json_object_set_new(made, "responses", answers);
-    if (route->kind == SKR_ROUTE_FIXED && route->fixed->role == SKR_ROLE_NOBODY)
+    if (route->kind == SKR_ROUTE_FIXED && route->fixed->role == SKR_ROLE_PUBLIC)
         json_object_set_new(made, "security", json_array());
     return made;
 }

@@ -22,7 +22,7 @@ json_t *skr_render_realization(const struct skr_principal *principal, const stru
         const struct skr_realization_host *host = &realization->hosts[i];
         json_t *entry = json_object();
         /* Tenants learn how many and why, never which host. */
-        if (principal->role == SKR_ROLE_ADMIN) {
+        if (skr_role_reads(SKR_ROLE_FABRIC, principal->role)) {
             char id[SKR_UUID_TEXT_MAX];
             json_object_set_new(entry, "id", json_string(skr_uuid_format(&host->id, id)));
             json_object_set_new(entry, "name", skr_json_text(host->name));

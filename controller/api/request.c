@@ -199,17 +199,16 @@ static int judge(struct skr_http_request *request, const char *path, const char 
     int r = judge_route(request, path, method);
     if (r < 0)
         return r;
-    const struct skr_fixed_route *fixed = request->route.fixed;
-    if (!fixed || fixed->role != SKR_ROLE_NOBODY) {
+    if (!skr_route_is_public(&request->route, request->method)) {
         r = skr_http_authenticate(request, &request->error);
         if (r < 0)
             return r;
         if (!skr_http_limits_take(request->api->limits, &request->principal.token_id, request->started_ns))
             return skr_error_set(&request->error, SKR_ERROR_TOO_MANY,
                                  "This token sends more requests than one may; wait as Retry-After says");
-        if (fixed && !skr_role_allows(fixed->role, request->principal.role))
-            return skr_error_set(&request->error, SKR_ERROR_FORBIDDEN, "Your role does not reach as far as %s",
-                                 fixed->path);
+        r = skr_http_authorize(request, &request->error);
+        if (r < 0)
+            return r;
     }
     r = judge_query(request);
     if (r < 0)

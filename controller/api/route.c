@@ -20,14 +20,14 @@ static const char *const action_parameters[] = {"wait", "timeout", NULL};
 
 /* clang-format off */
 const struct skr_fixed_route skr_fixed_routes[] = {
-        {.path = "/healthz", .method = SKR_HTTP_GET, .help = "Is the process alive", .parameters = no_parameters,
+        {.path = "/healthz", .method = SKR_HTTP_GET, .role = SKR_ROLE_PUBLIC, .help = "Is the process alive", .parameters = no_parameters,
          .status = 200, .answer_media = "text/plain", .answer = TEXT, .handle = skr_http_healthz},
-        {.path = "/readyz", .method = SKR_HTTP_GET, .help = "Is it ready for requests", .parameters = no_parameters,
+        {.path = "/readyz", .method = SKR_HTTP_GET, .role = SKR_ROLE_PUBLIC, .help = "Is it ready for requests", .parameters = no_parameters,
          .status = 200, .answer_media = "text/plain", .answer = TEXT, .handle = skr_http_readyz},
         {.path = "/metrics", .method = SKR_HTTP_GET, .role = SKR_ROLE_ADMIN, .help = "Counters as Prometheus text",
          .parameters = no_parameters, .status = 200, .answer_media = "text/plain", .answer = TEXT,
          .handle = skr_http_metrics},
-        {.path = "/v1/openapi.json", .method = SKR_HTTP_GET, .help = "This description", .parameters = no_parameters,
+        {.path = "/v1/openapi.json", .method = SKR_HTTP_GET, .role = SKR_ROLE_PUBLIC, .help = "This description", .parameters = no_parameters,
          .status = 200, .answer = "{\"type\": \"object\"}", .handle = skr_http_openapi},
         {.path = "/v1/controller", .method = SKR_HTTP_GET, .role = SKR_ROLE_ANY,
          .help = "Version, database and what join commands need", .parameters = no_parameters, .status = 200,
@@ -137,6 +137,28 @@ bool skr_route_take_method(struct skr_route *route, enum skr_http_method method)
         while (route->fixed->method != method)
             route->fixed++;
     return true;
+}
+
+enum skr_role skr_route_role(const struct skr_route *route, enum skr_http_method method)
+{
+    switch (route->kind) {
+    case SKR_ROUTE_FIXED:
+        return route->fixed->role;
+    case SKR_ROUTE_ACTION:
+        return route->action->role;
+    case SKR_ROUTE_COLLECTION:
+        if (method == SKR_HTTP_POST && route->resource->flags & SKR_RESOURCE_LOGIN)
+            return SKR_ROLE_PUBLIC;
+        break;
+    case SKR_ROUTE_OBJECT:
+        break;
+    }
+    return method == SKR_HTTP_GET ? route->resource->reader : route->resource->writer;
+}
+
+bool skr_route_is_public(const struct skr_route *route, enum skr_http_method method)
+{
+    return skr_route_role(route, method) == SKR_ROLE_PUBLIC;
 }
 
 /* No address at all: say which one is near. */

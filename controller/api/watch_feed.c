@@ -88,7 +88,8 @@ static bool deleted_matches(const struct skr_watch *watch, const struct skr_log_
 static bool visible(const struct skr_watch *watch, const struct skr_log_row *row)
 {
     const struct skr_principal *principal = &watch->request->principal;
-    if (!(watch->kinds >> row->resource & 1))
+    if (!(watch->kinds >> row->resource & 1) ||
+        !skr_role_reads(skr_resource_get(row->resource)->reader, principal->role))
         return false;
     return skr_uuid_is_nil(&principal->tenant_id) || skr_uuid_compare(&principal->tenant_id, &row->tenant_id) == 0;
 }

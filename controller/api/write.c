@@ -107,8 +107,6 @@ static int parse_action(struct skr_http_request *request, struct job *job, struc
                                               .verb = action->verb,
                                               .principal = request->principal,
                                               .id = request->route.id};
-    if (action->role == SKR_ROLE_ADMIN && request->principal.role != SKR_ROLE_ADMIN)
-        return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Only administrators may use :%s", action->verb);
     if (!action->input) {
         if (request->body_size && strspn(request->body, " \t\r\n{}") < request->body_size)
             return skr_error_set(error, SKR_ERROR_SYNTAX, ":%s takes no body; leave it out", action->verb);

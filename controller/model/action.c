@@ -157,6 +157,15 @@ static action_fn *find_action(const struct skr_action_request *request)
     return NULL;
 }
 
+static const struct skr_action *describe_action(const struct skr_action_request *request)
+{
+    const struct skr_resource *resource = skr_resource_get(request->resource);
+    for (unsigned i = 0; i < resource->action_count; i++)
+        if (!strcmp(resource->actions[i].verb, request->verb))
+            return &resource->actions[i];
+    return NULL;
+}
+
 int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *error)
 {
     struct skr_action_request *request = argument;
@@ -166,11 +175,14 @@ int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *erro
     if (!run)
         return skr_error_set(error, SKR_ERROR_NOT_FOUND, "A %s has no action \"%.40s\".",
                              skr_resource_get(request->resource)->name, request->verb);
-    if (request->principal.role != SKR_ROLE_ADMIN)
-        return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Only an administrator may do this.");
+    const struct skr_action *action = describe_action(request);
+    if (!skr_role_writes(action ? action->role : SKR_ROLE_NOBODY, request->principal.role))
+        return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Your role may not use :%s.", request->verb);
     int r = skr_rolled_back_check(txn, error);
     if (r == 0)
         r = skr_model_read(txn, &request->principal, request->resource, &request->id, &object, error);
+    if (r == 0)
+        r = skr_writes_check(txn, &request->principal, object, action, error);
     if (r == 0)
         r = run(txn, request, object, error);
     if (r < 0)

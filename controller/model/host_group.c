@@ -32,9 +32,8 @@ int skr_host_group_chain(struct skr_txn *txn, const struct skr_uuid *id, struct 
     return r < 0 ? r : 0;
 }
 
-/* The group and everything below it, breadth first; *ret_height counts its levels. */
-static int subtree(struct skr_txn *txn, const struct skr_uuid *id, struct skr_ids *groups, unsigned *ret_height,
-                   struct skr_error *error)
+int skr_host_group_subtree(struct skr_txn *txn, const struct skr_uuid *id, struct skr_ids *groups, unsigned *ret_height,
+                           struct skr_error *error)
 {
     unsigned height = 0;
     skr_ids_add(groups, id);
@@ -56,7 +55,7 @@ int skr_host_group_hosts(struct skr_txn *txn, const struct skr_uuid *id, struct 
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids groups = {0};
     unsigned height;
-    int r = subtree(txn, id, &groups, &height, error);
+    int r = skr_host_group_subtree(txn, id, &groups, &height, error);
     for (size_t i = 0; r == 0 && i < groups.count; i++)
         r = skr_ids_query(txn, &hosts_of, &groups.items[i], hosts, error);
     return r;
@@ -74,7 +73,7 @@ static int check_tree(struct skr_write *write, struct skr_error *error)
         return skr_refuse(error, SKR_ERROR_INVALID, "/parent_id",
                           "A host group cannot stand below itself; name a parent outside of its own subtree.");
     unsigned height = 1;
-    if (write->before && (r = subtree(write->txn, &id, &below, &height, error)) < 0)
+    if (write->before && (r = skr_host_group_subtree(write->txn, &id, &below, &height, error)) < 0)
         return r;
     if (chain.count + height > SKR_GROUP_DEPTH_MAX)
         return skr_refuse(error, SKR_ERROR_LIMIT, "/parent_id",

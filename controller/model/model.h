@@ -6,13 +6,54 @@
 #include "controller/store/store.h"
 #include <skerry/v1/southbound.pb-c.h>
 
-/* Who asks. */
-struct skr_principal {
-    enum skr_role role;
-    struct skr_uuid token_id;
-    struct skr_uuid tenant_id; /* nil: not bound to a tenant */
-    bool joining;              /* internal: an agent's report or enrolment */
+/* Who asks, and under which one grant: a role and what it reaches. */
+enum skr_principal_kind {
+    SKR_PRINCIPAL_MODEL,  /* the controller itself: rules, reports of agents, enrolment */
+    SKR_PRINCIPAL_TOKEN,  /* a bearer token: token_id, name is the token's */
+    SKR_PRINCIPAL_SESSION /* a user of the web page: token_id is the session's, user_id, name is the user's */
 };
+#define SKR_PRINCIPAL_NAME_MAX 128 /* bytes kept of a name */
+struct skr_principal {
+    enum skr_role role; /* one of the five */
+    enum skr_principal_kind kind;
+    struct skr_uuid token_id;      /* of the token or session: what is counted, limited and ended */
+    struct skr_uuid user_id;       /* nil: a token */
+    struct skr_uuid tenant_id;     /* nil: not bound to a tenant */
+    struct skr_uuid host_group_id; /* nil: not bound to a host group; its subtree is found when it is judged */
+    bool joining;                  /* internal: an agent's report or enrolment */
+    char name[SKR_PRINCIPAL_NAME_MAX];
+    char address[46];    /* where the request came from; "" = inside */
+    char request_id[37]; /* "" = inside */
+};
+
+/* What of one kind a principal reaches. Everything that shows, changes or refers to objects asks this: one object by
+ * skr_sight_covers(), a list by its query. Ask anew in each transaction. */
+enum skr_sight_kind {
+    SKR_SIGHT_NOTHING,
+    SKR_SIGHT_ALL,
+    SKR_SIGHT_TENANT, /* rows with this tenant_id */
+    SKR_SIGHT_FABRIC, /* rows with none */
+    SKR_SIGHT_WITHIN  /* rows whose `field` is one of `ids` */
+};
+struct skr_sight {
+    enum skr_sight_kind kind;
+    struct skr_uuid tenant_id;
+    int field;
+    struct skr_uuid *ids; /* sorted; owned */
+    uint32_t count;
+};
+int skr_model_sees(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,
+                   struct skr_sight *ret, struct skr_error *error);
+/* What it may create, change and delete, or do an action to (`action` NULL: none): never more than it sees. */
+int skr_model_writes(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,
+                     const struct skr_action *action, struct skr_sight *ret, struct skr_error *error);
+void skr_sight_done(struct skr_sight *sight);
+bool skr_sight_covers(const struct skr_sight *sight, const struct skr_object *object);
+/* Limits a list to what is seen; false: nothing is. `query` borrows from `sight`. */
+bool skr_sight_narrow(const struct skr_sight *sight, struct skr_list_query *query);
+/* 1: the principal sees the object, 0: for it there is none. */
+int skr_principal_sees(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_object *object,
+                       struct skr_error *error);
 
 /* Makes a new database usable: built-in root host group, default MAC pool, built-in profiles and classifications.
  * Idempotent; run as a write at every start. */
@@ -104,6 +145,37 @@ bool skr_job_in_state(const struct skr_object *job, const char *state);
 /* Bearer token "<id>.<secret>" -> principal. UNAUTHENTICATED. */
 int skr_model_authenticate(struct skr_txn *txn, const char *bearer, int64_t now_ms, struct skr_principal *ret,
                            struct skr_error *error);
+
+/* ---- sessions ---- */
+
+#define SKR_SESSION_MS            (12LL * 3600 * 1000) /* after the login it ends */
+#define SKR_SESSION_IDLE_MS       (30LL * 60 * 1000)   /* without use too */
+#define SKR_SESSION_TOUCH_MS      (60LL * 1000)        /* so often its use is written down */
+#define SKR_SESSIONS_PER_USER_MAX 16                   /* one more ends the oldest */
+#define SKR_SESSION_COOKIE_MAX    128
+#define SKR_SESSION_CSRF_MAX      65
+
+/* The user who logs in by this name; -ENOENT without an error. Its hash is SKR_USER_PASSWORD_HASH. */
+int skr_model_find_user(struct skr_txn *txn, const char *name, struct skr_object **ret, struct skr_error *error);
+struct skr_login {
+    struct skr_uuid user_id, role_binding_id; /* nil: the only one */
+    char password_hash[256];                  /* that the password matched */
+    char address[46], request_id[37];
+    /* result */
+    char cookie[SKR_SESSION_COOKIE_MAX];
+    struct skr_object *session; /* with its CSRF token */
+};
+/* An skr_write_fn. UNAUTHENTICATED; INVALID with the role bindings when there are several and none is named. */
+int skr_model_login(struct skr_txn *txn, void *login, struct skr_error *error);
+void skr_login_done(struct skr_login *login);
+/* Cookie "<id>.<secret>" -> principal. *ret_touch: its use is to be written down. UNAUTHENTICATED. */
+int skr_model_authenticate_session(struct skr_txn *txn, const char *cookie, int64_t now_ms, struct skr_principal *ret,
+                                   bool *ret_touch, struct skr_error *error);
+/* skr_write_fns of a struct skr_uuid; nothing when the session is gone. */
+int skr_model_touch_session(struct skr_txn *txn, void *session_id, struct skr_error *error);
+int skr_model_logout(struct skr_txn *txn, void *session_id, struct skr_error *error);
+/* What X-CSRF-Token must hold, made from the cookie's secret. */
+void skr_session_csrf(const char *secret, char ret[static SKR_SESSION_CSRF_MAX]);
 
 /* ---- agents ---- */
 

@@ -1,23 +1,43 @@
 #include "controller/model/rules.h"
 
-static const struct skr_uuid *tenant_of(const struct skr_principal *principal, enum skr_resource_id resource)
+int skr_model_find(struct skr_txn *txn, const struct skr_sight *sight, enum skr_resource_id resource,
+                   const struct skr_uuid *id, struct skr_object **ret, struct skr_error *error)
 {
-    if (skr_uuid_is_nil(&principal->tenant_id) || skr_resource_get(resource)->scope != SKR_SCOPE_TENANT)
-        return NULL;
-    return &principal->tenant_id;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
+    const struct skr_uuid *tenant = sight->kind == SKR_SIGHT_TENANT ? &sight->tenant_id : NULL;
+    int r = sight->kind == SKR_SIGHT_NOTHING ? -ENOENT : skr_txn_get(txn, resource, id, tenant, &object, error);
+    if (r == 0 && !skr_sight_covers(sight, object))
+        r = -ENOENT;
+    if (r == -ENOENT) {
+        char text[SKR_UUID_TEXT_MAX];
+        return skr_error_set(error, SKR_ERROR_NOT_FOUND, "There is no %s with the id %s.",
+                             skr_resource_get(resource)->name, skr_uuid_format(id, text));
+    }
+    if (r == 0)
+        *ret = SKR_TAKE(object);
+    return r;
+}
+
+/* A kind that is not for the role at all is refused before any id is looked at. */
+static int check_reader(const struct skr_principal *principal, enum skr_resource_id id, struct skr_error *error)
+{
+    const struct skr_resource *resource = skr_resource_get(id);
+    if (skr_role_reads(resource->reader, principal->role))
+        return 0;
+    return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Your role may not read %s.", resource->collection);
 }
 
 int skr_model_read(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,
                    const struct skr_uuid *id, struct skr_object **ret, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
+    SKR_CLEANUP(skr_sight_done) struct skr_sight sight = {0};
     const struct skr_rules *rules = skr_rules_get(resource);
-    int r = skr_txn_get(txn, resource, id, tenant_of(principal, resource), &object, error);
-    if (r == -ENOENT) {
-        char text[SKR_UUID_TEXT_MAX];
-        return skr_error_set(error, SKR_ERROR_NOT_FOUND, "There is no %s with the id %s.",
-                             skr_resource_get(resource)->name, skr_uuid_format(id, text));
-    }
+    int r = check_reader(principal, resource, error);
+    if (r == 0)
+        r = skr_model_sees(txn, principal, resource, &sight, error);
+    if (r == 0)
+        r = skr_model_find(txn, &sight, resource, id, &object, error);
     if (r == 0 && rules->compute)
         r = rules->compute(txn, object, error);
     if (r == 0)
@@ -29,13 +49,15 @@ int skr_model_list(struct skr_txn *txn, const struct skr_principal *principal, c
                    struct skr_object **ret_objects, uint32_t *ret_count, bool *ret_more, struct skr_error *error)
 {
     const struct skr_rules *rules = skr_rules_get(query->resource);
+    SKR_CLEANUP(skr_sight_done) struct skr_sight sight = {0};
     struct skr_list_query mine = *query;
-    const struct skr_uuid *tenant = tenant_of(principal, query->resource);
-    uint32_t count;
-    bool more;
-    if (tenant)
-        mine.tenant = tenant;
-    int r = skr_txn_list(txn, &mine, ret_objects, &count, &more, error);
+    uint32_t count = 0;
+    bool more = false;
+    int r = check_reader(principal, query->resource, error);
+    if (r == 0)
+        r = skr_model_sees(txn, principal, query->resource, &sight, error);
+    if (r == 0 && skr_sight_narrow(&sight, &mine))
+        r = skr_txn_list(txn, &mine, ret_objects, &count, &more, error);
     if (r < 0)
         return r;
     for (uint32_t i = 0; r == 0 && rules->compute && i < count; i++)

@@ -47,7 +47,8 @@ struct skr_rules {
 extern const struct skr_rules skr_tenant_rules, skr_host_group_rules, skr_logical_network_rules, skr_network_site_rules,
         skr_ip_pool_rules, skr_mac_pool_rules, skr_virtual_port_profile_rules, skr_port_classification_rules,
         skr_host_rules, skr_vm_network_rules, skr_vm_subnet_rules, skr_network_adapter_rules, skr_join_token_rules,
-        skr_token_rules, skr_lookup_record_rules, skr_access_control_list_rules, skr_customer_route_rules;
+        skr_token_rules, skr_user_rules, skr_role_binding_rules, skr_session_rules, skr_lookup_record_rules,
+        skr_access_control_list_rules, skr_customer_route_rules;
 
 /* Never NULL; views have empty ones. */
 const struct skr_rules *skr_rules_get(enum skr_resource_id resource);
@@ -57,8 +58,10 @@ int skr_write_run(struct skr_write *write, struct skr_error *error);
 /* A write inside another one, by the model itself. `before` may be NULL (create), `after` may be NULL (delete). */
 int skr_write_inner(struct skr_txn *txn, enum skr_resource_id resource, struct skr_object *before,
                     struct skr_object *after, struct skr_error *error);
-/* IN_USE with everything that uses the object, up to SKR_ERROR_FIELDS_MAX. */
-int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error);
+/* IN_USE with everything that uses the object, up to SKR_ERROR_FIELDS_MAX; what the principal does not see stays
+ * unnamed. */
+int skr_usage_check(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_object *object,
+                    struct skr_error *error);
 /* EXISTS when another object of this kind has the name in the same scope. */
 int skr_name_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error);
 /* 1: taken, by *ret_id; 0: free. `parent` is the object of the table's name_parent, NULL for global names. */
@@ -76,6 +79,15 @@ int skr_quota_check_write(struct skr_write *write, struct skr_error *error);
 int skr_quota_usage(struct skr_txn *txn, const struct skr_uuid *tenant_id, json_t **ret, struct skr_error *error);
 /* REFERENCE when the lists that the field names are not of the object's own tenant. */
 int skr_access_control_lists_check(struct skr_write *write, int field, struct skr_error *error);
+/* The row within sight; else NOT_FOUND, in the same words whether it is missing or somebody else's. (read.c) */
+int skr_model_find(struct skr_txn *txn, const struct skr_sight *sight, enum skr_resource_id resource,
+                   const struct skr_uuid *id, struct skr_object **ret, struct skr_error *error);
+
+/* FORBIDDEN: the principal sees the object and may not change it (do the action to it). (principal.c) */
+int skr_writes_check(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_object *object,
+                     const struct skr_action *action, struct skr_error *error);
+/* The controller's own principal. */
+extern const struct skr_principal skr_principal_model;
 
 /* ---- small things (rules.c) ---- */
 
@@ -133,6 +145,9 @@ int skr_find(struct skr_txn *txn, const struct skr_query *query, const struct sk
 /* The group itself and everything above it, nearest first. */
 int skr_host_group_chain(struct skr_txn *txn, const struct skr_uuid *id, struct skr_ids *ids, struct skr_error *error);
 int skr_host_group_root(struct skr_txn *txn, struct skr_uuid *ret, struct skr_error *error);
+/* The group and everything below it, breadth first; *ret_height counts its levels. */
+int skr_host_group_subtree(struct skr_txn *txn, const struct skr_uuid *id, struct skr_ids *groups, unsigned *ret_height,
+                           struct skr_error *error);
 /* Hosts in the group and below it. */
 int skr_host_group_hosts(struct skr_txn *txn, const struct skr_uuid *id, struct skr_ids *hosts,
                          struct skr_error *error);
@@ -287,6 +302,15 @@ void skr_hash_text(const char *text, char ret[static SKR_TLS_HASH_TEXT_MAX]);
 bool skr_hash_matches(const char *text, const char *hash);
 /* Makes the secret of a token: its hash into the row, the secret into the answer. */
 int skr_token_secret(struct skr_write *write, int hash_field, int secret_field, struct skr_error *error);
+/* "<id>.<secret>"; *ret_secret points into it. -EINVAL. */
+int skr_secret_split(const char *text, struct skr_uuid *ret_id, const char **ret_secret);
+void skr_principal_set_name(struct skr_principal *principal, const char *name);
+/* Judges the grant that a new token or role binding holds: the scope fits the role, and it is no wider than the
+ * writer's own. */
+int skr_grant_check(const struct skr_write *write, int role_field, int group_field, struct skr_error *error);
+/* Ends the sessions that `query` finds for the key. */
+int skr_session_end_all(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key,
+                        struct skr_error *error);
 /* CONFLICT when a host has proved that the database is older than what it received. */
 int skr_rolled_back_check(struct skr_txn *txn, struct skr_error *error);
 /* What an agent says about its interfaces, as the host's inventory; new reference. */

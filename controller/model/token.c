@@ -33,9 +33,17 @@ static int prepare(struct skr_write *write, struct skr_error *error)
 {
     if (write->before)
         return 0;
+    int r = skr_grant_check(write, SKR_TOKEN_ROLE, SKR_TOKEN_HOST_GROUP_ID, error);
+    if (r < 0)
+        return r;
     int64_t ttl_s = skr_object_integer(write->after, SKR_TOKEN_TTL_S);
     skr_object_set_integer(write->after, SKR_TOKEN_EXPIRES_AT, skr_txn_now_ms(write->txn) + ttl_s * 1000);
     return skr_token_secret(write, SKR_TOKEN_SECRET_HASH, SKR_TOKEN_SECRET, error);
+}
+
+static bool is_administrators(const struct skr_object *token)
+{
+    return skr_role_find(skr_object_text(token, SKR_TOKEN_ROLE)) == SKR_ROLE_ADMIN;
 }
 
 /* The first token opens the door once; an administrator's own token closes it. */
@@ -55,7 +63,7 @@ static int end_initial(struct skr_txn *txn, struct skr_error *error)
 
 static int stored(struct skr_write *write, struct skr_error *error)
 {
-    if (write->before)
+    if (write->before || !is_administrators(write->after))
         return 0;
     int r = end_initial(write->txn, error);
     if (r < 0 || !skr_object_integer(write->after, SKR_TOKEN_INITIAL))
@@ -71,7 +79,7 @@ const struct skr_rules skr_token_rules = {.prepare = prepare, .stored = stored};
 
 static int is_valid(void *now_ms, struct skr_object *token)
 {
-    return skr_object_integer(token, SKR_TOKEN_EXPIRES_AT) > *(int64_t *)now_ms;
+    return is_administrators(token) && skr_object_integer(token, SKR_TOKEN_EXPIRES_AT) > *(int64_t *)now_ms;
 }
 
 int skr_model_first_token(struct skr_txn *txn, char **ret_token, struct skr_error *error)
@@ -91,9 +99,8 @@ int skr_model_first_token(struct skr_txn *txn, char **ret_token, struct skr_erro
     skr_object_set_text(token, SKR_FIELD_NAME, name);
     skr_object_set_integer(token, SKR_TOKEN_TTL_S, 24LL * 3600);
     skr_object_set_integer(token, SKR_TOKEN_INITIAL, 1);
-    static const struct skr_principal model = {.role = SKR_ROLE_ADMIN, .joining = true};
     struct skr_write write = {.txn = txn,
-                              .principal = &model,
+                              .principal = &skr_principal_model,
                               .operation = SKR_OPERATION_CREATE,
                               .resource = SKR_TOKEN,
                               .after = token,
@@ -108,6 +115,32 @@ int skr_model_first_token(struct skr_txn *txn, char **ret_token, struct skr_erro
 
 /* ---- who is it ---- */
 
+int skr_secret_split(const char *text, struct skr_uuid *ret_id, const char **ret_secret)
+{
+    char id[SKR_UUID_TEXT_MAX];
+    const char *dot = text ? strchr(text, '.') : NULL;
+    struct skr_uuid found;
+    if (!dot || dot - text != SKR_UUID_TEXT_MAX - 1)
+        return -EINVAL;
+    memcpy(id, text, SKR_UUID_TEXT_MAX - 1);
+    id[SKR_UUID_TEXT_MAX - 1] = '\0';
+    if (skr_uuid_parse(id, &found) < 0)
+        return -EINVAL;
+    *ret_id = found;
+    *ret_secret = dot + 1;
+    return 0;
+}
+
+void skr_principal_set_name(struct skr_principal *principal, const char *name)
+{
+    size_t length = strnlen(name, sizeof(principal->name));
+    if (length == sizeof(principal->name))
+        for (length--; length && ((unsigned char)name[length] & 0xc0) == 0x80; length--)
+            ;
+    memcpy(principal->name, name, length);
+    principal->name[length] = '\0';
+}
+
 static int refuse_bearer(struct skr_error *error)
 {
     return skr_error_set(error, SKR_ERROR_UNAUTHENTICATED,
@@ -118,21 +151,22 @@ int skr_model_authenticate(struct skr_txn *txn, const char *bearer, int64_t now_
                            struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *token = NULL;
-    char text[SKR_UUID_TEXT_MAX];
     struct skr_uuid id;
-    const char *dot = bearer ? strchr(bearer, '.') : NULL;
-    if (!dot || dot - bearer != SKR_UUID_TEXT_MAX - 1)
-        return refuse_bearer(error);
-    memcpy(text, bearer, SKR_UUID_TEXT_MAX - 1);
-    text[SKR_UUID_TEXT_MAX - 1] = '\0';
-    if (skr_uuid_parse(text, &id) < 0)
+    const char *secret;
+    if (skr_secret_split(bearer, &id, &secret) < 0)
         return refuse_bearer(error);
     int r = skr_txn_get(txn, SKR_TOKEN, &id, NULL, &token, error);
     if (r < 0 && r != -ENOENT)
         return r;
-    if (r == -ENOENT || !skr_hash_matches(dot + 1, skr_object_text(token, SKR_TOKEN_SECRET_HASH)) ||
+    if (r == -ENOENT || !skr_hash_matches(secret, skr_object_text(token, SKR_TOKEN_SECRET_HASH)) ||
         skr_object_integer(token, SKR_TOKEN_EXPIRES_AT) <= now_ms)
         return refuse_bearer(error);
-    *ret = (struct skr_principal){.role = SKR_ROLE_ADMIN, .token_id = id};
+    struct skr_principal principal = {.role = skr_role_find(skr_object_text(token, SKR_TOKEN_ROLE)),
+                                      .kind = SKR_PRINCIPAL_TOKEN,
+                                      .token_id = id,
+                                      .tenant_id = skr_object_uuid(token, SKR_FIELD_TENANT_ID),
+                                      .host_group_id = skr_object_uuid(token, SKR_TOKEN_HOST_GROUP_ID)};
+    skr_principal_set_name(&principal, skr_object_name(token));
+    *ret = principal;
     return 0;
 }

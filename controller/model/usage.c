@@ -34,6 +34,12 @@ static const struct {
         {SKR_PORT_CLASSIFICATION, SKR_TENANT, {LINK("tenant", "port_classification_ids")}},
         {SKR_HOST, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "host_id")}},
         {SKR_HOST, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "target_host_id")}},
+        {SKR_TENANT, SKR_TOKEN, {REFERENCE("token", "tenant_id")}},
+        {SKR_TENANT, SKR_USER, {REFERENCE("user", "tenant_id")}},
+        {SKR_TENANT, SKR_ROLE_BINDING, {REFERENCE("role_binding", "tenant_id")}},
+        {SKR_HOST_GROUP, SKR_TOKEN, {REFERENCE("token", "host_group_id")}},
+        {SKR_HOST_GROUP, SKR_ROLE_BINDING, {REFERENCE("role_binding", "host_group_id")}},
+        {SKR_USER, SKR_ROLE_BINDING, {REFERENCE("role_binding", "user_id")}},
         {SKR_VM_NETWORK, SKR_VM_SUBNET, {REFERENCE("vm_subnet", "vm_network_id")}},
         {SKR_VM_SUBNET, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "vm_subnet_id")}},
         {SKR_VM_SUBNET, SKR_IP_POOL, {REFERENCE("ip_pool", "vm_subnet_id")}},
@@ -81,7 +87,26 @@ static int collect(struct skr_txn *txn, size_t entry, const struct skr_uuid *id,
     return r < 0 ? r : 0;
 }
 
-int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct skr_error *error)
+/* Those that the principal sees come first; returns how many. */
+static int sort_seen(struct skr_txn *txn, const struct skr_principal *principal, struct user *found, unsigned count,
+                     struct skr_error *error)
+{
+    unsigned seen = 0;
+    for (unsigned i = 0; i < count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
+        int r = skr_fetch(txn, found[i].resource, &found[i].id, &object, error);
+        if (r == 0)
+            r = skr_principal_sees(txn, principal, object, error);
+        if (r < 0)
+            return r;
+        if (r > 0)
+            found[seen++] = found[i];
+    }
+    return (int)seen;
+}
+
+int skr_usage_check(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_object *object,
+                    struct skr_error *error)
 {
     struct user found[USERS_NAMED_MAX];
     unsigned count = 0;
@@ -95,15 +120,22 @@ int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct
     }
     if (!count)
         return 0;
+    int seen = sort_seen(txn, principal, found, count, error);
+    if (seen < 0)
+        return seen;
     char list[320] = "";
     size_t length = 0;
-    for (unsigned i = 0; i < count && i < 3; i++)
+    for (int i = 0; i < seen && i < 3; i++)
         length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s \"%.60s\"", i ? ", " : "",
                                    skr_resource_get(found[i].resource)->name, found[i].name);
-    int r = skr_error_set(error, SKR_ERROR_IN_USE,
-                          "The %s \"%.60s\" is used by %s%s: delete these or take it out of them first.",
-                          object->resource->name, skr_object_name(object), list, count > 3 ? " and others" : "");
-    for (unsigned i = 0; i < count && i < SKR_ERROR_FIELDS_MAX; i++) {
+    int r = seen ? skr_error_set(error, SKR_ERROR_IN_USE,
+                                 "The %s \"%.60s\" is used by %s%s: delete these or take it out of them first.",
+                                 object->resource->name, skr_object_name(object), list,
+                                 count > 3 || (unsigned)seen < count ? " and others" : "")
+                 : skr_error_set(error, SKR_ERROR_IN_USE,
+                                 "The %s \"%.60s\" is used by what an administrator keeps; ask one to take it out.",
+                                 object->resource->name, skr_object_name(object));
+    for (int i = 0; i < seen && i < SKR_ERROR_FIELDS_MAX; i++) {
         char text[SKR_UUID_TEXT_MAX];
         skr_error_field(error, "", "used by %s \"%.120s\" (%s)", skr_resource_get(found[i].resource)->name,
                         found[i].name, skr_uuid_format(&found[i].id, text));
@@ -113,6 +145,7 @@ int skr_usage_check(struct skr_txn *txn, const struct skr_object *object, struct
 
 #define NAME(table)            "SELECT id FROM " table " WHERE name = ?1"
 #define NAME_IN(table, parent) "SELECT id FROM " table " WHERE " parent " = ?2 AND name = ?1"
+#define NAME_OF_TENANT(table)  "SELECT id FROM " table " WHERE tenant_id IS ?2 AND name = ?1" /* null: the fabric's */
 
 /* In the name_parent of the resource's table, and in its name_other_parent. */
 static const struct {
@@ -127,16 +160,18 @@ static const struct {
         [SKR_VIRTUAL_PORT_PROFILE] = {{NAME("virtual_port_profile")}},
         [SKR_PORT_CLASSIFICATION] = {{NAME("port_classification")}},
         [SKR_HOST] = {{NAME("host")}},
-        [SKR_VM_NETWORK] = {{NAME_IN("vm_network", "tenant_id")}},
+        [SKR_VM_NETWORK] = {{NAME_OF_TENANT("vm_network")}},
         [SKR_VM_SUBNET] = {{NAME_IN("vm_subnet", "vm_network_id")}},
         [SKR_NETWORK_ADAPTER] = {{NAME_IN("network_adapter", "vm_network_id")}},
         [SKR_UPLINK_PORT_PROFILE] = {{NAME("uplink_port_profile")}},
         [SKR_LOGICAL_SWITCH] = {{NAME("logical_switch")}},
         [SKR_HOST_SWITCH] = {{NAME_IN("host_switch", "host_id")}},
         [SKR_JOIN_TOKEN] = {{NAME("join_token")}},
-        [SKR_TOKEN] = {{NAME("token")}},
-        [SKR_ACCESS_CONTROL_LIST] = {{NAME_IN("access_control_list", "tenant_id")}},
+        [SKR_ACCESS_CONTROL_LIST] = {{NAME_OF_TENANT("access_control_list")}},
         [SKR_CUSTOMER_ROUTE] = {{NAME_IN("customer_route", "vm_network_id")}},
+        [SKR_TOKEN] = {{NAME_OF_TENANT("token")}},
+        [SKR_USER] = {{NAME("user")}},
+        [SKR_ROLE_BINDING] = {{NAME_OF_TENANT("role_binding")}},
 };
 
 static int find_name(struct skr_txn *txn, const struct skr_query *query, const char *name,
@@ -149,7 +184,7 @@ static int find_name(struct skr_txn *txn, const struct skr_query *query, const c
     if (r < 0)
         return r;
     skr_bind_text(statement, 1, name);
-    if (parent)
+    if (parent && !skr_uuid_is_nil(parent))
         skr_bind_uuid(statement, 2, parent);
     r = skr_step(statement, error);
     if (r > 0)

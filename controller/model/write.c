@@ -2,24 +2,24 @@
  * name, maximum, rows. */
 #include "controller/model/rules.h"
 
-static const struct skr_uuid *tenant_of(const struct skr_principal *principal)
-{
-    return skr_uuid_is_nil(&principal->tenant_id) ? NULL : &principal->tenant_id;
-}
-
+/* What is not the principal's to see does not exist, in the same words. */
 static int check_reference(struct skr_write *write, const struct skr_field *field, const char *pointer,
                            const struct skr_uuid *id, struct skr_error *error)
 {
-    const struct skr_resource *target = skr_resource_get(field->target);
-    const struct skr_uuid *tenant = target->scope == SKR_SCOPE_TENANT ? tenant_of(write->principal) : NULL;
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
-    int r = skr_txn_get(write->txn, field->target, id, tenant, &object, error);
+    SKR_CLEANUP(skr_sight_done) struct skr_sight sight = {0};
+    struct skr_error why = {0};
+    int r = skr_model_sees(write->txn, write->principal, field->target, &sight, &why);
+    if (r == 0)
+        r = skr_model_find(write->txn, &sight, field->target, id, &object, &why);
+    if (r < 0 && r != -ENOENT && error)
+        *error = why;
     if (r != -ENOENT)
         return r;
     char text[SKR_UUID_TEXT_MAX];
     return skr_refuse(error, SKR_ERROR_REFERENCE, pointer,
-                      "There is no %s with the id %s; create it first or name one that exists.", target->name,
-                      skr_uuid_format(id, text));
+                      "There is no %s with the id %s; create it first or name one that exists.",
+                      skr_resource_get(field->target)->name, skr_uuid_format(id, text));
 }
 
 static int check_list(struct skr_write *write, const struct skr_field *field, const struct skr_value *value,
@@ -111,7 +111,7 @@ static int check_maximum(struct skr_write *write, struct skr_error *error)
 
 static int run_delete(struct skr_write *write, const struct skr_rules *rules, struct skr_error *error)
 {
-    int r = skr_usage_check(write->txn, write->before, error);
+    int r = skr_usage_check(write->txn, write->principal, write->before, error);
     if (r == 0 && rules->removing)
         r = rules->removing(write, error);
     return r < 0 ? r : skr_txn_delete(write->txn, write->before, error);
@@ -151,9 +151,8 @@ int skr_write_run(struct skr_write *write, struct skr_error *error)
 int skr_write_inner(struct skr_txn *txn, enum skr_resource_id resource, struct skr_object *before,
                     struct skr_object *after, struct skr_error *error)
 {
-    static const struct skr_principal model = {.role = SKR_ROLE_ADMIN, .joining = true};
     struct skr_write write = {.txn = txn,
-                              .principal = &model,
+                              .principal = &skr_principal_model,
                               .operation = !after    ? SKR_OPERATION_DELETE
                                            : !before ? SKR_OPERATION_CREATE
                                                      : SKR_OPERATION_PATCH,
@@ -176,10 +175,9 @@ static int check_role(const struct skr_write_request *request, struct skr_error 
         (request->operation == SKR_OPERATION_REPLACE || request->operation == SKR_OPERATION_PATCH))
         return skr_error_set(error, SKR_ERROR_METHOD, "A %s cannot be changed: create a new one and delete this one.",
                              resource->name);
-    if (request->principal.role == SKR_ROLE_ADMIN ||
-        (request->principal.role == SKR_ROLE_TENANT && resource->scope == SKR_SCOPE_TENANT))
+    if (skr_role_writes(resource->writer, request->principal.role))
         return 0;
-    return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Only an administrator may write %s.", resource->collection);
+    return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Your role may not write %s.", resource->collection);
 }
 
 static int check_match(const struct skr_write_request *request, const struct skr_object *before,
@@ -200,13 +198,12 @@ static int check_match(const struct skr_write_request *request, const struct skr
                          (long long)etag, (long long)request->if_match);
 }
 
+/* Hidden fields come from no request: what stands there the controller made of a secret. */
 static bool may_write(const struct skr_field *field, enum skr_role role)
 {
-    if (field->flags & (SKR_FIELD_READ_ONLY | SKR_FIELD_HIDDEN))
-        return false;
-    if (field->kind == SKR_KIND_COMPUTED || field->kind == SKR_KIND_SECRET)
-        return false;
-    return skr_role_allows(field->writer, role);
+    if (field->flags & SKR_FIELD_HIDDEN)
+        return true;
+    return !(field->flags & SKR_FIELD_READ_ONLY) && skr_role_writes(field->writer, role);
 }
 
 /* PUT: what the request may write is replaced; what is read-only, assigned or not the writer's stays. */
@@ -230,19 +227,24 @@ static struct skr_object *replace(const struct skr_write_request *request, const
 static int find_before(struct skr_txn *txn, const struct skr_write_request *request, struct skr_object **ret,
                        struct skr_error *error)
 {
-    int r = skr_txn_get(txn, request->resource, &request->id, tenant_of(&request->principal), ret, error);
-    if (r == -ENOENT) {
-        char text[SKR_UUID_TEXT_MAX];
-        return skr_error_set(error, SKR_ERROR_NOT_FOUND, "There is no %s with the id %s.",
-                             skr_resource_get(request->resource)->name, skr_uuid_format(&request->id, text));
-    }
-    return r < 0 ? r : check_match(request, *ret, error);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
+    SKR_CLEANUP(skr_sight_done) struct skr_sight sight = {0};
+    int r = skr_model_sees(txn, &request->principal, request->resource, &sight, error);
+    if (r == 0)
+        r = skr_model_find(txn, &sight, request->resource, &request->id, &object, error);
+    if (r == 0)
+        r = skr_writes_check(txn, &request->principal, object, NULL, error);
+    if (r == 0)
+        r = check_match(request, object, error);
+    if (r == 0)
+        *ret = SKR_TAKE(object);
+    return r;
 }
 
 static int check_tenant(struct skr_write *write, struct skr_error *error)
 {
-    const struct skr_uuid *tenant = tenant_of(write->principal);
-    if (!tenant || write->before)
+    const struct skr_uuid *tenant = &write->principal->tenant_id;
+    if (skr_uuid_is_nil(tenant) || write->before)
         return 0;
     struct skr_uuid given = skr_object_uuid(write->after, SKR_FIELD_TENANT_ID);
     if (!skr_uuid_is_nil(&given) && !skr_uuid_equal(&given, tenant))
@@ -280,6 +282,8 @@ static int run_request(struct skr_write *write, struct skr_write_request *reques
     int r = check_tenant(write, error);
     if (r == 0)
         r = skr_write_run(write, error);
+    if (r == 0 && write->after)
+        r = skr_writes_check(write->txn, write->principal, write->after, NULL, error);
     if (r == -EEXIST && request->operation == SKR_OPERATION_CREATE && request->if_none_match_any)
         return skr_error_set(error, SKR_ERROR_PRECONDITION_FAILED, "A %s with this name exists already.",
                              skr_resource_get(write->resource)->name);

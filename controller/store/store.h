@@ -148,6 +148,10 @@ struct skr_list_label {
 struct skr_list_query {
     enum skr_resource_id resource;
     const struct skr_uuid *tenant; /* NULL: all */
+    bool no_tenant;                /* rows of no tenant alone */
+    const struct skr_uuid *within; /* NULL: all; else rows whose within_field is one of these, sorted */
+    uint32_t within_count;
+    int within_field;
     struct skr_list_filter filters[SKR_LIST_FILTERS_MAX];
     unsigned filter_count;
     struct skr_list_label labels[SKR_LIST_LABELS_MAX]; /* all of them; the first should be the rarest */

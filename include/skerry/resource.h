@@ -37,6 +37,8 @@ enum skr_resource_id {
     SKR_TOKEN,
     SKR_ACCESS_CONTROL_LIST,
     SKR_CUSTOMER_ROUTE,
+    SKR_USER,
+    SKR_ROLE_BINDING,
     /* Views: rows that the model keeps or derives; read-only over REST. */
     SKR_LOOKUP_RECORD,
     SKR_PROVIDER_ADDRESS,
@@ -47,6 +49,7 @@ enum skr_resource_id {
     SKR_JOB,
     SKR_AUDIT_RECORD,
     SKR_USAGE,
+    SKR_SESSION, /* made by a login, not by an ordinary create */
     SKR_RESOURCE_COUNT
 };
 
@@ -69,16 +72,21 @@ enum skr_kind {
     SKR_KIND_JSON,     /* TEXT column of JSON; never referenced, never filtered; `json_shape` says object or array. What
                           requests write is a list of texts or a map of text to text; rules may keep any JSON */
     SKR_KIND_COMPUTED, /* no column: model fills it when an object is rendered; JSON value; read-only, not filterable */
-    SKR_KIND_SECRET    /* no column: shown once in the answer to a create, never again */
+    SKR_KIND_SECRET    /* no column, never stored, logged or replayed. READ_ONLY: shown once in the answer to a create.
+                          Else written by requests (a password), and its reader is NOBODY: never shown */
 };
 
-/* For whom a table reserves a resource, a field or an action. */
+/* Who somebody is, and for whom a table reserves a resource, a field, an action or an address: one list, so that both
+ * are compared in one place, skr_role_writes() and skr_role_reads(). */
 enum skr_role {
     SKR_ROLE_NOBODY,
-    SKR_ROLE_ADMIN,  /* administrators alone; as reader: administrators and auditors */
-    SKR_ROLE_FABRIC, /* and fabric operators */
-    SKR_ROLE_TENANT, /* administrators and the tenant's own administrators */
-    SKR_ROLE_ANY     /* whoever may write (read) the resource */
+    SKR_ROLE_ADMIN,   /* administrators alone; as reader: administrators and auditors */
+    SKR_ROLE_FABRIC,  /* and fabric operators */
+    SKR_ROLE_TENANT,  /* administrators and the tenant's own administrators */
+    SKR_ROLE_ANY,     /* whoever may write (read) the resource; of a resource: all who write (read) anything */
+    SKR_ROLE_PUBLIC,  /* of an address: needs no token */
+    SKR_ROLE_AUDITOR, /* somebody: reads everything, writes nothing */
+    SKR_ROLE_VIEWER   /* somebody: reads what is his tenant's */
 };
 
 /* Flags of a field. */
@@ -121,7 +129,8 @@ enum {
     SKR_RESOURCE_HISTORY = 1 << 3,   /* rows outlive what they are about: its ids are no foreign keys */
     /* Of a sub table: entries of the list are told apart by a name that is unique in it (SKR_ENTRY_NAME) and keep the
      * id that was assigned with it (SKR_ENTRY_ID), wherever they stand and whatever else of them changes. */
-    SKR_RESOURCE_KEYED = 1 << 4
+    SKR_RESOURCE_KEYED = 1 << 4,
+    SKR_RESOURCE_LOGIN = 1 << 5 /* its POST is how one gets in: it needs no token (sessions) */
 };
 
 struct skr_action {
@@ -227,9 +236,17 @@ const struct skr_resource *skr_resource_get(enum skr_resource_id id);
 /* Where a field stands in JSON: true = inside the member "status". One rule for JSON, OpenAPI and columns: what is
  * READ_ONLY and (UNVERSIONED or COMPUTED), except in views, which are status altogether and stay flat. */
 bool skr_resource_in_status(const struct skr_resource *resource, int field);
-/* May a principal of role `who` do what a field, a list or an action reserves for `reserved`? Administrators may all
- * that is reserved for somebody. */
-bool skr_role_allows(enum skr_role reserved, enum skr_role who);
+/* May somebody of role `who` write (do, use with a method that changes) what is reserved for `reserved`? Administrators
+ * may all that is reserved for somebody; auditors and viewers nothing. */
+bool skr_role_writes(enum skr_role reserved, enum skr_role who);
+/* The same for reading: auditors read all that is reserved for somebody. */
+bool skr_role_reads(enum skr_role reserved, enum skr_role who);
+/* "admin", "fabric-operator", "auditor", "tenant-admin", "tenant-viewer"; NULL for what nobody is. And back: NOBODY. */
+const char *skr_role_name(enum skr_role who);
+enum skr_role skr_role_find(const char *name);
+/* The field that says where in the fabric a row stands, a host or a host group: its "host_group_id" or "host_id"; -1 =
+ * nowhere. What stands in a host group's subtree is what an operator of that group reaches. */
+int skr_resource_place(const struct skr_resource *resource);
 /* By collection, name or shorthand; NULL when unknown. */
 const struct skr_resource *skr_resource_find(const char *text);
 /* Index of a field by name, -1 when unknown. Only for edges that receive names (JSON, query strings, CLI). */

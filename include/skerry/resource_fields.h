@@ -240,12 +240,13 @@ enum { /* join-token */
     SKR_JOIN_TOKEN_SECRET,      /* SECRET: the part after the dot */
     SKR_JOIN_TOKEN_FIELD_COUNT
 };
-enum { /* token */
-    SKR_TOKEN_ROLE = SKR_FIELD_COMMON_COUNT, /* ENUM admin (the others come with roles) */
+enum { /* token: one grant, fixed when it is made. tenant_id: of tenants' roles */
+    SKR_TOKEN_ROLE = SKR_FIELD_COMMON_COUNT, /* ENUM, the five roles */
     SKR_TOKEN_TTL_S,                         /* INTEGER 60 to 31536000, default 2592000 */
     SKR_TOKEN_EXPIRES_AT,                    /* TIME read-only */
     SKR_TOKEN_INITIAL,                       /* BOOLEAN read-only: ends once another administrator's token exists */
     SKR_TOKEN_SECRET_HASH,                   /* TEXT hidden, unique index */
+    SKR_TOKEN_HOST_GROUP_ID,                 /* REFERENCE nullable: of a fabric-operator; null = everything */
     SKR_TOKEN_SECRET,                        /* SECRET */
     SKR_TOKEN_FIELD_COUNT
 };
@@ -276,6 +277,30 @@ enum { /* customer-route (tenant scope) */
     SKR_CUSTOMER_ROUTE_METRIC,                                 /* INTEGER: lower first */
     SKR_CUSTOMER_ROUTE_VM_SUBNET_ID,                           /* REFERENCE read-only: that of the next hop */
     SKR_CUSTOMER_ROUTE_FIELD_COUNT
+};
+enum { /* user. tenant_id: whose administrators may see and bind it */
+    SKR_USER_PASSWORD_HASH = SKR_FIELD_COMMON_COUNT, /* TEXT hidden: Argon2id, encoded */
+    SKR_USER_PASSWORD,                               /* SECRET, written by requests */
+    SKR_USER_FIELD_COUNT
+};
+enum { /* role-binding: a user has a grant. tenant_id: of tenants' roles */
+    SKR_ROLE_BINDING_USER_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
+    SKR_ROLE_BINDING_ROLE,                             /* ENUM, the five roles */
+    SKR_ROLE_BINDING_HOST_GROUP_ID,                    /* REFERENCE nullable: of a fabric-operator; null = everything */
+    SKR_ROLE_BINDING_FIELD_COUNT
+};
+enum { /* session: a user who is logged in. name: the user's; tenant_id: of the grant */
+    SKR_SESSION_USER_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE read-only */
+    SKR_SESSION_ROLE_BINDING_ID,                  /* REFERENCE: the grant it acts under */
+    SKR_SESSION_ROLE,                             /* ENUM read-only: of that grant */
+    SKR_SESSION_HOST_GROUP_ID,                    /* REFERENCE read-only nullable: of that grant */
+    SKR_SESSION_EXPIRES_AT,                       /* TIME read-only: 12 h after the login */
+    SKR_SESSION_LAST_USED_AT,                     /* TIME read-only unversioned: written at most once a minute */
+    SKR_SESSION_ADDRESS,                          /* TEXT read-only: where the login came from */
+    SKR_SESSION_SECRET_HASH,                      /* TEXT hidden */
+    SKR_SESSION_PASSWORD,                         /* SECRET, written by requests */
+    SKR_SESSION_CSRF_TOKEN,                       /* SECRET */
+    SKR_SESSION_FIELD_COUNT
 };
 /* Views keep the common fields; name is the address, description empty. */
 enum { /* lookup-record (tenant scope; tenants see it without PA and host) */

@@ -15,6 +15,7 @@
 #define FIELDS(array)  .fields = (array), .field_count = SKR_ARRAY_SIZE(array)
 #define ACTIONS(array) .actions = (array), .action_count = SKR_ARRAY_SIZE(array)
 #define CHOICES(...)   ((const char *const[]){__VA_ARGS__, NULL})
+#define ROLES          CHOICES("admin", "fabric-operator", "auditor", "tenant-admin", "tenant-viewer")
 
 enum {
     REQUIRED = SKR_FIELD_REQUIRED,
@@ -49,6 +50,9 @@ extern const struct skr_resource skr_resource_join_token;
 extern const struct skr_resource skr_resource_token;
 extern const struct skr_resource skr_resource_access_control_list;
 extern const struct skr_resource skr_resource_customer_route;
+extern const struct skr_resource skr_resource_user;
+extern const struct skr_resource skr_resource_role_binding;
+extern const struct skr_resource skr_resource_session;
 extern const struct skr_resource skr_resource_lookup_record;
 extern const struct skr_resource skr_resource_provider_address;
 extern const struct skr_resource skr_resource_ip_allocation;

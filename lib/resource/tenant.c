@@ -52,6 +52,8 @@ const struct skr_resource skr_resource_tenant = {
         .table = "tenant",
         .help = "Somebody who owns VM networks and sees only what is his",
         .scope = SKR_SCOPE_FABRIC,
+        .writer = SKR_ROLE_ADMIN,
+        .reader = SKR_ROLE_ANY,
         .name_parent = -1,
         .maximum = 10000,
         FIELDS(fields),

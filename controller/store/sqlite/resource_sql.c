@@ -223,20 +223,36 @@ static int check_filters(const struct skr_resource_sql *sql, const struct skr_li
     return 0;
 }
 
-/* Driven by the index of labels, in its order, which is by id too. CROSS JOIN: never the other way round. */
-static char *list_by_label(const struct skr_resource_sql *sql, bool of_tenant)
+/* What limits a list to what somebody sees; the indexes are chosen without it. */
+static void write_limits(FILE *out, const struct skr_resource_sql *sql, const struct skr_list_query *query,
+                         unsigned *parameter)
 {
-    SKR_CLEANUP(skr_free_cleanup) char *columns = names(sql->resource, sql->columns, sql->column_count);
-    unsigned parameter = of_tenant ? 3 : 2;
-    return format("SELECT %s FROM label CROSS JOIN %s ON id = label_object_id WHERE %slabel_kind = ?%u "
-                  "AND label_name = ?%u AND label_value = ?%u AND label_object_id > ?1 "
-                  "ORDER BY label_object_id LIMIT ?2",
-                  columns, sql->resource->table, of_tenant ? "label_tenant_id = ?3 AND " : "", parameter + 1,
-                  parameter + 2, parameter + 3);
+    if (query->no_tenant)
+        fputs(" AND +tenant_id IS NULL", out);
+    if (query->within)
+        fprintf(out, " AND " SKR_SQL_WITHIN "(%s, ?%u)", sql->resource->fields[query->within_field].name, ++*parameter);
 }
 
-/* Parameters: ?1 after, ?2 limit, ?3 tenant (if any), then one a filter that is not null; with labels kind, name and
- * value of the first one instead of the filters. */
+/* Driven by the index of labels, in its order, which is by id too. CROSS JOIN: never the other way round. */
+static char *list_by_label(const struct skr_resource_sql *sql, const struct skr_list_query *query)
+{
+    SKR_CLEANUP(skr_free_cleanup) char *columns = names(sql->resource, sql->columns, sql->column_count);
+    struct builder builder = {0};
+    FILE *out = builder_begin(&builder);
+    unsigned parameter = 2;
+    fprintf(out, "SELECT %s FROM label CROSS JOIN %s ON id = label_object_id WHERE label_object_id > ?1", columns,
+            sql->resource->table);
+    if (query->tenant)
+        fprintf(out, " AND label_tenant_id = ?%u", ++parameter);
+    write_limits(out, sql, query, &parameter);
+    fprintf(out,
+            " AND label_kind = ?%u AND label_name = ?%u AND label_value = ?%u ORDER BY label_object_id LIMIT ?2",
+            parameter + 1, parameter + 2, parameter + 3);
+    return builder_end(&builder);
+}
+
+/* Parameters: ?1 after, ?2 limit, then tenant and ids (if any), then one a filter that is not null; with labels kind,
+ * name and value of the first one instead of the filters. */
 int skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_list_query *query, char **ret,
                           struct skr_error *error)
 {
@@ -244,7 +260,7 @@ int skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_l
     if (r)
         return r;
     if (query->label_count) {
-        *ret = list_by_label(sql, query->tenant);
+        *ret = list_by_label(sql, query);
         return 0;
     }
     unsigned parameter = 2;
@@ -253,6 +269,7 @@ int skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_l
     fprintf(out, "%s WHERE id > ?1", sql->select);
     if (query->tenant) /* with a filter its index drives: + keeps the tenant's, the longer one, out */
         fprintf(out, " AND %stenant_id = ?%u", query->filter_count ? "+" : "", ++parameter);
+    write_limits(out, sql, query, &parameter);
     for (unsigned i = 0; i < query->filter_count; i++) {
         const char *name = sql->resource->fields[query->filters[i].field].name;
         if (query->filters[i].value.type == SKR_VALUE_NULL)

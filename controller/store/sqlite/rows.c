@@ -114,6 +114,8 @@ static int list_statement(struct skr_txn *txn, const struct skr_resource_sql *sq
     skr_bind_integer(statement, 2, (int64_t)rows + 1);
     if (query->tenant)
         skr_bind_uuid(statement, ++parameter, query->tenant);
+    if (query->within)
+        skr_bind_uuids(statement, ++parameter, query->within, query->within_count);
     if (query->label_count) {
         skr_bind_text(statement, ++parameter, sql->resource->name);
         skr_bind_text(statement, ++parameter, query->labels[0].name);

@@ -25,6 +25,9 @@ static const unsigned field_counts[SKR_RESOURCE_COUNT] = {
         [SKR_TOKEN] = SKR_TOKEN_FIELD_COUNT,
         [SKR_ACCESS_CONTROL_LIST] = SKR_ACCESS_CONTROL_LIST_FIELD_COUNT,
         [SKR_CUSTOMER_ROUTE] = SKR_CUSTOMER_ROUTE_FIELD_COUNT,
+        [SKR_USER] = SKR_USER_FIELD_COUNT,
+        [SKR_ROLE_BINDING] = SKR_ROLE_BINDING_FIELD_COUNT,
+        [SKR_SESSION] = SKR_SESSION_FIELD_COUNT,
         [SKR_LOOKUP_RECORD] = SKR_LOOKUP_RECORD_FIELD_COUNT,
         [SKR_PROVIDER_ADDRESS] = SKR_PROVIDER_ADDRESS_FIELD_COUNT,
         [SKR_IP_ALLOCATION] = SKR_IP_ALLOCATION_FIELD_COUNT,
@@ -80,7 +83,8 @@ static void check_kind(const struct skr_field *field, const char *where)
 static void check_roles(const struct skr_field *field, const char *where)
 {
     bool writable = !(field->flags & (SKR_FIELD_READ_ONLY | SKR_FIELD_HIDDEN));
-    bool derived = field->kind == SKR_KIND_COMPUTED || field->kind == SKR_KIND_SECRET;
+    bool secret = field->kind == SKR_KIND_SECRET && writable;
+    bool derived = field->kind == SKR_KIND_COMPUTED || (field->kind == SKR_KIND_SECRET && !writable);
     if (writable) {
         cr_assert_neq(field->writer, SKR_ROLE_NOBODY, "%s can be written and names no writer", where);
         if (field->kind == SKR_KIND_INTEGER)
@@ -88,7 +92,9 @@ static void check_roles(const struct skr_field *field, const char *where)
     }
     cr_assert(!derived || !writable, "%s is never written by a request", where);
     cr_assert(!derived || !(field->flags & SKR_FIELD_FILTER), "%s has no column to filter by", where);
-    if (!(field->flags & SKR_FIELD_HIDDEN))
+    if (secret)
+        cr_assert_eq(field->reader, SKR_ROLE_NOBODY, "%s: what is kept secret is shown", where);
+    else if (!(field->flags & SKR_FIELD_HIDDEN))
         cr_assert_neq(field->reader, SKR_ROLE_NOBODY, "%s is shown and names no reader", where);
     if (field->writer == SKR_ROLE_ANY || field->writer == SKR_ROLE_TENANT)
         cr_assert_neq(field->reader, SKR_ROLE_ADMIN, "%s: a tenant writes what it cannot read", where);
@@ -211,17 +217,51 @@ Test(resource, administrators_fields_are_theirs)
     for (size_t i = 0; i < SKR_ARRAY_SIZE(reserved); i++) {
         const struct skr_resource *r = skr_resource_get(reserved[i].resource);
         const struct skr_field *field = &r->fields[skr_resource_field(r, reserved[i].name)];
-        cr_assert_not(skr_role_allows(field->writer, SKR_ROLE_TENANT), "%s", field->name);
+        cr_assert_not(skr_role_writes(field->writer, SKR_ROLE_TENANT), "%s", field->name);
     }
 }
 
+/* Rows: what is reserved; columns: who. w writes, r reads, b both. */
 Test(resource, roles)
 {
-    cr_assert(skr_role_allows(SKR_ROLE_ADMIN, SKR_ROLE_ADMIN) && skr_role_allows(SKR_ROLE_TENANT, SKR_ROLE_ADMIN));
-    cr_assert(skr_role_allows(SKR_ROLE_ANY, SKR_ROLE_TENANT) && skr_role_allows(SKR_ROLE_TENANT, SKR_ROLE_TENANT));
-    cr_assert_not(skr_role_allows(SKR_ROLE_ADMIN, SKR_ROLE_TENANT));
-    cr_assert_not(skr_role_allows(SKR_ROLE_NOBODY, SKR_ROLE_ADMIN));
-    cr_assert_not(skr_role_allows(SKR_ROLE_ANY, SKR_ROLE_NOBODY));
+    static const enum skr_role reserved[] = {SKR_ROLE_NOBODY, SKR_ROLE_ADMIN, SKR_ROLE_FABRIC,
+                                             SKR_ROLE_TENANT, SKR_ROLE_ANY,   SKR_ROLE_PUBLIC};
+    static const enum skr_role who[] = {SKR_ROLE_ADMIN,  SKR_ROLE_FABRIC, SKR_ROLE_AUDITOR,
+                                        SKR_ROLE_TENANT, SKR_ROLE_VIEWER, SKR_ROLE_NOBODY};
+    static const char *const expected[] = {"------", "b-r---", "bbr---", "b-rb--", "bbrbr-", "bbbbbb"};
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(reserved); i++)
+        for (size_t j = 0; j < SKR_ARRAY_SIZE(who); j++) {
+            bool writes = skr_role_writes(reserved[i], who[j]), reads = skr_role_reads(reserved[i], who[j]);
+            char got = writes ? (reads ? 'b' : 'w') : (reads ? 'r' : '-');
+            cr_expect_eq(got, expected[i][j], "reserved %zu, role %zu: %c", i, j, got);
+        }
+}
+
+Test(resource, roles_have_names)
+{
+    static const enum skr_role who[] = {SKR_ROLE_ADMIN, SKR_ROLE_FABRIC, SKR_ROLE_AUDITOR, SKR_ROLE_TENANT,
+                                        SKR_ROLE_VIEWER};
+    const struct skr_field *field = &skr_resource_get(SKR_TOKEN)->fields[SKR_TOKEN_ROLE];
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(who); i++) {
+        cr_assert_str_eq(field->choices[i], skr_role_name(who[i]));
+        cr_assert_eq(skr_role_find(skr_role_name(who[i])), who[i]);
+    }
+    cr_assert_null(field->choices[SKR_ARRAY_SIZE(who)]);
+    cr_assert_null(skr_role_name(SKR_ROLE_ANY));
+    cr_assert_eq(skr_role_find("any"), SKR_ROLE_NOBODY);
+    cr_assert_eq(skr_role_find(NULL), SKR_ROLE_NOBODY);
+}
+
+Test(resource, every_table_says_for_whom_it_is)
+{
+    EACH_RESOURCE(r)
+    {
+        cr_assert_neq(r->reader, SKR_ROLE_NOBODY, "%s names no reader", r->name);
+        cr_assert_eq(r->writer == SKR_ROLE_NOBODY, !!(r->flags & SKR_RESOURCE_VIEW), "%s: writer", r->name);
+    }
+    cr_assert_eq(skr_resource_place(skr_resource_get(SKR_HOST)), SKR_HOST_HOST_GROUP_ID);
+    cr_assert_eq(skr_resource_place(skr_resource_get(SKR_COMPLIANCE)), SKR_COMPLIANCE_HOST_ID);
+    cr_assert_eq(skr_resource_place(skr_resource_get(SKR_LOGICAL_NETWORK)), -1);
 }
 
 Test(resource, status_is_one_rule)

@@ -48,8 +48,8 @@ Test(route, views_are_read_and_tokens_are_not_changed)
 
 Test(route, fixed_addresses_and_their_word)
 {
-    cr_assert_eq(found("/healthz").fixed->role, SKR_ROLE_NOBODY);
-    cr_assert_neq(found("/metrics").fixed->role, SKR_ROLE_NOBODY);
+    cr_assert_eq(found("/healthz").fixed->role, SKR_ROLE_PUBLIC);
+    cr_assert_eq(found("/metrics").fixed->role, SKR_ROLE_ADMIN);
     cr_assert_str_eq(found("/v1/realizations/17").word, "17");
 }
 
