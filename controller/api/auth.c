@@ -104,8 +104,7 @@ int skr_http_authenticate(struct skr_http_request *request, struct skr_error *er
 int skr_http_authorize(struct skr_http_request *request, struct skr_error *error)
 {
     enum skr_role reserved = skr_route_role(&request->route, request->method), role = request->principal.role;
-    bool allowed =
-            request->method == SKR_HTTP_GET ? skr_role_reads(reserved, role) : skr_role_writes(reserved, role);
+    bool allowed = request->method == SKR_HTTP_GET ? skr_role_reads(reserved, role) : skr_role_writes(reserved, role);
     if (allowed)
         return 0;
     const char *name = skr_role_name(role);

@@ -91,8 +91,7 @@ static int look(struct skr_txn *txn, const struct skr_principal *principal, cons
                 enum skr_role reserved, bool writing, struct skr_sight *ret, struct skr_error *error)
 {
     struct skr_sight sight = {.kind = SKR_SIGHT_NOTHING};
-    bool allowed =
-            writing ? skr_role_writes(reserved, principal->role) : skr_role_reads(reserved, principal->role);
+    bool allowed = writing ? skr_role_writes(reserved, principal->role) : skr_role_reads(reserved, principal->role);
     int r = 0;
     switch (allowed ? principal->role : SKR_ROLE_NOBODY) {
     case SKR_ROLE_ADMIN:

@@ -17,8 +17,9 @@ static int check_width(const struct skr_write *write, enum skr_role role, struct
     if (principal->role == SKR_ROLE_TENANT && is_tenants(role) && !skr_uuid_is_nil(&tenant_id) &&
         skr_uuid_equal(&tenant_id, &principal->tenant_id))
         return 0;
-    return skr_refuse(error, SKR_ERROR_FORBIDDEN, "/role",
-                      "Nobody grants more than he has: you may grant tenant-admin and tenant-viewer of your own tenant.");
+    return skr_refuse(
+            error, SKR_ERROR_FORBIDDEN, "/role",
+            "Nobody grants more than he has: you may grant tenant-admin and tenant-viewer of your own tenant.");
 }
 
 int skr_grant_check(const struct skr_write *write, int role_field, int group_field, struct skr_error *error)

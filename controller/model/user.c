@@ -1,4 +1,5 @@
-/* Users. The password arrives as its hash: Argon2 takes too long for the writer, so who takes the request has hashed it. */
+/* Users. The password arrives as its hash: Argon2 takes too long for the writer, so who takes the request has hashed
+ * it. */
 #include "controller/model/rules.h"
 
 static const struct skr_query sessions_of = {"SELECT id FROM session WHERE user_id = ?1"};

@@ -11,17 +11,15 @@ static const struct skr_field fields[] = {
                                    .column_title = "ROLE"),
         [SKR_SESSION_HOST_GROUP_ID] = FIELD("host_group_id", REFERENCE, READ_ONLY | NULLABLE | FILTER, NOBODY, ADMIN,
                                             "Host group that grant is limited to", .target = SKR_HOST_GROUP),
-        [SKR_SESSION_EXPIRES_AT] = FIELD("expires_at", TIME, READ_ONLY, NOBODY, TENANT,
-                                         "When it ends at the latest; 30 minutes without use end it too",
-                                         .column_title = "EXPIRES"),
+        [SKR_SESSION_EXPIRES_AT] =
+                FIELD("expires_at", TIME, READ_ONLY, NOBODY, TENANT,
+                      "When it ends at the latest; 30 minutes without use end it too", .column_title = "EXPIRES"),
         [SKR_SESSION_LAST_USED_AT] = FIELD("last_used_at", TIME, STATUS, NOBODY, TENANT,
                                            "When it was last used, to a minute", .column_title = "LAST USED"),
-        [SKR_SESSION_ADDRESS] =
-                FIELD("address", TEXT, READ_ONLY, NOBODY, TENANT, "Where the login came from", .maximum = 64,
-                      .column_title = "ADDRESS"),
-        [SKR_SESSION_SECRET_HASH] =
-                FIELD("secret_hash", TEXT, HIDDEN, NOBODY, NOBODY, "SHA-256 of the cookie's secret in hex",
-                      .maximum = 64),
+        [SKR_SESSION_ADDRESS] = FIELD("address", TEXT, READ_ONLY, NOBODY, TENANT, "Where the login came from",
+                                      .maximum = 64, .column_title = "ADDRESS"),
+        [SKR_SESSION_SECRET_HASH] = FIELD("secret_hash", TEXT, HIDDEN, NOBODY, NOBODY,
+                                          "SHA-256 of the cookie's secret in hex", .maximum = 64),
         [SKR_SESSION_PASSWORD] =
                 FIELD("password", SECRET, REQUIRED, ANY, NOBODY, "Password of the user", .minimum = 1, .maximum = 1024),
         [SKR_SESSION_CSRF_TOKEN] =

@@ -342,7 +342,7 @@ const struct api_bad_row api_bad_rows[] = {
          "\"manual\""},
         {"POST", "/v1/ip-pools/{pool}:allocate", "{\"count\": 5}", NULL, 422, "invalid", "/count", "has no field"},
         {"POST", "/v1/ip-pools/{pool}:release", "{}", NULL, 422, "invalid", "/address", "address"},
-        {"POST", "/v1/ip-pools/{pool}:release", NULL, NULL, 400, "syntax", NULL, "needs a body"},
+        {"POST", "/v1/ip-pools/{pool}:release", NULL, NULL, 422, "invalid", "/address", "required"},
         {"POST", "/v1/ip-pools/{pool}:release", "{\"address\": \"10.1.0.19\"}", NULL, 409, "conflict", "/address",
          "not allocated"},
         {"POST", "/v1/ip-pools/{pool}:release", "{\"address\": \"10.1.0.10\"}", NULL, 409, "in-use", "/address",
@@ -523,7 +523,7 @@ const struct api_bad_row api_bad_rows[] = {
         {"POST", "/v1/hosts/{host}:remediate", "{\"now\": true}", NULL, 400, "syntax", NULL, "takes no body"},
         {"POST", "/v1/hosts/" NONE ":remediate", NULL, NULL, 404, "not-found", NULL, "There is no host"},
         /* tokens */
-        {"POST", "/v1/tokens", "{\"name\": \"x\", \"role\": \"tenant-admin\"}", NULL, 422, "invalid", "/role",
+        {"POST", "/v1/tokens", "{\"name\": \"x\", \"role\": \"root\"}", NULL, 422, "invalid", "/role",
          "\"admin\""},
         {"POST", "/v1/tokens", "{\"name\": \"x\", \"ttl_s\": 59}", NULL, 422, "invalid", "/ttl_s", "60 to 31536000"},
         {"POST", "/v1/tokens", "{\"name\": \"x\", \"secret\": \"mine\"}", NULL, 422, "invalid", "/secret", "read-only"},
