@@ -454,7 +454,7 @@ const struct api_bad_row api_bad_rows[] = {
         {"DELETE", "/v1/vm-subnets/{subnet}", NULL, NULL, 409, "in-use", "", "used by"},
 /* network adapters */
 #define ADAPTER(rest) "{\"name\": \"x\", \"vm_network_id\": \"{vmn}\", \"vm_subnet_id\": \"{subnet}\", " rest "}"
-        {"POST", "/v1/network-adapters", "{\"name\": \"x\"}", NULL, 422, "invalid", "/vm_subnet_id", "is required"},
+        {"POST", "/v1/network-adapters", "{\"name\": \"x\"}", NULL, 422, "invalid", "/vm_network_id", "is required"},
         {"POST", "/v1/network-adapters",
          "{\"name\": \"x\", \"vm_network_id\": \"{vmn2}\", \"vm_subnet_id\": \"{subnet}\"}", NULL, 422, "reference",
          "/vm_subnet_id", "is not one of VM network"},
