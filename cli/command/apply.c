@@ -211,7 +211,7 @@ static int run(const struct skr_command *command, const struct skr_arguments *ar
     const char *file = skr_arguments_flag(arguments, "file");
     if (!file || arguments->word_count)
         return skr_usage_because(command, "%s takes -f FILE, or -f - for standard input", command->name);
-    int r = skr_read_manifest(file, &applying.manifest, &error);
+    int r = skr_read_manifest(file, arguments, &applying.manifest, &error);
     if (r == 0)
         r = skr_session_open(&session, &error);
     int code = r < 0 ? skr_fail(&error) : apply_all(&applying, &error);

@@ -9,7 +9,7 @@
 
 #define OUTPUT                                                                                                         \
     {                                                                                                                  \
-        "output", 'o', "FORM", "table, wide, json, yaml or name"                                                       \
+        "output", 'o', "FORM", "table, wide, json, yaml, name or csv"                                                  \
     }
 #define WAIT                                                                                                           \
     {                                                                                                                  \
@@ -27,6 +27,10 @@
     {                                                                                                                  \
         "confirm", 0, NULL, "do it although it takes many ports from a host"                                           \
     }
+#define KIND_OF_LINES                                                                                                  \
+    {                                                                                                                  \
+        "kind", 0, "KIND", "what the lines of a CSV file are that do not say it; standard input then is CSV"           \
+    }
 #define END                                                                                                            \
     {                                                                                                                  \
         0                                                                                                              \
@@ -43,17 +47,25 @@ static const struct skr_flag top_flags[] = {{"interval", 0, "TIME", "between two
                                             {"count", 0, "N", "looks, then end; otherwise until interrupted"},
                                             END};
 static const struct skr_flag no_flags[] = {END};
-static const struct skr_flag create_flags[] = {{"file", 'f', "FILE", "objects as YAML or JSON; - is standard input"},
-                                               WAIT,
-                                               TIMEOUT,
-                                               DRY_RUN,
-                                               CONFIRM,
-                                               OUTPUT,
-                                               END};
+static const struct skr_flag create_flags[] = {
+        {"file", 'f', "FILE", "objects as YAML, JSON or (FILE.csv) CSV; - is standard input"},
+        KIND_OF_LINES,
+        WAIT,
+        TIMEOUT,
+        DRY_RUN,
+        CONFIRM,
+        OUTPUT,
+        END};
 static const struct skr_flag apply_flags[] = {
-        {"file", 'f', "FILE", "objects as YAML or JSON; - is standard input"}, WAIT, TIMEOUT, DRY_RUN, CONFIRM, END};
-static const struct skr_flag diff_flags[] = {{"file", 'f', "FILE", "objects as YAML or JSON; - is standard input"},
-                                             END};
+        {"file", 'f', "FILE", "objects as YAML, JSON or (FILE.csv) CSV; - is standard input"},
+        KIND_OF_LINES,
+        WAIT,
+        TIMEOUT,
+        DRY_RUN,
+        CONFIRM,
+        END};
+static const struct skr_flag diff_flags[] = {
+        {"file", 'f', "FILE", "objects as YAML, JSON or (FILE.csv) CSV; - is standard input"}, KIND_OF_LINES, END};
 static const struct skr_flag act_flags[] = {WAIT, TIMEOUT, DRY_RUN, CONFIRM, OUTPUT, END};
 static const struct skr_flag explain_flags[] = {{"protocol", 0, "PROTOCOL", "tcp, udp, icmp, icmpv6 or a number"},
                                                 {"port", 0, "N", "port of the destination"},

@@ -64,7 +64,7 @@ int skr_command_create(const struct skr_command *command, const struct skr_argum
         return skr_usage(command, &error);
     if (file && (arguments->word_count || arguments->field_count))
         return skr_usage_because(command, "-f FILE says everything; leave kind, name and fields out");
-    int r = file ? skr_read_manifest(file, &manifest, &error)
+    int r = file ? skr_read_manifest(file, arguments, &manifest, &error)
                  : manifest_from_words(command, arguments, &manifest, &error);
     if (r < 0)
         return file ? skr_fail(&error) : skr_usage(command, &error);

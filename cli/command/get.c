@@ -1,5 +1,6 @@
 #include "cli/command/command.h"
 
+#include "cli/output/csv.h"
 #include "cli/output/yaml.h"
 
 #include <errno.h>
@@ -40,6 +41,18 @@ static void print_table(struct skr_lookup *lookup, const struct skr_resource *re
     json_decref(rows);
 }
 
+static void print_csv(struct skr_lookup *lookup, const struct skr_resource *resource, const json_t *items)
+{
+    struct skr_namer pather = skr_lookup_pather(lookup);
+    json_t *item;
+    size_t i;
+    skr_csv_print_titles(resource, stdout);
+    json_array_foreach (items, i, item) {
+        char *path SKR_CLEANUP(skr_free_cleanup) = skr_lookup_path(lookup, resource, item);
+        skr_csv_print_row(resource, item, path, &pather, stdout);
+    }
+}
+
 static void print_items(struct skr_lookup *lookup, const struct skr_resource *resource, json_t *items, bool one,
                         enum skr_form form)
 {
@@ -54,6 +67,8 @@ static void print_items(struct skr_lookup *lookup, const struct skr_resource *re
         skr_yaml_print(whole, stdout);
     else if (form == SKR_FORM_NAME)
         print_names(lookup, resource, items);
+    else if (form == SKR_FORM_CSV)
+        print_csv(lookup, resource, items);
     else
         print_table(lookup, resource, items, form == SKR_FORM_WIDE);
     json_decref(whole);

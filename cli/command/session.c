@@ -1,11 +1,13 @@
 #include "cli/command/command.h"
 
+#include "cli/apply/csv.h"
 #include "cli/apply/document.h"
 #include "cli/apply/member.h"
 
 #include <errno.h>
 #include <skerry/file.h>
 #include <string.h>
+#include <strings.h>
 
 #define WAIT_DEFAULT_MS 30000
 
@@ -119,7 +121,13 @@ static int read_stream(FILE *in, char **ret, size_t *ret_size)
     return 0;
 }
 
-int skr_read_document(const char *path, json_t **ret, struct skr_error *error)
+static bool is_csv(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 4 && strcasecmp(path + length - 4, ".csv") == 0;
+}
+
+int skr_read_document(const char *path, const struct skr_arguments *arguments, json_t **ret, struct skr_error *error)
 {
     char *text SKR_CLEANUP(skr_free_cleanup) = NULL;
     size_t size = 0;
@@ -129,13 +137,20 @@ int skr_read_document(const char *path, json_t **ret, struct skr_error *error)
     if (r < 0)
         return skr_error_set(error, r == -ENOENT ? SKR_ERROR_NOT_FOUND : SKR_ERROR_SYNTAX, "%.200s cannot be read: %s",
                              standard ? "Standard input" : path, strerror(-r));
+    const char *kind = skr_arguments_flag(arguments, "kind");
+    const struct skr_resource *resource = NULL;
+    if (kind && skr_kind_find(kind, &resource, error) < 0)
+        return -EINVAL;
+    if (is_csv(path) || (standard && kind))
+        return skr_csv_parse(standard ? "Standard input" : path, text, size, resource, ret, error);
     return skr_document_parse(standard ? "Standard input" : path, text, size, ret, error);
 }
 
-int skr_read_manifest(const char *path, struct skr_manifest *ret, struct skr_error *error)
+int skr_read_manifest(const char *path, const struct skr_arguments *arguments, struct skr_manifest *ret,
+                      struct skr_error *error)
 {
     json_t *given = NULL;
-    int r = skr_read_document(path, &given, error);
+    int r = skr_read_document(path, arguments, &given, error);
     if (r == 0)
         r = skr_manifest_parse(given, ret, error);
     json_decref(given);

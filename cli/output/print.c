@@ -8,11 +8,9 @@
 
 #define TITLE_MAX 64
 
-static const char *const form_names[SKR_FORM_COUNT] = {[SKR_FORM_TABLE] = "table",
-                                                       [SKR_FORM_WIDE] = "wide",
-                                                       [SKR_FORM_JSON] = "json",
-                                                       [SKR_FORM_YAML] = "yaml",
-                                                       [SKR_FORM_NAME] = "name"};
+static const char *const form_names[SKR_FORM_COUNT] = {
+        [SKR_FORM_TABLE] = "table", [SKR_FORM_WIDE] = "wide", [SKR_FORM_JSON] = "json",
+        [SKR_FORM_YAML] = "yaml",   [SKR_FORM_NAME] = "name", [SKR_FORM_CSV] = "csv"};
 
 int skr_form_parse(const char *text, unsigned taken, enum skr_form *ret, struct skr_error *error)
 {

@@ -1,9 +1,17 @@
-/* Forms of output: -o table|wide|json|yaml|name. */
+/* Forms of output: -o table|wide|json|yaml|name|csv. */
 #pragma once
 
 #include "cli/output/table.h"
 
-enum skr_form { SKR_FORM_TABLE, SKR_FORM_WIDE, SKR_FORM_JSON, SKR_FORM_YAML, SKR_FORM_NAME, SKR_FORM_COUNT };
+enum skr_form {
+    SKR_FORM_TABLE,
+    SKR_FORM_WIDE,
+    SKR_FORM_JSON,
+    SKR_FORM_YAML,
+    SKR_FORM_NAME,
+    SKR_FORM_CSV,
+    SKR_FORM_COUNT
+};
 
 /* A set of forms: 1 << SKR_FORM_X. NULL text = table. SYNTAX names those that are taken. */
 int skr_form_parse(const char *text, unsigned taken, enum skr_form *ret, struct skr_error *error);

@@ -14,6 +14,7 @@
 struct skr_lookup {
     struct skr_client *client;
     json_t *objects; /* "<kind>/<id>" -> object, or null when it could not be read */
+    json_t *paths;   /* "<kind>/<id>" -> path */
     unsigned asked;
 };
 
@@ -24,6 +25,7 @@ struct skr_lookup *skr_lookup_new(struct skr_client *client)
         abort();
     lookup->client = client;
     lookup->objects = json_object();
+    lookup->paths = json_object();
     return lookup;
 }
 
@@ -32,6 +34,7 @@ void skr_lookup_free(struct skr_lookup *lookup)
     if (!lookup)
         return;
     json_decref(lookup->objects);
+    json_decref(lookup->paths);
     free(lookup);
 }
 
@@ -338,4 +341,24 @@ char *skr_lookup_path(struct skr_lookup *lookup, const struct skr_resource *reso
     fclose(out);
     skr_text_tame(text);
     return text;
+}
+
+static const char *path_of(void *arg, const struct skr_resource *kind, const char *id)
+{
+    struct skr_lookup *lookup = arg;
+    char key[KEY_MAX];
+    const json_t *object = cached(lookup, kind, id);
+    if (!object)
+        return NULL;
+    snprintf(key, sizeof(key), "%.60s/%.40s", kind->name, id);
+    if (!json_object_get(lookup->paths, key)) {
+        char *path SKR_CLEANUP(skr_free_cleanup) = skr_lookup_path(lookup, kind, object);
+        json_object_set_new(lookup->paths, key, json_string(path));
+    }
+    return json_string_value(json_object_get(lookup->paths, key));
+}
+
+struct skr_namer skr_lookup_pather(struct skr_lookup *lookup)
+{
+    return (struct skr_namer){.name = path_of, .arg = lookup};
 }

@@ -29,5 +29,7 @@ int skr_lookup_same(struct skr_lookup *lookup, const struct skr_resource *resour
                     struct skr_error *error);
 
 struct skr_namer skr_lookup_namer(struct skr_lookup *lookup);
+/* The same with whole paths. */
+struct skr_namer skr_lookup_pather(struct skr_lookup *lookup);
 /* The object's name as a path that skr_lookup_find finds: new text. Objects without a name give their id. */
 char *skr_lookup_path(struct skr_lookup *lookup, const struct skr_resource *resource, const json_t *object);

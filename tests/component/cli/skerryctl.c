@@ -142,6 +142,28 @@ Test(skerryctl, completion_offers_what_can_stand_there)
     expect(2, ctl("completion tcsh"));
 }
 
+Test(skerryctl, csv_goes_out_and_comes_back)
+{
+    expect(0, apply(cloud));
+    expect(0, ctl("create ip-pool front-pool --vm-subnet red/web/front --subnet 10.0.0.0/24 --range-start 10.0.0.10 "
+                  "--range-end 10.0.0.99 --reserved 10.0.0.20-10.0.0.29,10.0.0.40"));
+    expect(0, ctl("get ip-pools -o csv"));
+    cr_expect(strstr(out, "kind,name,description,labels,network_site_id,vm_subnet_id,subnet,range_start") == out, "%s",
+              out);
+    cr_expect(strstr(out, "red/web/front,10.0.0.0/24,10.0.0.10,10.0.0.99,\"10.0.0.20-10.0.0.29,10.0.0.40\""), "%s",
+              out);
+    char *csv = strdup(out);
+    expect(0, ctl_reading(csv, "apply -f - --kind ip-pool"));
+    cr_expect(strstr(err, "0 created, 0 changed, 1 left alone"), "%s", err);
+    free(csv);
+    expect(0, ctl_reading("name,vm_subnet,subnet,range_start,range_end\r\n"
+                          "back,blue/web/front,10.0.0.0/24,10.0.0.10,10.0.0.99\r\n",
+                          "apply -f - --kind ip-pool"));
+    cr_expect(strstr(err, "1 created"), "%s", err);
+    expect(2, ctl_reading("name,rage\nx,y\n", "apply -f - --kind ip-pool"));
+    cr_expect(strstr(err, "Standard input, line 2, column rage"), "%s", err);
+}
+
 Test(skerryctl, top_looks_and_ends)
 {
     expect(0, ctl("top --interval 10ms --count 2"));
