@@ -35,6 +35,8 @@ void skr_jobs_free(struct skr_jobs *jobs);
 
 /* An skr_commit_fn: which jobs waited for one of these objects. */
 void skr_jobs_changes(void *jobs, const struct skr_change *changes, size_t count);
+/* A skr_realization_listener_fn. */
+void skr_jobs_realizations(void *jobs, const struct skr_realization_change *changes, size_t count);
 
 /* For tests, instead of start: does what is due at `now_ms`, in at most `max_writes` transactions. Returns how many
  * were run; 0: everything waits. */

@@ -109,15 +109,83 @@ static int revoke_host(struct skr_txn *txn, struct skr_action_request *request, 
                                  skr_object_name(host));
 }
 
-static int remediate_host(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
-                          struct skr_error *error)
+/* ---- actions that are jobs: the engine's steps judge what may change until they run ---- */
+
+static int start_job(struct skr_txn *txn, struct skr_action_request *request, const char *kind,
+                     const struct skr_object *object, const struct skr_uuid *host_id, struct skr_error *error)
 {
-    (void)request;
-    int r = check_not_removed(host, error);
+    json_t *given = request->input ? skr_object_to_json(request->input, SKR_ROLE_ADMIN) : json_object();
+    const struct skr_job_request job = {
+            .kind = kind, .object = object, .host_id = *host_id, .principal = &request->principal, .input = given};
+    int r = skr_job_start(txn, &job, &request->job_id, error);
+    json_decref(given);
+    return r;
+}
+
+static int host_job(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
+                    struct skr_error *error)
+{
     struct skr_uuid id = skr_object_id(host);
-    return r < 0 ? r
-                 : skr_event_add(txn, SKR_EVENT_REMEDIATION_REQUESTED, host, &id, error,
-                                 "What differs on host \"%.100s\" is to be put back.", skr_object_name(host));
+    int r = check_not_removed(host, error);
+    return r < 0 ? r : start_job(txn, request, request->verb, host, &id, error);
+}
+
+static int check_host_named(struct skr_txn *txn, const struct skr_value *named, const char *pointer,
+                            struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    char text[SKR_UUID_TEXT_MAX];
+    int r = skr_txn_get(txn, SKR_HOST, &named->uuid, NULL, &host, error);
+    return r == -ENOENT ? skr_refuse(error, SKR_ERROR_REFERENCE, pointer, "There is no host with the id %s.",
+                                     skr_uuid_format(&named->uuid, text))
+                        : r;
+}
+
+static int replace_host(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
+                        struct skr_error *error)
+{
+    const struct skr_value *by = input(request, "new_host_id");
+    struct skr_uuid id = skr_object_id(host);
+    int r = check_host_named(txn, by, "/new_host_id", error);
+    if (r == 0 && skr_uuid_equal(&by->uuid, &id))
+        return skr_refuse(error, SKR_ERROR_INVALID, "/new_host_id", "A host is replaced by another one.");
+    return r < 0 ? r : host_job(txn, request, host, error);
+}
+
+static int drain_host(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
+                      struct skr_error *error)
+{
+    const struct skr_value *targets = input(request, "host_ids");
+    size_t count = targets && targets->type == SKR_VALUE_JSON ? json_array_size(targets->json) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct skr_value named = {.type = SKR_VALUE_UUID};
+        char pointer[SKR_ERROR_POINTER_MAX];
+        const char *text = json_string_value(json_array_get(targets->json, i));
+        skr_pointer(pointer, "host_ids", (unsigned)i, NULL);
+        if (!text || skr_uuid_parse(text, &named.uuid) < 0)
+            return skr_refuse(error, SKR_ERROR_INVALID, pointer, "Write the id of a host.");
+        int r = check_host_named(txn, &named, pointer, error);
+        if (r < 0)
+            return r;
+    }
+    return host_job(txn, request, host, error);
+}
+
+static int migrate_adapter(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *adapter,
+                           struct skr_error *error)
+{
+    const struct skr_value *target = input(request, "host_id");
+    struct skr_uuid host_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
+    int r = check_host_named(txn, target, "/host_id", error);
+    if (r < 0)
+        return r;
+    if (skr_uuid_is_nil(&host_id))
+        return skr_error_set(error, SKR_ERROR_CONFLICT, "Network adapter \"%.100s\" is on no host: set its host_id.",
+                             skr_object_name(adapter));
+    if (skr_uuid_equal(&host_id, &target->uuid))
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id", "Network adapter \"%.100s\" is on this host already.",
+                          skr_object_name(adapter));
+    return start_job(txn, request, "migrate", adapter, &target->uuid, error);
 }
 
 /* The job is what an action that starts one answers with. */
@@ -144,8 +212,11 @@ static const struct {
         {SKR_IP_POOL, "release", release},
         {SKR_HOST, "approve", approve_host},
         {SKR_HOST, "revoke", revoke_host},
-        {SKR_HOST, "remediate", remediate_host},
+        {SKR_HOST, "remediate", host_job},
+        {SKR_HOST, "drain", drain_host},
+        {SKR_HOST, "replace", replace_host},
         {SKR_JOB, "cancel", cancel_job},
+        {SKR_NETWORK_ADAPTER, "migrate", migrate_adapter},
         {SKR_NETWORK_ADAPTER, "activate", activate_adapter},
 };
 

@@ -5,8 +5,13 @@ static const struct skr_query compliance_of = {"SELECT id FROM compliance WHERE 
 
 bool skr_host_in_service(const struct skr_object *host)
 {
-    return !strcmp(skr_object_text(host, SKR_HOST_STATE), "active") &&
+    return strcmp(skr_object_text(host, SKR_HOST_STATE), "removed") != 0 &&
            !strcmp(skr_object_text(host, SKR_HOST_ENROLMENT), "enrolled");
+}
+
+bool skr_host_takes_adapters(const struct skr_object *host)
+{
+    return skr_host_in_service(host) && !strcmp(skr_object_text(host, SKR_HOST_STATE), "active");
 }
 
 static bool is_removed(const struct skr_object *host)
@@ -106,10 +111,6 @@ static int check_uplink(struct skr_write *write, unsigned index, struct skr_erro
 
 static int check_state(struct skr_write *write, struct skr_error *error)
 {
-    const char *state = skr_object_text(write->after, SKR_HOST_STATE);
-    if (!strcmp(state, "maintenance"))
-        return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, "/state",
-                          "State \"maintenance\" is not supported by this version; use \"active\" or \"removed\".");
     if (write->before && is_removed(write->before) && !is_removed(write->after))
         return skr_refuse(error, SKR_ERROR_CONFLICT, "/state",
                           "A removed host does not come back; delete it, and let its agent join anew.");

@@ -95,8 +95,9 @@ struct skr_action_request {
     struct skr_object *changed; /* the object acted on, after it; the job when one was started; may be NULL */
     struct skr_uuid job_id;     /* the job that was started; nil: none */
 };
-/* An skr_write_fn for POST .../{id}:verb. ip-pool:allocate {address?, kind}, :release {address}; host:remediate,
- * :revoke, :approve; job:cancel. */
+/* An skr_write_fn for POST .../{id}:verb. ip-pool:allocate {address?, kind}, :release {address}; host:approve,
+ * :revoke; host:drain, :replace, :remediate and network-adapter:migrate start jobs; network-adapter:activate,
+ * job:cancel. */
 int skr_model_action(struct skr_txn *txn, void *request, struct skr_error *error);
 void skr_action_request_done(struct skr_action_request *request);
 

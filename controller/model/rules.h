@@ -268,7 +268,8 @@ int skr_tenant_inherit(struct skr_object *object, const struct skr_object *paren
 /* Does an uplink of the host name the site? */
 bool skr_host_names_site(const struct skr_object *host, const struct skr_uuid *site_id);
 bool skr_uplink_names_site(const struct skr_object *uplink, const struct skr_uuid *site_id);
-bool skr_host_in_service(const struct skr_object *host); /* active and enrolled */
+bool skr_host_in_service(const struct skr_object *host);     /* enrolled and not removed: it keeps what it has */
+bool skr_host_takes_adapters(const struct skr_object *host); /* and active: it gets more */
 
 int skr_mac_pool_assign(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_mac *ret,
                         struct skr_error *error);

@@ -1,0 +1,322 @@
+/* Draining a host: it goes into maintenance, so that nothing new comes, and its adapters go to other hosts: those of
+ * running VMs by moves of their own (child jobs, a few at a time), the others by writing where they are. It ends when
+ * the host has none, or when the rest cannot be moved; the host then stays in maintenance. Cancelled, it starts no
+ * further move and the host is as it was; what has moved stays moved. */
+#include "controller/jobs/private.h"
+
+#define DRAIN_PARALLEL_MAX   8  /* moves under way at a time */
+#define DRAIN_BATCH_MAX      64 /* adapters without a running VM written in one look */
+#define DRAIN_FAILURES_MAX   16 /* adapters that cannot be moved before the drain gives up */
+#define DRAIN_CANDIDATES_MAX 64 /* hosts compared for one adapter */
+
+static const struct skr_query adapters_of = {"SELECT id FROM network_adapter WHERE host_id = ?1 ORDER BY id"};
+static const struct skr_query children_of = {
+        "SELECT object_id, ended_at, state, message, id FROM job WHERE parent_id = ?1 ORDER BY id"};
+static const struct skr_query load_of = {"SELECT count(*) FROM network_adapter WHERE host_id = ?1"};
+static const struct skr_query coming_to = {"SELECT count(*) FROM network_adapter WHERE target_host_id = ?1"};
+
+static int enter_maintenance(struct skr_job_run *run, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL, *after = NULL;
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0};
+    int r = skr_job_fetch(run, SKR_HOST, &run->host_id, &host, error);
+    if (r == 0)
+        r = skr_ids_query(run->txn, &adapters_of, &run->host_id, &ids, error);
+    if (r < 0)
+        return r;
+    json_object_set_new(run->progress, "state", json_string(skr_object_text(host, SKR_HOST_STATE)));
+    json_object_set_new(run->progress, "total", json_integer((json_int_t)ids.count));
+    json_object_set_new(run->progress, "failed", json_array());
+    after = skr_object_copy(host);
+    skr_object_set_text(after, SKR_HOST_STATE, "maintenance");
+    skr_job_say(run, 100, "Host \"%.100s\" is in maintenance.", skr_object_name(host));
+    r = skr_write_inner(run->txn, SKR_HOST, host, after, error);
+    return r < 0 ? r : SKR_JOB_GOES_ON;
+}
+
+/* ---- where to ---- */
+
+static int count_of(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *host_id, int64_t *sum,
+                    struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, query, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, host_id);
+    r = skr_step(statement, error);
+    *sum += r > 0 ? skr_column_integer(statement, 0) : 0;
+    skr_statement_reset(statement);
+    return r < 0 ? r : 0;
+}
+
+/* 1: the host can take an adapter of this logical network, and has *ret_load; 0: not. */
+static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const struct skr_uuid *network_id,
+                      int64_t *ret_load, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    int64_t since_ms;
+    int r = skr_txn_get(run->txn, SKR_HOST, id, NULL, &host, error);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    if (skr_uuid_equal(id, &run->host_id) || !skr_host_takes_adapters(host) ||
+        skr_object_integer(host, SKR_HOST_GATEWAY_ONLY) || !skr_realization_host_online(run->realizations, id, &since_ms))
+        return 0;
+    r = skr_provider_address_reaches(run->txn, id, network_id, error);
+    if (r <= 0)
+        return r;
+    *ret_load = 0;
+    r = count_of(run->txn, &load_of, id, ret_load, error);
+    if (r == 0)
+        r = count_of(run->txn, &coming_to, id, ret_load, error);
+    return r < 0 ? r : 1;
+}
+
+/* 1: the least loaded of these that can take it, of DRAIN_CANDIDATES_MAX at most, beginning anywhere. */
+static int choose_among(struct skr_job_run *run, const struct skr_ids *hosts, const struct skr_uuid *network_id,
+                        unsigned start, struct skr_uuid *ret, struct skr_error *error)
+{
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; i < hosts->count && i < DRAIN_CANDIDATES_MAX; i++) {
+        const struct skr_uuid *id = &hosts->items[(start + i) % hosts->count];
+        int64_t load = 0;
+        int r = judge_host(run, id, network_id, &load, error);
+        if (r < 0)
+            return r;
+        if (r > 0 && load < least) {
+            least = load;
+            *ret = *id;
+        }
+    }
+    return least < INT64_MAX;
+}
+
+static int list_given(struct skr_job_run *run, struct skr_ids *hosts)
+{
+    size_t index;
+    json_t *text;
+    json_array_foreach (json_object_get(run->input, "host_ids"), index, text) {
+        struct skr_uuid id;
+        if (json_is_string(text) && skr_uuid_parse(json_string_value(text), &id) == 0)
+            skr_ids_add(hosts, &id);
+    }
+    return hosts->count > 0;
+}
+
+/* 1: found; 0: no host can take it. The nearest group that has one counts: its sites are the likeliest. */
+static int choose(struct skr_job_run *run, const struct skr_object *adapter, struct skr_uuid *ret,
+                  struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = NULL, *host = NULL;
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids given = {0}, chain = {0};
+    struct skr_uuid id = skr_object_id(adapter),
+                    vm_network_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
+    unsigned start = id.bytes[15] | (unsigned)id.bytes[14] << 8;
+    int r = skr_fetch(run->txn, SKR_VM_NETWORK, &vm_network_id, &network, error);
+    if (r == 0)
+        r = skr_job_fetch(run, SKR_HOST, &run->host_id, &host, error);
+    if (r < 0)
+        return r;
+    struct skr_uuid network_id = skr_object_uuid(network, SKR_VM_NETWORK_LOGICAL_NETWORK_ID),
+                    group_id = skr_object_uuid(host, SKR_HOST_HOST_GROUP_ID);
+    if (list_given(run, &given))
+        return choose_among(run, &given, &network_id, start, ret, error);
+    r = skr_host_group_chain(run->txn, &group_id, &chain, error);
+    for (size_t i = 0; r == 0 && i < chain.count; i++) {
+        SKR_CLEANUP(skr_ids_cleanup) struct skr_ids hosts = {0};
+        r = skr_host_group_hosts(run->txn, &chain.items[i], &hosts, error);
+        if (r == 0)
+            r = choose_among(run, &hosts, &network_id, start, ret, error);
+    }
+    return r;
+}
+
+/* ---- moving ---- */
+
+struct drain {
+    struct skr_job_run *run;
+    struct skr_ids moving, failed; /* adapters */
+    unsigned open, written;
+    char reason[200];              /* of the first failure */
+};
+
+static void note_failure(struct drain *drain, const struct skr_uuid *adapter_id, const char *reason)
+{
+    skr_ids_add(&drain->failed, adapter_id);
+    if (!drain->reason[0])
+        snprintf(drain->reason, sizeof(drain->reason), "%s", reason);
+}
+
+/* A failure that left no job behind is remembered in the drain's own row. */
+static void remember_failure(struct drain *drain, const struct skr_uuid *adapter_id, const char *reason)
+{
+    char text[SKR_UUID_TEXT_MAX];
+    json_array_append_new(json_object_get(drain->run->progress, "failed"),
+                          json_pack("{s:s, s:s}", "adapter_id", skr_uuid_format(adapter_id, text), "reason", reason));
+    note_failure(drain, adapter_id, reason);
+}
+
+static int read_children(struct drain *drain, struct skr_error *error)
+{
+    struct skr_statement *statement;
+    const json_t *item;
+    size_t index;
+    json_array_foreach (json_object_get(drain->run->progress, "failed"), index, item) {
+        struct skr_uuid id = skr_job_uuid(item, "adapter_id");
+        note_failure(drain, &id, json_string_value(json_object_get(item, "reason")));
+    }
+    int r = skr_txn_query(drain->run->txn, &children_of, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, &drain->run->id);
+    while ((r = skr_step(statement, error)) > 0) {
+        struct skr_uuid adapter_id = skr_column_uuid(statement, 0), job_id = skr_column_uuid(statement, 4);
+        if (skr_column_is_null(statement, 1)) {
+            drain->open++;
+            skr_ids_add(&drain->moving, &adapter_id);
+            skr_job_watch(drain->run, &job_id);
+        } else if (strcmp(skr_column_text(statement, 2), "succeeded") != 0) {
+            note_failure(drain, &adapter_id, skr_column_text(statement, 3));
+        }
+    }
+    skr_statement_reset(statement);
+    skr_ids_sort(&drain->moving);
+    return r;
+}
+
+/* An adapter that cannot go is no reason to stop; what the database refuses is. */
+static int take_refusal(struct drain *drain, const struct skr_uuid *adapter_id, int r, const struct skr_error *why,
+                        struct skr_error *error)
+{
+    if (why->tag == SKR_ERROR_STORAGE || why->tag == SKR_ERROR_INTERNAL || why->tag == SKR_ERROR_NONE) {
+        if (error)
+            *error = *why;
+        return r;
+    }
+    remember_failure(drain, adapter_id, why->detail);
+    return 0;
+}
+
+static int start_move(struct drain *drain, const struct skr_object *adapter, const struct skr_uuid *target_id,
+                      struct skr_error *error)
+{
+    struct skr_job_run *run = drain->run;
+    struct skr_error why = {0};
+    struct skr_uuid adapter_id = skr_object_id(adapter), job_id;
+    json_t *input = json_pack("{s:I}", "timeout_s", (json_int_t)skr_job_integer(run->input, "timeout_s"));
+    const struct skr_job_request request = {
+            .kind = "migrate", .object = adapter, .host_id = *target_id, .parent_id = run->id, .input = input};
+    int r = skr_job_start(run->txn, &request, &job_id, &why);
+    json_decref(input);
+    if (r < 0)
+        return take_refusal(drain, &adapter_id, r, &why, error);
+    drain->open++;
+    skr_job_watch(run, &job_id);
+    return 0;
+}
+
+/* One adapter that is still here and not under way. */
+static int send_away(struct drain *drain, const struct skr_uuid *adapter_id, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    struct skr_error why = {0};
+    struct skr_uuid target_id;
+    int r = skr_fetch(drain->run->txn, SKR_NETWORK_ADAPTER, adapter_id, &adapter, error);
+    if (r < 0)
+        return r;
+    bool runs = skr_object_integer(adapter, SKR_NETWORK_ADAPTER_BOUND);
+    if (skr_object_has(adapter, SKR_NETWORK_ADAPTER_TARGET_HOST_ID) ||
+        (runs ? drain->open >= DRAIN_PARALLEL_MAX : drain->written >= DRAIN_BATCH_MAX))
+        return 0; /* somebody else moves it; or its turn comes */
+    r = choose(drain->run, adapter, &target_id, error);
+    if (r < 0)
+        return r;
+    if (r == 0) {
+        skr_error_set(&why, SKR_ERROR_CONFLICT, "No other active host that is online reaches the network of adapter "
+                                                "\"%.60s\".",
+                      skr_object_name(adapter));
+        remember_failure(drain, adapter_id, why.detail);
+        return 0;
+    }
+    if (runs)
+        return start_move(drain, adapter, &target_id, error);
+    drain->written++;
+    r = skr_job_place(drain->run, adapter, &target_id, &why);
+    return r < 0 ? take_refusal(drain, adapter_id, r, &why, error) : 0;
+}
+
+static int judge(struct drain *drain, size_t left, size_t waiting, struct skr_error *error)
+{
+    struct skr_job_run *run = drain->run;
+    int64_t total = skr_job_integer(run->progress, "total");
+    int64_t gone = total > (int64_t)left ? total - (int64_t)left : 0;
+    if (!left && !drain->open) {
+        skr_job_say(run, 100, "The host has no adapters any more.");
+        return SKR_JOB_GOES_ON;
+    }
+    bool over = drain->failed.count >= DRAIN_FAILURES_MAX || !waiting;
+    if (over && !drain->open)
+        return skr_error_set(error, SKR_ERROR_CONFLICT,
+                             "%zu adapters are still on the host, which stays in maintenance; the first: %.200s", left,
+                             drain->reason);
+    skr_job_say(run, total ? (int)(100 * gone / total) : 0,
+                "%lld of %lld adapters have left, %u are moving, %zu could not be moved.", (long long)gone,
+                (long long)total, drain->open, drain->failed.count);
+    return SKR_JOB_WAITS;
+}
+
+static int move_all(struct drain *drain, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0}, still = {0};
+    int r = read_children(drain, error);
+    if (r == 0)
+        r = skr_ids_query(drain->run->txn, &adapters_of, &drain->run->host_id, &ids, error);
+    for (size_t i = 0; r == 0 && i < ids.count; i++) {
+        if (skr_ids_contain(&drain->failed, &ids.items[i]))
+            continue;
+        skr_job_watch(drain->run, &ids.items[i]); /* it may leave by itself */
+        if (!skr_ids_search(&drain->moving, &ids.items[i]) && drain->failed.count < DRAIN_FAILURES_MAX)
+            r = send_away(drain, &ids.items[i], error);
+    }
+    if (r == 0)
+        r = skr_ids_query(drain->run->txn, &adapters_of, &drain->run->host_id, &still, error);
+    if (r < 0)
+        return r;
+    if (drain->written && still.count > drain->failed.count) /* more of the kind that needs nobody's help */
+        drain->run->look_again_ms = drain->run->now_ms + 1;
+    size_t waiting = 0;
+    for (size_t i = 0; i < still.count; i++)
+        waiting += !skr_ids_contain(&drain->failed, &still.items[i]);
+    return judge(drain, still.count, waiting, error);
+}
+
+static int move(struct skr_job_run *run, struct skr_error *error)
+{
+    struct drain drain = {.run = run};
+    int r = move_all(&drain, error);
+    free(drain.moving.items);
+    free(drain.failed.items);
+    return r;
+}
+
+static int undo(struct skr_job_run *run, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL, *after = NULL;
+    const char *state = json_string_value(json_object_get(run->progress, "state"));
+    if (!run->cancelled || !state)
+        return 0;
+    int r = skr_txn_get(run->txn, SKR_HOST, &run->host_id, NULL, &host, error);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    if (strcmp(skr_object_text(host, SKR_HOST_STATE), "maintenance") != 0)
+        return 0;
+    after = skr_object_copy(host);
+    skr_object_set_text(after, SKR_HOST_STATE, state);
+    skr_job_say(run, 0, "Cancelled; the host is %s again, and what has moved stays where it is.", state);
+    return skr_write_inner(run->txn, SKR_HOST, host, after, error);
+}
+
+const struct skr_job_kind skr_job_drain = {
+        .name = "drain",
+        .steps = {{.name = "maintenance", .run = enter_maintenance}, {.name = "move", .run = move, .weight = 9}},
+        .undo = undo};
