@@ -1,6 +1,7 @@
 /* skerry-controller: reads its configuration, starts the rooms in order, waits for a signal, stops them in the other
  * order. No rule of the product lives here. */
 #include "controller/api/api.h"
+#include "controller/jobs/jobs.h"
 #include "controller/names.h"
 #include "controller/policy/policy.h"
 #include "controller/south/south.h"
@@ -51,13 +52,14 @@ static const struct skr_option options[] = {
 
 struct controller {
     struct settings settings;
-    char database[PATH_MAX], authority_file[PATH_MAX], token_file[PATH_MAX];
+    char database[PATH_MAX], authority_file[PATH_MAX], token_file[PATH_MAX], backup_directory[PATH_MAX];
     char *agent_address;
     struct skr_names names;
     struct skr_store *store;
     struct skr_realization_table *realizations;
     struct skr_south *south;
     struct skr_policy *policy;
+    _Atomic(struct skr_jobs *) jobs;
     _Atomic(struct skr_api *) api; /* starts last, when the others' changes are already heard */
     atomic_bool ready;
 };
@@ -98,6 +100,8 @@ static int prepare_directory(struct controller *controller, struct skr_error *er
     result = path_in(directory, "skerry.db", controller->database, error);
     if (result == 0)
         result = path_in(directory, "ca.pem", controller->authority_file, error);
+    if (result == 0)
+        result = path_in(directory, "backups", controller->backup_directory, error);
     return result < 0 ? result : path_in(directory, "admin.token", controller->token_file, error);
 }
 
@@ -119,9 +123,20 @@ static void changed(void *arg, const struct skr_change *changes, size_t count)
         skr_policy_changes(controller->policy, changes, count);
     if (controller->south)
         skr_south_changes(controller->south, changes, count);
+    struct skr_jobs *jobs = atomic_load(&controller->jobs);
+    if (jobs)
+        skr_jobs_changes(jobs, changes, count);
     struct skr_api *api = atomic_load(&controller->api);
     if (api)
         skr_api_changes(api, changes, count);
+}
+
+static void realization_changed(void *arg, const struct skr_realization_change *changes, size_t count)
+{
+    struct controller *controller = arg;
+    struct skr_jobs *jobs = atomic_load(&controller->jobs);
+    if (jobs)
+        skr_jobs_realizations(jobs, changes, count);
 }
 
 static int open_store(struct controller *controller, struct skr_error *error)
@@ -231,17 +246,37 @@ static int start_api(struct controller *controller, struct skr_error *error)
     return result;
 }
 
+/* Before requests and agents: a job that is under way is known before anything changes. */
+static int start_jobs(struct controller *controller, struct skr_error *error)
+{
+    struct skr_jobs *jobs;
+    const struct skr_jobs_options options_jobs = {.store = controller->store,
+                                                  .realizations = controller->realizations,
+                                                  .backup_directory = controller->backup_directory};
+    int result = skr_jobs_new(&options_jobs, &jobs, error);
+    if (result < 0)
+        return result;
+    atomic_store(&controller->jobs, jobs);
+    return skr_jobs_start(jobs) < 0
+                   ? skr_error_set(error, SKR_ERROR_INTERNAL, "The thread of the jobs could not be started.")
+                   : 0;
+}
+
 static int start(struct controller *controller, struct skr_error *error)
 {
     int result = prepare_directory(controller, error);
     if (result == 0 && skr_realization_table_new(&controller->realizations) < 0)
         result = skr_error_set(error, SKR_ERROR_INTERNAL, "Out of memory.");
     if (result == 0)
+        skr_realization_listen(controller->realizations, realization_changed, controller);
+    if (result == 0)
         result = open_store(controller, error);
     if (result == 0)
         result = make_south(controller, error);
     if (result == 0)
         result = start_policy(controller, error);
+    if (result == 0)
+        result = start_jobs(controller, error);
     if (result == 0)
         result = skr_south_start(controller->south, controller->policy, error);
     if (result == 0)
@@ -259,11 +294,13 @@ static void stop(struct controller *controller)
     atomic_store(&controller->ready, false);
     if (api)
         skr_api_stop(api);
+    skr_jobs_stop(atomic_load(&controller->jobs));
     if (controller->south)
         skr_south_stop(controller->south);
     if (controller->policy)
         skr_policy_stop(controller->policy);
     skr_store_close(controller->store);
+    skr_jobs_free(atomic_load(&controller->jobs));
     if (api)
         skr_api_free(api);
     if (controller->policy)

@@ -60,7 +60,8 @@ static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const 
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     if (skr_uuid_equal(id, &run->host_id) || !skr_host_takes_adapters(host) ||
-        skr_object_integer(host, SKR_HOST_GATEWAY_ONLY) || !skr_realization_host_online(run->realizations, id, &since_ms))
+        skr_object_integer(host, SKR_HOST_GATEWAY_ONLY) ||
+        !skr_realization_host_online(run->realizations, id, &since_ms))
         return 0;
     r = skr_provider_address_reaches(run->txn, id, network_id, error);
     if (r <= 0)
@@ -137,7 +138,7 @@ struct drain {
     struct skr_job_run *run;
     struct skr_ids moving, failed; /* adapters */
     unsigned open, written;
-    char reason[200];              /* of the first failure */
+    char reason[200]; /* of the first failure */
 };
 
 static void note_failure(struct drain *drain, const struct skr_uuid *adapter_id, const char *reason)
@@ -232,8 +233,9 @@ static int send_away(struct drain *drain, const struct skr_uuid *adapter_id, str
     if (r < 0)
         return r;
     if (r == 0) {
-        skr_error_set(&why, SKR_ERROR_CONFLICT, "No other active host that is online reaches the network of adapter "
-                                                "\"%.60s\".",
+        skr_error_set(&why, SKR_ERROR_CONFLICT,
+                      "No other active host that is online reaches the network of adapter "
+                      "\"%.60s\".",
                       skr_object_name(adapter));
         remember_failure(drain, adapter_id, why.detail);
         return 0;

@@ -27,9 +27,9 @@ struct skr_job_waiting {
     struct skr_map_key key; /* the job's id */
     struct skr_jobs *jobs;
     struct watch_list watches;
-    bool dirty;        /* to be looked at */
-    int64_t own_etag;  /* of the row as the last look wrote it */
-    int64_t due_ms;    /* INT64_MAX: never */
+    bool dirty;       /* to be looked at */
+    int64_t own_etag; /* of the row as the last look wrote it */
+    int64_t due_ms;   /* INT64_MAX: never */
     struct skr_realization_wait *realization;
     int64_t awaited_revision;
 };
@@ -343,8 +343,8 @@ static void sleep_until_due(struct skr_jobs *jobs)
     wait_ms -= skr_clock_wall_ms();
     if (wait_ms <= 0)
         return;
-    int64_t until = skr_clock_monotonic_ns() +
-                    (wait_ms < LOOK_MAX_WAIT_MS ? wait_ms : LOOK_MAX_WAIT_MS) * SKR_NS_PER_MS;
+    int64_t until =
+            skr_clock_monotonic_ns() + (wait_ms < LOOK_MAX_WAIT_MS ? wait_ms : LOOK_MAX_WAIT_MS) * SKR_NS_PER_MS;
     struct timespec at = {.tv_sec = until / SKR_NS_PER_S, .tv_nsec = until % SKR_NS_PER_S};
     pthread_cond_timedwait(&jobs->wake, &jobs->lock, &at);
 }

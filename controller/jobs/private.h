@@ -28,7 +28,7 @@ struct skr_job_run {
     int64_t now_ms, started_ms;             /* started_ms: when this engine began to hear of hosts */
     bool cancelled;                         /* for undo: not failed */
     const char *backup_directory;
-    json_t *prepared;                       /* what the step's prepare found out; NULL without one */
+    json_t *prepared; /* what the step's prepare found out; NULL without one */
     /* what the step says */
     char message[SKR_JOB_MESSAGE_MAX];
     int percent;
@@ -47,8 +47,8 @@ struct skr_job_step {
      * *ret: for run->prepared, new reference. NULL: nothing. */
     int (*prepare)(struct skr_store *store, const struct skr_object *job, const char *backup_directory, json_t **ret,
                    struct skr_error *error);
-    bool fixed;  /* cannot be cancelled while it is under way */
-    int weight;  /* its share of the percent, 0 = 1 */
+    bool fixed; /* cannot be cancelled while it is under way */
+    int weight; /* its share of the percent, 0 = 1 */
 };
 
 struct skr_job_kind {
@@ -94,7 +94,7 @@ struct skr_job_look {
     int64_t now_ms;
     const char *failure; /* the step's last attempt was refused: end the job with this */
     bool without_undo;   /* and the undo was refused too */
-    json_t *prepared;        /* by the prepare of the step at hand */
+    json_t *prepared;    /* by the prepare of the step at hand */
     /* filled by the look; reset at each run */
     bool ended, moved;                /* moved: a step ended, there is more to do at once */
     const struct skr_job_step *wants; /* the step at hand, when its prepare must run first */

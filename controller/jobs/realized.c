@@ -19,8 +19,8 @@ static void say_waiting(struct skr_job_run *run, const struct skr_realization *r
     const struct skr_realization_host *host = first_in(realization, SKR_HOST_PENDING);
     if (!host)
         host = first_in(realization, SKR_HOST_OFFLINE);
-    skr_job_say(run, all ? (int)(100 * realization->applied / all) : 0, "Waits for %u of %u hosts%s%.60s%s.", owing, all,
-                host ? ", \"" : "", host ? host->name : "", host ? "\" among them" : "");
+    skr_job_say(run, all ? (int)(100 * realization->applied / all) : 0, "Waits for %u of %u hosts%s%.60s%s.", owing,
+                all, host ? ", \"" : "", host ? host->name : "", host ? "\" among them" : "");
 }
 
 int skr_job_realized(struct skr_job_run *run, int64_t revision, enum skr_resource_id resource,

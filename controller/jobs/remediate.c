@@ -106,6 +106,6 @@ static int await_repair(struct skr_job_run *run, struct skr_error *error)
     return SKR_JOB_WAITS;
 }
 
-const struct skr_job_kind skr_job_remediate = {.name = "remediate",
-                                               .steps = {{.name = "send", .run = release},
-                                                         {.name = "repair", .run = await_repair, .weight = 4}}};
+const struct skr_job_kind skr_job_remediate = {
+        .name = "remediate",
+        .steps = {{.name = "send", .run = release}, {.name = "repair", .run = await_repair, .weight = 4}}};

@@ -66,6 +66,6 @@ static int settle(struct skr_job_run *run, struct skr_error *error)
     return skr_job_realized(run, skr_job_integer(run->progress, "revision"), SKR_HOST, &new_id, &new_id, error);
 }
 
-const struct skr_job_kind skr_job_replace = {.name = "replace",
-                                             .steps = {{.name = "replace", .run = replace},
-                                                       {.name = "settle", .run = settle, .fixed = true}}};
+const struct skr_job_kind skr_job_replace = {
+        .name = "replace",
+        .steps = {{.name = "replace", .run = replace}, {.name = "settle", .run = settle, .fixed = true}}};

@@ -175,7 +175,7 @@ int skr_network_adapter_check_host(struct skr_txn *txn, const struct skr_object 
     int r = skr_fetch(txn, SKR_HOST, host_id, &host, error);
     if (r < 0)
         return r;
-    if (!skr_host_in_service(host))
+    if (!skr_host_takes_adapters(host))
         return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
                           "Host \"%.100s\" is not in service (%s, %s); choose an active, enrolled host.",
                           skr_object_name(host), skr_object_text(host, SKR_HOST_STATE),

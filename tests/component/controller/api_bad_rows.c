@@ -500,8 +500,7 @@ const struct api_bad_row api_bad_rows[] = {
         {"PATCH", "/v1/network-adapters/{adapter}", "{\"ip_addresses\": [\"10.1.0.1\"]}", NULL, 422, "invalid",
          "/ip_addresses/0", "is the gateway"},
         /* hosts */
-        {"PATCH", "/v1/hosts/{host}", "{\"state\": \"maintenance\"}", NULL, 422, "not-supported", "/state",
-         "maintenance"},
+        {"PATCH", "/v1/hosts/{host}", "{\"state\": \"asleep\"}", NULL, 422, "invalid", "/state", "maintenance"},
         {"PATCH", "/v1/hosts/{host}", "{\"enrolment\": \"enrolled\"}", NULL, 422, "invalid", "/enrolment", "read-only"},
         {"PATCH", "/v1/hosts/{host}", "{\"key_hash\": \"00\"}", NULL, 422, "invalid", "/key_hash", "key_hash"},
         {"PATCH", "/v1/hosts/{host}", "{\"remediation\": \"never\"}", NULL, 422, "invalid", "/remediation", "\"auto\""},

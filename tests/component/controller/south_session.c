@@ -1,3 +1,4 @@
+#include "controller/jobs/jobs.h"
 #include "tests/component/controller/south_scene.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -391,6 +392,11 @@ Test(south_session, remediate_becomes_a_command)
     wire_session(&scene, &agent, &wire);
     EVENTUALLY(skr_realization_host_online(scene.realizations, &agent.host_id, &since_ms));
     scene_host_action(&scene, &agent.host_id, "remediate");
+    const struct skr_jobs_options options = {.store = scene.store, .realizations = scene.realizations};
+    struct skr_jobs *jobs;
+    cr_assert_eq(skr_jobs_new(&options, &jobs, NULL), 0);
+    cr_assert_gt(skr_jobs_run(jobs, skr_clock_wall_ms(), 1), 0, "its job sends it");
+    skr_jobs_free(jobs);
     Skerry__V1__Envelope *command = wire_expect(&wire, SKERRY__V1__ENVELOPE__BODY_COMMAND);
     cr_assert_eq(command->command->kind, SKERRY__V1__COMMAND__KIND__KIND_REMEDIATE);
     skr_envelope_free(command);

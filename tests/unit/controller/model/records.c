@@ -109,7 +109,7 @@ Test(model_names, pools_are_named_in_their_site_or_subnet)
     world_close(&w);
 }
 
-Test(model_action, remediate_leaves_an_event_for_the_host)
+Test(model_action, remediate_starts_a_job_about_the_host)
 {
     struct world w;
     struct skr_action_request request;
@@ -117,9 +117,14 @@ Test(model_action, remediate_leaves_an_event_for_the_host)
     world_open(&w);
     world_fill(&w);
     cr_assert_eq(world_action(&w, SKR_HOST, "h1", "remediate", NULL, &request, &error), 0, "%s", error.detail);
-    cr_expect_not_null(request.changed);
+    cr_assert_eq(request.changed->resource->id, SKR_JOB);
+    cr_expect_str_eq(skr_object_text(request.changed, SKR_JOB_KIND), "remediate");
+    struct skr_uuid about = skr_object_uuid(request.changed, SKR_JOB_OBJECT_ID), host = world_id(&w, "h1");
+    cr_expect(skr_uuid_equal(&about, &host));
     skr_action_request_done(&request);
-    cr_expect_eq(world_events(&w, SKR_EVENT_REMEDIATION_REQUESTED), 1);
+    cr_expect_lt(world_action(&w, SKR_HOST, "h1", "drain", "{}", &request, &error), 0);
+    cr_expect_eq(error.tag, SKR_ERROR_CONFLICT, "a host has one job at a time");
+    skr_action_request_done(&request);
     cr_expect_lt(world_action(&w, SKR_HOST, "h1", "explode", NULL, &request, &error), 0);
     cr_expect_eq(error.tag, SKR_ERROR_NOT_FOUND);
     skr_action_request_done(&request);

@@ -207,7 +207,7 @@ static const struct refusal {
                 INVALID, "/vm_network_id"),
         /* hosts */
         CREATE(HOST, "{'name': 'h9'}", METHOD, NULL),
-        PATCH(HOST, "h1", "{'state': 'maintenance'}", NOT_SUPPORTED, "/state"),
+        PATCH(HOST, "h1", "{'state': 'asleep'}", INVALID, "/state"),
         PATCH(HOST, "h1", "{'host_group_id': '$south'}", CONFLICT, "/host_group_id"),
         PATCH(HOST, "h1", "{'host_group_id': null}", CONFLICT, "/host_group_id"),
         PATCH(HOST, "h1", "{'uplinks': []}", IN_USE, "/uplinks"),

@@ -1,0 +1,270 @@
+/* The engine and the move of an adapter: every way to end, who may begin, and a controller that is killed at every
+ * point. */
+#include "tests/unit/controller/jobs/scene.h"
+
+static struct scene s;
+
+static void open_scene(void)
+{
+    scene_open(&s);
+}
+
+static void close_scene(void)
+{
+    scene_close(&s);
+}
+
+TestSuite(engine, .init = open_scene, .fini = close_scene);
+
+static bool on_host(const char *host)
+{
+    return scene_refers(&s, SKR_NETWORK_ADAPTER, "red-1", SKR_NETWORK_ADAPTER_HOST_ID, host);
+}
+
+static bool moving_to(const char *host)
+{
+    return scene_refers(&s, SKR_NETWORK_ADAPTER, "red-1", SKR_NETWORK_ADAPTER_TARGET_HOST_ID, host);
+}
+
+static void start_move(void)
+{
+    scene_start(&s, "move", SKR_NETWORK_ADAPTER, "red-1", "migrate", "{'host_id': '$h2', 'timeout_s': 60}");
+}
+
+Test(engine, an_adapter_moves_when_its_vm_appears)
+{
+    start_move();
+    cr_expect_str_eq(scene_state(&s, "move"), "pending");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "running");
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=running settle=pending");
+    cr_expect(on_host("h1") && moving_to("h2"));
+    cr_expect_eq(scene_integer(&s, SKR_JOB, "move", SKR_JOB_PERCENT), 50);
+    cr_expect_eq(scene_integer(&s, SKR_JOB, "move", SKR_JOB_CANCELLABLE), 1);
+    cr_expect_eq(scene_integer(&s, SKR_JOB, "move", SKR_JOB_DEADLINE), SCENE_START_MS + 60000);
+    cr_expect_eq(skr_jobs_due_ms(s.jobs), SCENE_START_MS + 60000, "nothing else wakes it");
+
+    scene_act(&s, SKR_NETWORK_ADAPTER, "red-1", "activate");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "succeeded", "%s", scene_message(&s, "move"));
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=succeeded settle=succeeded");
+    cr_expect_eq(scene_integer(&s, SKR_JOB, "move", SKR_JOB_PERCENT), 100);
+    cr_expect_eq(scene_integer(&s, SKR_JOB, "move", SKR_JOB_ENDED_AT), SCENE_START_MS);
+    cr_expect(on_host("h2") && moving_to(NULL));
+    cr_expect_eq(skr_jobs_due_ms(s.jobs), INT64_MAX, "an ended job is nobody's");
+}
+
+Test(engine, a_cancelled_move_leaves_everything_as_it_was)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *before = world_get(&s.world, SKR_NETWORK_ADAPTER, "red-1");
+    start_move();
+    scene_drive(&s);
+    scene_act(&s, SKR_JOB, "move", "cancel");
+    cr_expect_str_eq(scene_state(&s, "move"), "cancelling");
+    scene_act(&s, SKR_JOB, "move", "cancel"); /* twice is once */
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "cancelled");
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=undone arm=undone switch=undone settle=skipped");
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = world_get(&s.world, SKR_NETWORK_ADAPTER, "red-1");
+    for (unsigned f = 0; f < before->resource->field_count; f++)
+        cr_expect(skr_value_equal(&before->values[f], &after->values[f]), "%s", before->resource->fields[f].name);
+    cr_expect_eq(scene_refused(&s, SKR_JOB, "move", "cancel", NULL), SKR_ERROR_CONFLICT);
+}
+
+Test(engine, a_job_cancelled_before_it_began_does_nothing)
+{
+    start_move();
+    scene_act(&s, SKR_JOB, "move", "cancel");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "cancelled");
+    cr_expect(moving_to(NULL));
+}
+
+Test(engine, a_cancel_that_comes_too_late_says_where_the_adapter_is)
+{
+    start_move();
+    scene_drive(&s);
+    scene_act(&s, SKR_NETWORK_ADAPTER, "red-1", "activate");
+    scene_act(&s, SKR_JOB, "move", "cancel");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "cancelled");
+    cr_expect(strstr(scene_message(&s, "move"), "appeared on the target already"), "%s", scene_message(&s, "move"));
+    cr_expect(on_host("h2"));
+}
+
+Test(engine, a_vm_that_does_not_appear_ends_the_move)
+{
+    start_move();
+    scene_drive(&s);
+    s.now_ms += 59999;
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "running");
+    s.now_ms++;
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "failed");
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=undone arm=undone switch=failed settle=skipped");
+    cr_expect(on_host("h1") && moving_to(NULL));
+    cr_expect_eq(world_events(&s.world, "JobFailed"), 1);
+}
+
+Test(engine, every_host_must_know_before_the_vm_may_come)
+{
+    s.needs_hosts = true;
+    start_move();
+    scene_drive(&s);
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
+    cr_expect(strstr(scene_message(&s, "move"), "of 2 hosts"), "%s", scene_message(&s, "move"));
+    unsigned looks = s.looks;
+    scene_drive(&s);
+    cr_expect_eq(s.looks, looks, "nothing happened, so nobody looks");
+    scene_apply(&s, NULL);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=running settle=pending");
+    scene_act(&s, SKR_NETWORK_ADAPTER, "red-1", "activate");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=succeeded settle=running");
+    cr_expect_eq(scene_refused(&s, SKR_JOB, "move", "cancel", NULL), SKR_ERROR_CONFLICT, "it has happened");
+    scene_apply(&s, NULL);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "succeeded");
+}
+
+Test(engine, a_host_that_cannot_ends_the_move)
+{
+    s.needs_hosts = true;
+    start_move();
+    scene_drive(&s);
+    scene_apply(&s, "no room");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "failed");
+    cr_expect(strstr(scene_message(&s, "move"), "h2") && strstr(scene_message(&s, "move"), "no room"), "%s",
+              scene_message(&s, "move"));
+    cr_expect(moving_to(NULL));
+}
+
+Test(engine, an_offline_host_holds_a_move_up_for_a_while_alone)
+{
+    s.needs_hosts = true;
+    scene_online(&s, "h1", false);
+    scene_start(&s, "move", SKR_NETWORK_ADAPTER, "red-1", "migrate", "{'host_id': '$h2'}");
+    scene_drive(&s);
+    struct skr_uuid h2 = world_id(&s.world, "h2");
+    struct skr_map_key everything = {.id = {{9}}, .type = SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN};
+    skr_realization_applied(s.realizations, &everything, &h2, s.version, NULL, 0);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
+    s.now_ms += 59999;
+    scene_drive(&s);
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
+    s.now_ms += 1000;
+    scene_drive(&s);
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=running settle=pending");
+}
+
+Test(engine, the_target_must_be_online)
+{
+    scene_online(&s, "h2", false);
+    start_move();
+    scene_drive(&s);
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
+    scene_online(&s, "h2", true);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=running settle=pending");
+}
+
+Test(engine, who_moves_the_adapter_elsewhere_ends_the_move)
+{
+    start_move();
+    scene_drive(&s);
+    world_patch(&s.world, SKR_NETWORK_ADAPTER, "red-1", "{'host_id': null}");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "failed");
+    cr_expect(on_host(NULL) && moving_to(NULL));
+}
+
+Test(engine, what_a_move_refuses)
+{
+    cr_expect_eq(scene_refused(&s, SKR_NETWORK_ADAPTER, "red-1", "migrate", "{'host_id': '$h1'}"), SKR_ERROR_CONFLICT);
+    cr_expect_eq(scene_refused(&s, SKR_NETWORK_ADAPTER, "blue-1", "migrate", "{'host_id': '$h1'}"), SKR_ERROR_CONFLICT);
+    cr_expect_eq(scene_refused(&s, SKR_NETWORK_ADAPTER, "red-1", "migrate", "{'host_id': '$red-net'}"),
+                 SKR_ERROR_REFERENCE);
+    cr_expect_eq(scene_refused(&s, SKR_HOST, "h1", "replace", "{'new_host_id': '$h1'}"), SKR_ERROR_INVALID);
+    cr_expect_eq(scene_refused(&s, SKR_HOST, "h1", "drain", "{'host_ids': ['nobody']}"), SKR_ERROR_INVALID);
+    start_move();
+    cr_expect_eq(scene_refused(&s, SKR_NETWORK_ADAPTER, "red-1", "migrate", "{'host_id': '$h2'}"), SKR_ERROR_CONFLICT,
+                 "one job at a time");
+    scene_drive(&s);
+    scene_act(&s, SKR_JOB, "move", "cancel");
+    scene_drive(&s);
+    /* The rules of the adapter judge when the job begins: here the target takes nothing. */
+    world_patch(&s.world, SKR_HOST, "h2", "{'state': 'maintenance'}");
+    start_move();
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "failed");
+    cr_expect(strstr(scene_message(&s, "move"), "maintenance"), "%s", scene_message(&s, "move"));
+    cr_expect_str_eq(scene_steps(&s, "move"), "check=failed arm=skipped switch=skipped settle=skipped");
+}
+
+Test(engine, a_kind_of_another_version_fails)
+{
+    struct skr_error error = {0};
+    struct skr_uuid id;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = skr_row_new(SKR_JOB);
+    skr_object_set_text(row, SKR_FIELD_NAME, "odd");
+    skr_object_set_text(row, SKR_JOB_KIND, "levitate");
+    id = skr_object_id(row);
+    world_name(&s.world, "odd", &id);
+    cr_assert_eq(skr_store_write_wait(s.world.test.store, skr_test_insert, row, NULL, &error), 0, "%s", error.detail);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "odd"), "failed");
+}
+
+/* ---- killed at every point ---- */
+
+static void move_and_cancel(bool cancel)
+{
+    start_move();
+    scene_drive(&s);
+    scene_apply(&s, NULL);
+    scene_drive(&s);
+    cr_assert_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=running settle=pending", "%u",
+                     s.kill_at);
+    if (cancel)
+        scene_act(&s, SKR_JOB, "move", "cancel");
+    else
+        scene_act(&s, SKR_NETWORK_ADAPTER, "red-1", "activate");
+    scene_drive(&s);
+    scene_apply(&s, NULL);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), cancel ? "cancelled" : "succeeded", "%u", s.kill_at);
+    cr_expect(on_host(cancel ? "h1" : "h2") && moving_to(NULL));
+}
+
+Test(engine, a_controller_killed_after_every_look_goes_on)
+{
+    s.needs_hosts = true;
+    s.kill_every = 1;
+    move_and_cancel(false);
+}
+
+Test(engine, a_controller_killed_after_every_look_takes_back)
+{
+    s.needs_hosts = true;
+    s.kill_every = 1;
+    move_and_cancel(true);
+}
+
+Test(engine, a_controller_killed_once_at_any_look_goes_on)
+{
+    s.needs_hosts = true;
+    move_and_cancel(false);
+    unsigned all = s.looks;
+    cr_assert_gt(all, 4);
+    for (unsigned at = 1; at <= all; at++) {
+        scene_close(&s);
+        scene_open(&s);
+        s.needs_hosts = true;
+        s.kill_at = at;
+        move_and_cancel(at % 2);
+    }
+}
