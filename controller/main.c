@@ -19,9 +19,10 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
-#define DEFAULT_CONFIG "/etc/skerry/controller.conf"
-#define UPKEEP_SECONDS 60
-#define LOG_ROWS_MAX   2000000
+#define DEFAULT_CONFIG     "/etc/skerry/controller.conf"
+#define UPKEEP_SECONDS     60
+#define LOG_ROWS_MAX       2000000
+#define RETRIES_PRUNED_MAX 1000
 
 struct settings {
     char *config, *data_directory, *api_listen, *agent_listen, *agent_address, *log_level;
@@ -318,7 +319,8 @@ static int prune(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     (void)arg;
     int result = skr_store_log_prune(txn, skr_txn_now_ms(txn), LOG_ROWS_MAX);
-    return result < 0 ? skr_error_set(error, SKR_ERROR_STORAGE, "The history could not be pruned.") : 0;
+    return result < 0 ? skr_error_set(error, SKR_ERROR_STORAGE, "The history could not be pruned.")
+                      : skr_model_retry_prune(txn, skr_txn_now_ms(txn), RETRIES_PRUNED_MAX, error);
 }
 
 static void announce(const struct controller *controller)

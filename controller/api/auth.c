@@ -101,11 +101,11 @@ int skr_http_authenticate(struct skr_http_request *request, struct skr_error *er
     return 0;
 }
 
-int skr_http_authorize(struct skr_http_request *request, struct skr_error *error)
+int skr_http_authorize(const struct skr_principal *principal, const struct skr_route *route,
+                       enum skr_http_method method, struct skr_error *error)
 {
-    enum skr_role reserved = skr_route_role(&request->route, request->method), role = request->principal.role;
-    bool allowed = request->method == SKR_HTTP_GET ? skr_role_reads(reserved, role) : skr_role_writes(reserved, role);
-    if (allowed)
+    enum skr_role reserved = skr_route_role(route, method), role = principal->role;
+    if (method == SKR_HTTP_GET ? skr_role_reads(reserved, role) : skr_role_writes(reserved, role))
         return 0;
     const char *name = skr_role_name(role);
     return skr_error_set(error, SKR_ERROR_FORBIDDEN, "The role %s does not reach as far; ask an administrator",

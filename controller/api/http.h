@@ -211,8 +211,9 @@ void skr_http_complete_all(struct skr_api *api, bool interruptible_only);
 struct skr_http_limits;
 struct skr_http_limits *skr_http_limits_new(unsigned requests_per_second);
 void skr_http_limits_free(struct skr_http_limits *limits);
-/* Takes one token of the principal's bucket; false: none left. */
-bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *token_id, int64_t now_ns);
+/* Takes that many tokens of the principal's bucket, at most all it can ever hold; false: there are fewer. */
+bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *token_id, unsigned count,
+                          int64_t now_ns);
 
 /* ---- who asks (auth.c) ---- */
 
@@ -223,13 +224,15 @@ void skr_http_auth_free(struct skr_http_auth *auth);
 void skr_http_auth_forget(struct skr_http_auth *auth);
 int skr_http_authenticate(struct skr_http_request *request, struct skr_error *error);
 /* May the principal use the route at all? FORBIDDEN, the same for every id. */
-int skr_http_authorize(struct skr_http_request *request, struct skr_error *error);
+int skr_http_authorize(const struct skr_principal *principal, const struct skr_route *route,
+                       enum skr_http_method method, struct skr_error *error);
 
 /* ---- handlers ---- */
 
 void skr_http_list(struct skr_http_request *request);        /* list.c */
 void skr_http_get(struct skr_http_request *request);         /* list.c */
 void skr_http_write(struct skr_http_request *request);       /* write.c: POST, PUT, PATCH, DELETE and actions */
+void skr_http_batch(struct skr_http_request *request);       /* write.c */
 void skr_http_realization(struct skr_http_request *request); /* wait.c */
 void skr_http_watch(struct skr_http_request *request);       /* watch.c */
 void skr_http_openapi(struct skr_http_request *request);     /* openapi.c */
@@ -258,6 +261,10 @@ struct skr_http_fields {
 int skr_http_fields_parse(const struct skr_resource *resource, const char *text, struct skr_http_fields *ret,
                           struct skr_error *error);
 void skr_http_fields_done(struct skr_http_fields *fields);
+/* What is known of the object's realization now. */
+void skr_render_look_up(struct skr_api *api, const struct skr_object *object, struct skr_realization *ret);
+/* False: `text` names no state. */
+bool skr_render_state_parse(const char *text, enum skr_realization_state *ret);
 /* The object with its `status`. `realization` NULL: looked up. `fields` NULL: all. */
 json_t *skr_render_object(struct skr_api *api, const struct skr_principal *principal, const struct skr_object *object,
                           const struct skr_realization *realization, const struct skr_http_fields *fields);

@@ -55,7 +55,8 @@ static struct bucket *find(struct skr_http_limits *limits, const struct skr_uuid
     return oldest;
 }
 
-bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *token_id, int64_t now_ns)
+bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *token_id, unsigned count,
+                          int64_t now_ns)
 {
     pthread_mutex_lock(&limits->lock);
     struct bucket *bucket = find(limits, token_id);
@@ -65,9 +66,10 @@ bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid 
         bucket->tokens = limits->burst;
     if (now_ns > bucket->last_ns)
         bucket->last_ns = now_ns;
-    bool taken = bucket->tokens >= 1;
+    double wanted = count < limits->burst ? count : limits->burst;
+    bool taken = bucket->tokens >= wanted;
     if (taken)
-        bucket->tokens -= 1;
+        bucket->tokens -= wanted;
     pthread_mutex_unlock(&limits->lock);
     return taken;
 }

@@ -3,7 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define BINDING_MAX 4096
+#define BINDING_MAX 8192
+/* A page by realization asks the table object by object. It ends early after that many objects or that much time; the
+ * client goes on with next_page_token. */
+#define JUDGED_MAX     5000
+#define JUDGED_STEP    250
+#define JUDGED_TIME_NS (10 * SKR_NS_PER_MS)
 
 static bool is_own_parameter(const struct skr_http_request *request, const char *name)
 {
@@ -60,6 +65,42 @@ static void make_binding(const struct skr_http_request *request, const struct sk
         }
 }
 
+static int bind_extras(struct skr_http_request *request, char binding[static BINDING_MAX], struct skr_error *error)
+{
+    static const char *const names[] = {"labels", "realization"};
+    size_t at = strlen(binding);
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(names) && at < BINDING_MAX; i++) {
+        const char *value = skr_http_parameter(request, names[i]);
+        if (value)
+            at += (size_t)snprintf(binding + at, BINDING_MAX - at, "\n%s=%s", names[i], value);
+    }
+    return at < BINDING_MAX ? 0 : skr_error_set(error, SKR_ERROR_SYNTAX, "The filters are longer than a list takes");
+}
+
+/* "a=b,c": label a is b, and there is a label c. `text` is cut into pieces that the query points at. */
+static int parse_labels(char *text, struct skr_list_query *query, struct skr_error *error)
+{
+    char *rest = text, *word;
+    while ((word = strsep(&rest, ","))) {
+        char *value = strchr(word, '=');
+        if (value)
+            *value++ = '\0';
+        if (!*word)
+            return skr_error_set(error, SKR_ERROR_SYNTAX, "labels: write name=value or name, separated by commas");
+        if (query->label_count == SKR_LIST_LABELS_MAX)
+            return skr_error_set(error, SKR_ERROR_SYNTAX, "labels: at most %d go together", SKR_LIST_LABELS_MAX);
+        /* One with a value finds fewer: it leads. */
+        struct skr_list_label label = {.name = word, .value = value};
+        if (value && query->label_count && !query->labels[0].value) {
+            query->labels[query->label_count++] = query->labels[0];
+            query->labels[0] = label;
+        } else {
+            query->labels[query->label_count++] = label;
+        }
+    }
+    return 0;
+}
+
 static int parse_limit(const char *text, uint32_t *ret, struct skr_error *error)
 {
     char *end;
@@ -74,22 +115,13 @@ static int parse_limit(const char *text, uint32_t *ret, struct skr_error *error)
     return 0;
 }
 
-static int refuse_unbuilt(struct skr_http_request *request, struct skr_error *error)
-{
-    if (skr_http_parameter(request, "labels"))
-        return skr_error_set(error, SKR_ERROR_NOT_SUPPORTED,
-                             "Lists cannot be filtered by labels yet; filter the answer, or by a field such as name");
-    if (skr_http_parameter(request, "realization"))
-        return skr_error_set(error, SKR_ERROR_NOT_SUPPORTED,
-                             "Lists cannot be filtered by realization yet; look at status.realization of each object");
-    if (skr_http_parameter(request, "since"))
-        return skr_error_set(error, SKR_ERROR_SYNTAX, "since goes with watch=true");
-    return 0;
-}
-
 struct page {
     struct skr_list_query query;
     struct skr_http_fields fields;
+    char *labels; /* what the query's labels point into */
+    bool by_realization;
+    enum skr_realization_state realization;
+    struct skr_uuid last; /* where the next page begins */
     char binding[BINDING_MAX];
     struct skr_object *objects[SKR_PAGE_MAX];
     uint32_t count;
@@ -103,13 +135,36 @@ static void page_free(struct page **page)
         skr_object_unref((*page)->objects[i]);
     skr_http_filters_clear(&(*page)->query);
     skr_http_fields_done(&(*page)->fields);
+    free((*page)->labels);
     free(*page);
+}
+
+static int parse_selectors(struct skr_http_request *request, struct page *page, struct skr_error *error)
+{
+    const char *labels = skr_http_parameter(request, "labels"), *state = skr_http_parameter(request, "realization");
+    if (skr_http_parameter(request, "since"))
+        return skr_error_set(error, SKR_ERROR_SYNTAX, "since goes with watch=true");
+    if (state && request->route.resource->flags & SKR_RESOURCE_VIEW)
+        return skr_error_set(error, SKR_ERROR_SYNTAX, "A %s has no realization of its own",
+                             request->route.resource->name);
+    if (state && !skr_render_state_parse(state, &page->realization))
+        return skr_error_set(error, SKR_ERROR_SYNTAX, "realization is pending, realized or failed, not '%.60s'", state);
+    page->by_realization = state != NULL;
+    if (!labels)
+        return 0;
+    if (request->route.resource->flags & SKR_RESOURCE_VIEW)
+        return skr_error_set(error, SKR_ERROR_SYNTAX, "A %s has no labels", request->route.resource->name);
+    page->labels = strdup(labels);
+    if (!page->labels)
+        abort();
+    return parse_labels(page->labels, &page->query, error);
 }
 
 static int parse_page(struct skr_http_request *request, struct page *page, struct skr_error *error)
 {
     page->query.resource = request->route.resource->id;
-    int r = refuse_unbuilt(request, error);
+    page->query.ret_last = &page->last;
+    int r = parse_selectors(request, page, error);
     if (r == 0)
         r = parse_limit(skr_http_parameter(request, "limit"), &page->query.limit, error);
     if (r == 0)
@@ -119,8 +174,51 @@ static int parse_page(struct skr_http_request *request, struct page *page, struc
     if (r < 0)
         return r;
     make_binding(request, &page->query, page->binding);
+    r = bind_extras(request, page->binding, error);
     const char *token = skr_http_parameter(request, "page_token");
-    return token ? skr_page_token_parse(&request->api->page_key, page->binding, token, &page->query.after, error) : 0;
+    if (r < 0 || !token)
+        return r;
+    return skr_page_token_parse(&request->api->page_key, page->binding, token, &page->query.after, error);
+}
+
+/* Keeps of one stretch of the list what is in the wanted state, as far as the page has room. */
+static void judge_stretch(struct skr_http_request *request, struct page *page, uint32_t wanted,
+                          struct skr_object **objects, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct skr_object *object SKR_CLEANUP(skr_object_cleanup) = objects[i];
+        struct skr_realization realization;
+        if (page->count == wanted) {
+            page->more = true;
+            continue;
+        }
+        page->last = skr_object_uuid(object, SKR_FIELD_ID);
+        skr_render_look_up(request->api, object, &realization);
+        if (realization.state == page->realization)
+            page->objects[page->count++] = SKR_TAKE(object);
+    }
+}
+
+static int read_judged(struct skr_http_request *request, struct page *page, struct skr_txn *txn,
+                       struct skr_error *error)
+{
+    int64_t until_ns = skr_clock_monotonic_ns() + JUDGED_TIME_NS;
+    uint32_t wanted = page->query.limit, judged = 0, count = 0;
+    struct skr_object *objects[JUDGED_STEP];
+    do {
+        struct skr_uuid end = {0};
+        page->query.limit = JUDGED_STEP;
+        page->query.ret_last = &end;
+        int r = skr_model_list(txn, &request->principal, &page->query, objects, &count, &page->more, error);
+        if (r < 0)
+            return r;
+        judge_stretch(request, page, wanted, objects, count);
+        if (page->count < wanted)
+            page->last = end;
+        page->query.after = page->last;
+        judged += JUDGED_STEP;
+    } while (page->more && page->count < wanted && judged < JUDGED_MAX && skr_clock_monotonic_ns() < until_ns);
+    return 0;
 }
 
 static int read_page(struct skr_http_request *request, struct page *page, struct skr_error *error)
@@ -130,6 +228,8 @@ static int read_page(struct skr_http_request *request, struct page *page, struct
     if (r < 0)
         return r;
     page->revision = skr_txn_revision(txn);
+    if (page->by_realization)
+        return read_judged(request, page, txn, error);
     return skr_model_list(txn, &request->principal, &page->query, page->objects, &page->count, &page->more, error);
 }
 
@@ -140,10 +240,9 @@ static json_t *render_page(struct skr_http_request *request, const struct page *
         json_array_append_new(
                 items, skr_render_object(request->api, &request->principal, page->objects[i], NULL, &page->fields));
     json_object_set_new(rendered, "items", items);
-    if (page->more && page->count) {
+    if (page->more) {
         char token[SKR_PAGE_TOKEN_MAX];
-        struct skr_uuid last = skr_object_uuid(page->objects[page->count - 1], SKR_FIELD_ID);
-        skr_page_token_make(&request->api->page_key, page->binding, &last, token);
+        skr_page_token_make(&request->api->page_key, page->binding, &page->last, token);
         json_object_set_new(rendered, "next_page_token", json_string(token));
     } else {
         json_object_set_new(rendered, "next_page_token", json_null());

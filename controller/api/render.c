@@ -37,9 +37,19 @@ json_t *skr_render_realization(const struct skr_principal *principal, const stru
     return rendered;
 }
 
+bool skr_render_state_parse(const char *text, enum skr_realization_state *ret)
+{
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(state_names); i++)
+        if (strcmp(state_names[i], text) == 0) {
+            *ret = (enum skr_realization_state)i;
+            return true;
+        }
+    return false;
+}
+
 /* What the table knows of the object, unless the policy has not even reached the object's last change: then nobody
  * knows yet who needs it, and "realized" would be a lie. */
-static void look_up(struct skr_api *api, const struct skr_object *object, struct skr_realization *ret)
+void skr_render_look_up(struct skr_api *api, const struct skr_object *object, struct skr_realization *ret)
 {
     struct skr_uuid id = skr_object_uuid(object, SKR_FIELD_ID);
     struct skr_realization write;
@@ -64,7 +74,7 @@ static void add_status(struct skr_api *api, const struct skr_principal *principa
         json_object_set_new(rendered, "status", status);
     }
     if (!realization) {
-        look_up(api, object, &found);
+        skr_render_look_up(api, object, &found);
         realization = &found;
     }
     json_object_set_new(status, "realization", skr_render_realization(principal, realization));

@@ -203,21 +203,21 @@ static int judge(struct skr_http_request *request, const char *path, const char 
         r = skr_http_authenticate(request, &request->error);
         if (r < 0)
             return r;
-        if (!skr_http_limits_take(request->api->limits, &request->principal.token_id, request->started_ns))
+        if (!skr_http_limits_take(request->api->limits, &request->principal.token_id, 1, request->started_ns))
             return skr_error_set(&request->error, SKR_ERROR_TOO_MANY,
                                  "This token sends more requests than one may; wait as Retry-After says");
-        r = skr_http_authorize(request, &request->error);
+        r = skr_http_authorize(&request->principal, &request->route, request->method, &request->error);
         if (r < 0)
             return r;
     }
     r = judge_query(request);
     if (r < 0)
         return r;
-    if (request->method == SKR_HTTP_POST && skr_http_header(request, "Idempotency-Key"))
-        return skr_error_set(
-                &request->error, SKR_ERROR_NOT_SUPPORTED,
-                "Idempotency-Key is not kept yet, and a retry would create a second object; leave it out and "
-                "look by name before you retry");
+    /* A key belongs to somebody, and what it answers comes from objects. */
+    const struct skr_fixed_route *fixed = request->route.fixed;
+    bool keyless = (fixed && fixed->handle != skr_http_batch) || skr_route_is_public(&request->route, request->method);
+    if (request->method == SKR_HTTP_POST && keyless && skr_http_header(request, "Idempotency-Key"))
+        return skr_error_set(&request->error, SKR_ERROR_SYNTAX, "%.100s takes no Idempotency-Key; leave it out", path);
     return judge_body_headers(request);
 }
 

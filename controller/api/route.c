@@ -12,9 +12,8 @@ static const char *const watch_parameters[] = {"kinds", "since", "id", "tenant_i
 static const char *const list_parameters[] = {"limit",       "page_token", "fields", "labels",
                                               "realization", "watch",      "since",  NULL};
 static const char *const get_parameters[] = {"fields", NULL};
-static const char *const write_parameters[] = {"dry_run", "wait", "timeout", "fields", NULL};
-static const char *const delete_parameters[] = {"dry_run", "wait", "timeout", NULL};
-static const char *const action_parameters[] = {"wait", "timeout", NULL};
+static const char *const write_parameters[] = {"dry_run", "confirm", "wait", "timeout", "fields", NULL};
+static const char *const delete_parameters[] = {"dry_run", "confirm", "wait", "timeout", NULL};
 
 #define TEXT "{\"type\": \"string\"}"
 
@@ -32,6 +31,10 @@ const struct skr_fixed_route skr_fixed_routes[] = {
         {.path = "/v1/controller", .method = SKR_HTTP_GET, .role = SKR_ROLE_ANY,
          .help = "Version, database and what join commands need", .parameters = no_parameters, .status = 200,
          .answer = "{\"$ref\": \"#/components/schemas/controller\"}", .handle = skr_http_controller},
+        {.path = "/v1/batch", .method = SKR_HTTP_POST, .role = SKR_ROLE_ANY,
+         .help = "Up to 1,000 writes in one transaction, all or nothing", .parameters = write_parameters,
+         .body = "{\"$ref\": \"#/components/schemas/batch\"}", .status = 200,
+         .answer = "{\"$ref\": \"#/components/schemas/batch-results\"}", .handle = skr_http_batch},
         {.path = "/v1/watch", .method = SKR_HTTP_GET, .role = SKR_ROLE_ANY,
          .help = "Changes of objects as Server-Sent Events", .parameters = watch_parameters, .status = 200,
          .answer_media = "text/event-stream", .answer = TEXT, .handle = skr_http_watch},
@@ -96,7 +99,7 @@ const char *const *skr_route_parameters(const struct skr_route *route, enum skr_
             return get_parameters;
         return method == SKR_HTTP_DELETE ? delete_parameters : write_parameters;
     case SKR_ROUTE_ACTION:
-        return action_parameters;
+        return write_parameters;
     }
     return no_parameters;
 }

@@ -259,8 +259,9 @@ int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *erro
     if (r < 0)
         return r;
     bool job = !skr_uuid_is_nil(&request->job_id);
-    return skr_model_read(txn, &request->principal, job ? SKR_JOB : request->resource,
-                          job ? &request->job_id : &request->id, &request->changed, error);
+    r = skr_model_read(txn, &request->principal, job ? SKR_JOB : request->resource,
+                       job ? &request->job_id : &request->id, &request->changed, error);
+    return r == 0 && request->dry_run ? -ECANCELED : r;
 }
 
 void skr_action_request_done(struct skr_action_request *request)

@@ -91,6 +91,7 @@ struct skr_action_request {
     struct skr_principal principal;
     struct skr_uuid id;
     struct skr_object *input;   /* of the action's input table, NULL without one */
+    bool dry_run;               /* like a write's: ends with -ECANCELED */
     json_t *result;             /* answer, new reference; may stay NULL (204) */
     struct skr_object *changed; /* the object acted on, after it; the job when one was started; may be NULL */
     struct skr_uuid job_id;     /* the job that was started; nil: none */
@@ -112,6 +113,35 @@ int skr_adapter_move_begin(struct skr_txn *txn, struct skr_object *adapter, cons
 int skr_adapter_move_cancel(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
 /* The adapter is on its target from now on. CONFLICT when it is not moving. */
 int skr_adapter_move_finish(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
+
+/* At the end of a request's write: NEEDS_CONFIRMATION when it took many ports from a host. Ask only when the request
+ * did not say confirm=true. */
+int skr_model_confirm(struct skr_txn *txn, const struct skr_principal *principal, struct skr_error *error);
+
+/* ---- retried requests (retry.c) ---- */
+
+#define SKR_RETRIES_MAX   10000 /* keys kept a principal; the oldest go first */
+#define SKR_RETRY_KEPT_MS (24 * 3600 * INT64_C(1000))
+#define SKR_RETRY_KEY_MAX 255
+
+/* A POST with an Idempotency-Key. */
+struct skr_retry {
+    struct skr_uuid principal_id;
+    const char *key;  /* of the caller */
+    const char *path; /* of the caller */
+    uint8_t body_hash[32];
+    /* Filled by skr_model_retry_find when the request was done before: */
+    int64_t revision;
+    char *objects; /* what skr_model_retry_keep was given; NULL: it is new */
+};
+/* INVALID: the key came with another request. */
+int skr_model_retry_find(struct skr_txn *txn, struct skr_retry *retry, struct skr_error *error);
+/* In the write that does it. Never put a secret into `objects`. */
+int skr_model_retry_keep(struct skr_txn *txn, const struct skr_retry *retry, const char *objects,
+                         struct skr_error *error);
+/* Forgets at most `max` that are too old. */
+int skr_model_retry_prune(struct skr_txn *txn, int64_t now_ms, unsigned max, struct skr_error *error);
+void skr_retry_done(struct skr_retry *retry);
 
 /* Reads one or a page and fills COMPUTED fields. Same errors as the store, NOT_FOUND with a sentence. */
 int skr_model_read(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,

@@ -58,6 +58,8 @@ int skr_write_run(struct skr_write *write, struct skr_error *error);
 /* A write inside another one, by the model itself. `before` may be NULL (create), `after` may be NULL (delete). */
 int skr_write_inner(struct skr_txn *txn, enum skr_resource_id resource, struct skr_object *before,
                     struct skr_object *after, struct skr_error *error);
+/* Sums up which ports leave which host (removal.c). */
+void skr_removal_note(struct skr_write *write);
 /* IN_USE with everything that uses the object, up to SKR_ERROR_FIELDS_MAX; what the principal does not see stays
  * unnamed. */
 int skr_usage_check(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_object *object,

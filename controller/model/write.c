@@ -114,7 +114,11 @@ static int run_delete(struct skr_write *write, const struct skr_rules *rules, st
     int r = skr_usage_check(write->txn, write->principal, write->before, error);
     if (r == 0 && rules->removing)
         r = rules->removing(write, error);
-    return r < 0 ? r : skr_txn_delete(write->txn, write->before, error);
+    if (r == 0)
+        r = skr_txn_delete(write->txn, write->before, error);
+    if (r == 0)
+        skr_removal_note(write);
+    return r;
 }
 
 int skr_write_run(struct skr_write *write, struct skr_error *error)
@@ -143,6 +147,8 @@ int skr_write_run(struct skr_write *write, struct skr_error *error)
         return r;
     r = write->before ? skr_txn_update(write->txn, write->before, write->after, error)
                       : skr_txn_insert(write->txn, write->after, error);
+    if (r == 0)
+        skr_removal_note(write);
     if (r == 0 && rules->stored)
         r = rules->stored(write, error);
     return r;

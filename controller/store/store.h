@@ -137,7 +137,7 @@ struct skr_list_filter {
     struct skr_value value;
 };
 struct skr_list_label {
-    const char *name, *value;
+    const char *name, *value; /* value NULL: any */
 };
 #define SKR_LIST_FILTERS_MAX 4
 #define SKR_LIST_LABELS_MAX  8

@@ -24,6 +24,7 @@
     X(CONFLICT, "conflict", 409, 4, "The state of the object does not allow this")                                     \
     X(LIMIT, "limit", 409, 4, "A named limit is reached")                                                              \
     X(EXHAUSTED, "exhausted", 409, 4, "Nothing is free")                                                               \
+    X(NEEDS_CONFIRMATION, "needs_confirmation", 409, 4, "The change must be confirmed")                                \
     X(GONE, "gone", 410, 4, "The history does not reach back that far")                                                \
     X(PRECONDITION_FAILED, "precondition-failed", 412, 4, "The object has changed since you read it")                  \
     X(TOO_LARGE, "too-large", 413, 2, "The request is larger than allowed")                                            \

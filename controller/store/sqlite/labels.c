@@ -54,7 +54,7 @@ bool skr_labels_match(const struct skr_list_query *query, const struct skr_objec
 {
     for (unsigned i = 0; i < query->label_count; i++) {
         const char *value = json_string_value(json_object_get(labels_of(object), query->labels[i].name));
-        if (!value || strcmp(value, query->labels[i].value) != 0)
+        if (!value || (query->labels[i].value && strcmp(value, query->labels[i].value) != 0))
             return false;
     }
     for (unsigned i = 0; i < query->filter_count; i++)

@@ -233,7 +233,7 @@ static void write_limits(FILE *out, const struct skr_resource_sql *sql, const st
         fprintf(out, " AND " SKR_SQL_WITHIN "(%s, ?%u)", sql->resource->fields[query->within_field].name, ++*parameter);
 }
 
-/* Driven by the index of labels, in its order, which is by id too. CROSS JOIN: never the other way round. */
+/* Driven by an index of labels, in its order, which is by id too. CROSS JOIN: never the other way round. */
 static char *list_by_label(const struct skr_resource_sql *sql, const struct skr_list_query *query)
 {
     SKR_CLEANUP(skr_free_cleanup) char *columns = names(sql->resource, sql->columns, sql->column_count);
@@ -245,9 +245,10 @@ static char *list_by_label(const struct skr_resource_sql *sql, const struct skr_
     if (query->tenant)
         fprintf(out, " AND label_tenant_id = ?%u", ++parameter);
     write_limits(out, sql, query, &parameter);
-    fprintf(out,
-            " AND label_kind = ?%u AND label_name = ?%u AND label_value = ?%u ORDER BY label_object_id LIMIT ?2",
-            parameter + 1, parameter + 2, parameter + 3);
+    fprintf(out, " AND label_kind = ?%u AND label_name = ?%u", parameter + 1, parameter + 2);
+    if (query->labels[0].value)
+        fprintf(out, " AND label_value = ?%u", parameter + 3);
+    fputs(" ORDER BY label_object_id LIMIT ?2", out);
     return builder_end(&builder);
 }
 

@@ -119,7 +119,8 @@ static int list_statement(struct skr_txn *txn, const struct skr_resource_sql *sq
     if (query->label_count) {
         skr_bind_text(statement, ++parameter, sql->resource->name);
         skr_bind_text(statement, ++parameter, query->labels[0].name);
-        skr_bind_text(statement, ++parameter, query->labels[0].value);
+        if (query->labels[0].value)
+            skr_bind_text(statement, ++parameter, query->labels[0].value);
     }
     for (unsigned i = 0; !query->label_count && i < query->filter_count; i++)
         if (query->filters[i].value.type != SKR_VALUE_NULL)

@@ -95,10 +95,13 @@ Test(plan, every_generated_query_has_its_index)
         struct skr_uuid last;
         struct skr_list_query labelled = {.resource = resource->id, .limit = 1, .ret_last = &last};
         labelled.labels[labelled.label_count++] = (struct skr_list_label){"a", "b"};
-        list(txn, &labelled);
-        query.tenant = labelled.tenant = &tenant;
+        query.tenant = &tenant;
         list(txn, &query);
-        list(txn, &labelled);
+        for (unsigned way = 0; way < 4 && !(resource->flags & SKR_RESOURCE_VIEW); way++) {
+            labelled.tenant = way & 1 ? &tenant : NULL;
+            labelled.labels[0].value = way & 2 ? "b" : NULL;
+            list(txn, &labelled);
+        }
         for (unsigned a = 0; a < resource->field_count; a++)
             for (unsigned b = a; b < resource->field_count; b++)
                 if (resource->fields[a].flags & resource->fields[b].flags & SKR_FIELD_FILTER) {

@@ -8,16 +8,16 @@ Test(limits, a_burst_then_the_rate)
     struct skr_uuid token = skr_uuid_new(), other = skr_uuid_new();
     int64_t now_ns = 5 * SKR_NS_PER_S;
     for (int i = 0; i < 20; i++)
-        cr_assert(skr_http_limits_take(limits, &token, now_ns), "request %d", i);
-    cr_assert_not(skr_http_limits_take(limits, &token, now_ns));
-    cr_assert(skr_http_limits_take(limits, &other, now_ns), "each principal has a bucket of its own");
+        cr_assert(skr_http_limits_take(limits, &token, 1, now_ns), "request %d", i);
+    cr_assert_not(skr_http_limits_take(limits, &token, 1, now_ns));
+    cr_assert(skr_http_limits_take(limits, &other, 1, now_ns), "each principal has a bucket of its own");
     now_ns += SKR_NS_PER_S / 10;
-    cr_assert(skr_http_limits_take(limits, &token, now_ns));
-    cr_assert_not(skr_http_limits_take(limits, &token, now_ns));
+    cr_assert(skr_http_limits_take(limits, &token, 1, now_ns));
+    cr_assert_not(skr_http_limits_take(limits, &token, 1, now_ns));
     now_ns += 3600 * SKR_NS_PER_S;
     for (int i = 0; i < 20; i++)
-        cr_assert(skr_http_limits_take(limits, &token, now_ns), "never more than a burst is saved up");
-    cr_assert_not(skr_http_limits_take(limits, &token, now_ns));
+        cr_assert(skr_http_limits_take(limits, &token, 1, now_ns), "never more than a burst is saved up");
+    cr_assert_not(skr_http_limits_take(limits, &token, 1, now_ns));
     skr_http_limits_free(limits);
 }
 
@@ -26,7 +26,7 @@ Test(limits, more_principals_than_buckets)
     struct skr_http_limits *limits = skr_http_limits_new(1);
     for (int i = 0; i < 5000; i++) {
         struct skr_uuid token = skr_uuid_new();
-        cr_assert(skr_http_limits_take(limits, &token, SKR_NS_PER_S + i));
+        cr_assert(skr_http_limits_take(limits, &token, 1, SKR_NS_PER_S + i));
     }
     skr_http_limits_free(limits);
 }

@@ -89,6 +89,9 @@ Test(labels, a_list_holds_what_has_all_of_them)
     named.filters[0] = (struct skr_list_filter){SKR_FIELD_NAME, {.type = SKR_VALUE_TEXT, .text = name}};
     list(&named, names, sizeof names);
     cr_assert(eq(str, names, "b"));
+    struct skr_list_query any = {.limit = 2, .labels = {{"tier", NULL}}, .label_count = 1};
+    list(&any, names, sizeof names);
+    cr_assert(eq(str, names, "abc"));
     struct skr_uuid foreign = {{1}};
     struct skr_list_query others = {.limit = 9, .labels = {{"tier", "gold"}}, .label_count = 1, .tenant = &foreign};
     list(&others, names, sizeof names);
