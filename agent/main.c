@@ -97,6 +97,10 @@ static void nothing_uplink(void *arg, const struct skr_host_interface *interface
 {
     (void)arg, (void)interface, (void)present;
 }
+static void nothing_tagging(void *arg, const struct skr_host_interface *uplink, bool tags)
+{
+    (void)arg, (void)uplink, (void)tags;
+}
 static void nothing_changed(void *arg, const char *kind, uint32_t ifindex)
 {
     (void)arg, (void)kind, (void)ifindex;
@@ -110,6 +114,7 @@ static struct skr_host *open_host(struct skr_desired *desired, struct skr_error 
                                                   .own_pa = nothing_own_pa,
                                                   .neighbor = nothing_neighbor,
                                                   .uplink = nothing_uplink,
+                                                  .tagging = nothing_tagging,
                                                   .changed = nothing_changed};
     struct skr_host *host = NULL;
     return skr_host_new(desired, &output, &host, error) < 0 ? NULL : host;
@@ -221,6 +226,8 @@ static int uninstall_host(struct skr_error *error)
         return -EIO;
     printf("removed: %zu provider addresses, %zu rules, %zu routes, %zu neighbours\n", removed.addresses, removed.rules,
            removed.routes, removed.neighbors);
+    if (removed.promiscuous > 0)
+        printf("removed: promiscuous mode of %zu uplinks\n", removed.promiscuous);
     if (removed.failed > 0)
         return skr_error_set(error, SKR_ERROR_INTERNAL,
                              "The kernel did not remove %zu of the agent's addresses, rules, routes or neighbours.",

@@ -15,23 +15,30 @@
 /* An interface that carries our program. */
 struct port {
     UT_hash_handle hh;
-    uint32_t ifindex;
-    enum skr_fastpath_hook hook;
+    struct port_key {
+        uint32_t ifindex, hook;
+    } key;
     struct skr_uuid adapter_id; /* nil: an uplink */
     char name[SKR_INTERFACE_NAME_MAX];
 };
 
+static struct port *port_find(const struct daemon *daemon, enum skr_fastpath_hook hook, uint32_t ifindex)
+{
+    const struct port_key key = {.ifindex = ifindex, .hook = hook};
+    struct port *port;
+    HASH_FIND(hh, daemon->ports, &key, sizeof(key), port);
+    return port;
+}
+
 static void attach(struct daemon *daemon, enum skr_fastpath_hook hook, const struct skr_host_interface *interface,
                    const struct skr_uuid *adapter_id)
 {
-    struct port *port;
-    HASH_FIND(hh, daemon->ports, &interface->ifindex, sizeof(interface->ifindex), port);
+    struct port *port = port_find(daemon, hook, interface->ifindex);
     if (!port) {
         port = skr_must(calloc(1, sizeof(*port)));
-        port->ifindex = interface->ifindex;
-        HASH_ADD(hh, daemon->ports, ifindex, sizeof(port->ifindex), port);
+        port->key = (struct port_key){.ifindex = interface->ifindex, .hook = hook};
+        HASH_ADD(hh, daemon->ports, key, sizeof(port->key), port);
     }
-    port->hook = hook;
     port->adapter_id = *adapter_id;
     memcpy(port->name, interface->name, sizeof(port->name));
     int r = daemon->fastpath->ops->attach(daemon->fastpath, hook, interface->ifindex);
@@ -44,8 +51,9 @@ static void attach(struct daemon *daemon, enum skr_fastpath_hook hook, const str
 
 static void detach(struct daemon *daemon, struct port *port)
 {
-    skr_drift_expect(daemon->drift, port->hook, port->ifindex, port->name, &port->adapter_id, false);
-    int r = daemon->fastpath->ops->detach(daemon->fastpath, port->hook, port->ifindex);
+    enum skr_fastpath_hook hook = (enum skr_fastpath_hook)port->key.hook;
+    skr_drift_expect(daemon->drift, hook, port->key.ifindex, port->name, &port->adapter_id, false);
+    int r = daemon->fastpath->ops->detach(daemon->fastpath, hook, port->key.ifindex);
     if (r < 0 && r != -ENODEV)
         skr_log(SKR_LOG_WARNING, "the fast path cannot be detached", "interface=%s reason='%s'", port->name,
                 strerror(-r));
@@ -68,7 +76,7 @@ static void on_binding(void *arg, const struct skr_uuid *adapter_id, const struc
     skr_program_bind(daemon->program, adapter_id, ifindex, interface && interface->peer_elsewhere);
     skr_learn_port(daemon->learn, adapter_id, ifindex);
     HASH_ITER (hh, daemon->ports, port, next)
-        if (port->hook == SKR_HOOK_PORT && port->ifindex != ifindex &&
+        if (port->key.hook == SKR_HOOK_PORT && port->key.ifindex != ifindex &&
             skr_uuid_compare(&port->adapter_id, adapter_id) == 0)
             detach(daemon, port);
     if (interface)
@@ -109,18 +117,27 @@ static void on_neighbor(void *arg, const struct skr_address *pa, const struct sk
     skr_program_neighbor(daemon->program, pa, neighbor);
 }
 
-static void on_uplink(void *arg, const struct skr_host_interface *interface, bool present)
+static void put_hook(struct daemon *daemon, enum skr_fastpath_hook hook, const struct skr_host_interface *interface,
+                     bool present)
 {
     static const struct skr_uuid nobody;
-    struct daemon *daemon = arg;
-    struct port *port;
-    if (present) {
-        attach(daemon, SKR_HOOK_UPLINK, interface, &nobody);
-        return;
-    }
-    HASH_FIND(hh, daemon->ports, &interface->ifindex, sizeof(interface->ifindex), port);
-    if (port && port->hook == SKR_HOOK_UPLINK)
+    struct port *port = port_find(daemon, hook, interface->ifindex);
+    if (present)
+        attach(daemon, hook, interface, &nobody);
+    else if (port)
         detach(daemon, port);
+}
+
+static void on_uplink(void *arg, const struct skr_host_interface *interface, bool present)
+{
+    struct daemon *daemon = arg;
+    put_hook(daemon, SKR_HOOK_UPLINK, interface, present);
+    skr_program_uplink(daemon->program, interface->name, present ? interface->ifindex : 0, interface->mtu);
+}
+
+static void on_tagging(void *arg, const struct skr_host_interface *uplink, bool tags)
+{
+    put_hook(arg, SKR_HOOK_EGRESS, uplink, tags);
 }
 
 static void on_changed(void *arg, const char *kind, uint32_t ifindex)
@@ -144,9 +161,7 @@ static void on_inventory(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     for (size_t i = 0; i < count; i++) {
-        struct port *port;
-        HASH_FIND(hh, daemon->ports, &all[i].ifindex, sizeof(all[i].ifindex), port);
-        if (strcmp(all[i].name, "lo") != 0 && !(port && port->hook == SKR_HOOK_PORT))
+        if (strcmp(all[i].name, "lo") != 0 && !port_find(daemon, SKR_HOOK_PORT, all[i].ifindex))
             own[kept++] = all[i];
     }
     skr_report_interfaces(daemon->report, own, kept);
@@ -419,6 +434,7 @@ int wiring_host(struct daemon *daemon, struct skr_error *error)
                                            .own_pa = on_own_pa,
                                            .neighbor = on_neighbor,
                                            .uplink = on_uplink,
+                                           .tagging = on_tagging,
                                            .changed = on_changed,
                                            .arg = daemon};
     int r = skr_host_new(daemon->desired, &output, &daemon->host, error);

@@ -190,11 +190,13 @@ static void look_at_hook(struct skr_drift *drift, const struct expectation *expe
     if (r < 0 && r != -ENOENT)
         return; /* an interface that is gone is the binding's matter, and what cannot be seen is nobody's drift */
     struct skr_drift_item item = {.object_id = expectation->object_id};
-    bool port = expectation->key.hook == SKR_HOOK_PORT;
+    static const char *const programs[] = {[SKR_HOOK_PORT] = "port_ingress",
+                                           [SKR_HOOK_UPLINK] = "uplink_ingress",
+                                           [SKR_HOOK_EGRESS] = "uplink_egress"};
     bool replaced = r == 0 && found.attached;
     snprintf(item.object_kind, sizeof(item.object_kind), replaced ? "program" : "filter");
     snprintf(item.object, sizeof(item.object), "%s", expectation->interface);
-    snprintf(item.field, sizeof(item.field), port ? "port_ingress" : "uplink_ingress");
+    snprintf(item.field, sizeof(item.field), "%s", programs[expectation->key.hook]);
     snprintf(item.expected, sizeof(item.expected), "our program");
     if (replaced)
         snprintf(item.found, sizeof(item.found), "program %u", found.program_id);

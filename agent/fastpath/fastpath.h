@@ -30,7 +30,8 @@ struct skr_fastpath_table_info {
 };
 const struct skr_fastpath_table_info *skr_fastpath_table_info(enum skr_fastpath_table table);
 
-enum skr_fastpath_hook { SKR_HOOK_PORT, SKR_HOOK_UPLINK };
+/* An interface has one of the first two (ingress); an uplink that tags has the third too. */
+enum skr_fastpath_hook { SKR_HOOK_PORT, SKR_HOOK_UPLINK, SKR_HOOK_EGRESS };
 
 /* What stands on an interface, as the kernel tells it. */
 struct skr_fastpath_attachment {

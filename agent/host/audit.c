@@ -113,7 +113,7 @@ static void audit_sysctl(struct audit *audit, const struct provider_address *pa,
 
 static void audit_address(struct audit *audit, const struct provider_address *pa)
 {
-    char object[SKR_ADDRESS_TEXT_MAX], mtu[16], found[16];
+    char object[SKR_ADDRESS_TEXT_MAX];
     const struct seen *seen = seen_for(audit, skr_host_provider_address_table(pa));
     const struct skr_host_interface *interface = skr_host_interface(audit->host, pa->ifindex);
     if (pa->state != PA_READY || !seen)
@@ -130,11 +130,26 @@ static void audit_address(struct audit *audit, const struct provider_address *pa
         differ(audit, "provider-address", &pa->id, object, "gateway", "default through the site's gateway", "missing");
     audit_sysctl(audit, pa, "arp_ignore", 1);
     audit_sysctl(audit, pa, "arp_announce", 2);
-    if (interface && interface->mtu < pa->mtu) {
-        snprintf(mtu, sizeof(mtu), "%u", pa->mtu);
-        snprintf(found, sizeof(found), "%u", interface->mtu);
-        differ(audit, "uplink", &pa->id, pa->uplink, "mtu", mtu, found);
+}
+
+/* The largest MTU that anything on the uplink needs, once. */
+static void audit_mtu(struct audit *audit, const char *uplink, const struct skr_host_interface *interface)
+{
+    char mtu[16], found[16];
+    const struct host_switch *host_switch = skr_host_switch_of(audit->host, uplink);
+    struct skr_uuid id = host_switch ? host_switch->id : (struct skr_uuid){0};
+    uint32_t needed = host_switch ? host_switch->mtu : 0;
+    for (const struct provider_address *pa = audit->host->addresses; pa; pa = pa->hh.next) {
+        if (pa->state != PA_READY || pa->ifindex != interface->ifindex || pa->mtu <= needed)
+            continue;
+        needed = pa->mtu;
+        id = pa->id;
     }
+    if (interface->mtu >= needed)
+        return;
+    snprintf(mtu, sizeof(mtu), "%u", needed);
+    snprintf(found, sizeof(found), "%u", interface->mtu);
+    differ(audit, "uplink", &id, uplink, "mtu", mtu, found);
 }
 
 static void audit_links(struct audit *audit)
@@ -146,6 +161,10 @@ static void audit_links(struct audit *audit)
             differ(audit, "uplink", &none, uplink->name, "interface", "present", "missing");
         else if (!interface->up)
             differ(audit, "uplink", &none, uplink->name, "state", "up", "down");
+        if (interface && uplink->all_frames && !interface->promiscuous)
+            differ(audit, "uplink", &none, uplink->name, "promiscuous", "on", "off");
+        if (interface)
+            audit_mtu(audit, uplink->name, interface);
     }
     for (const struct port *port = audit->host->ports; port; port = port->hh.next) {
         const struct skr_host_interface *interface = skr_host_interface(audit->host, port->ifindex);
@@ -190,8 +209,10 @@ int skr_host_repair(struct skr_host *host, const struct skr_host_difference *dif
         HASH_FIND(hh, host->addresses, &difference->object_id, sizeof(difference->object_id), pa);
         return pa && pa->state == PA_READY ? skr_host_provider_address_install(host, pa) : -ENOENT;
     }
+    const struct skr_host_interface *interface = skr_host_interface_named(host, difference->object);
+    if (!strcmp(difference->field, "promiscuous"))
+        return interface ? skr_host_uplink_repair(host, interface) : -ENODEV;
     if (strcmp(difference->field, "state") != 0)
         return -ENOTSUP; /* a missing interface or a small MTU is the administrator's to mend */
-    const struct skr_host_interface *interface = skr_host_interface_named(host, difference->object);
     return interface ? skr_netlink_link_up(host->netlink, interface->ifindex) : -ENODEV;
 }

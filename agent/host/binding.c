@@ -236,6 +236,7 @@ void skr_host_binding_settle(struct skr_host *host)
         port->queued = false;
         bind_port(host, port);
     }
+    skr_host_uplinks_settle(host);
 }
 
 static void index_port(struct skr_host *host, struct port *port, bool add)
@@ -295,6 +296,8 @@ void skr_host_port_set(struct skr_host *host, const struct skr_uuid *id, const S
         HASH_ADD(hh, host->ports, id, sizeof(port->id), port);
     }
     snprintf(port->interface, sizeof(port->interface), "%s", wanted->interface);
+    bool in_segment = wanted->isolation != SKERRY__V1__ISOLATION__ISOLATION_UNSPECIFIED;
+    snprintf(port->uplink, sizeof(port->uplink), "%s", in_segment ? wanted->uplink : "");
     if (wanted->mac.len == sizeof(port->mac.bytes))
         memcpy(port->mac.bytes, wanted->mac.data, sizeof(port->mac.bytes));
     index_port(host, port, true);

@@ -37,82 +37,28 @@ void skr_host_free(struct skr_host *host)
     skr_host_claim_free(host);
     skr_host_provider_address_free(host);
     skr_host_neighbor_free(host);
-    struct uplink *uplink, *next;
-    HASH_ITER (hh, host->uplinks, uplink, next) {
-        HASH_DEL(host->uplinks, uplink);
-        free(uplink);
-    }
+    skr_host_uplinks_free(host);
+    skr_host_switches_free(host);
     skr_host_index_free(host);
     skr_host_interfaces_free(host);
     skr_netlink_free(host->netlink);
     free(host);
 }
 
-static bool wanted(const Skerry__V1__Host *body, const char *name)
-{
-    for (size_t i = 0; body && i < body->n_uplinks; i++) {
-        if (!strcmp(body->uplinks[i], name))
-            return true;
-    }
-    return false;
-}
-
-static void drop_uplinks(struct skr_host *host, const Skerry__V1__Host *body)
-{
-    struct uplink *uplink, *next;
-    HASH_ITER (hh, host->uplinks, uplink, next) {
-        if (wanted(body, uplink->name))
-            continue;
-        const struct skr_host_interface *interface = skr_host_interface(host, uplink->ifindex);
-        HASH_DEL(host->uplinks, uplink);
-        free(uplink);
-        if (!interface)
-            continue;
-        struct skr_host_interface copy = *interface;
-        host->output.uplink(host->output.arg, &copy, false);
-        skr_host_binding_interface(host, NULL, &copy); /* a port may have waited for it */
-    }
-}
-
-static void add_uplink(struct skr_host *host, const char *name)
-{
-    struct uplink *uplink;
-    HASH_FIND_STR(host->uplinks, name, uplink);
-    if (uplink || strlen(name) >= SKR_INTERFACE_NAME_MAX)
-        return;
-    uplink = calloc(1, sizeof(*uplink));
-    if (!uplink)
-        abort();
-    snprintf(uplink->name, sizeof(uplink->name), "%s", name);
-    HASH_ADD_STR(host->uplinks, name, uplink);
-    const struct skr_host_interface *interface = skr_host_interface_named(host, name);
-    if (!interface)
-        return;
-    struct skr_host_interface copy = *interface;
-    uplink->ifindex = copy.ifindex;
-    uplink->up = copy.up;
-    skr_host_binding_interface(host, NULL, &copy); /* whoever was bound to it is not any more */
-    if (!copy.up)
-        skr_netlink_link_up(host->netlink, copy.ifindex);
-    host->output.uplink(host->output.arg, &copy, true);
-}
-
-static void set_uplinks(struct skr_host *host, const Skerry__V1__Host *body)
-{
-    drop_uplinks(host, body);
-    for (size_t i = 0; body && i < body->n_uplinks; i++)
-        add_uplink(host, body->uplinks[i]);
-}
-
 void skr_host_changes(void *arg, const struct skr_desired_change *changes, size_t count)
 {
     struct skr_host *host = arg;
+    bool uplinks = false;
     host->now_ns = skr_clock_monotonic_ns();
     /* Uplinks first: an interface that is one must not be bound as a port. */
     for (size_t i = 0; i < count; i++) {
-        if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST)
-            set_uplinks(host, (const Skerry__V1__Host *)changes[i].after);
+        if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH)
+            skr_host_switch_set(host, &changes[i]);
+        uplinks = uplinks || changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST ||
+                  changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH;
     }
+    if (uplinks)
+        skr_host_uplinks_read(host);
     for (size_t i = 0; i < count; i++) {
         const struct skr_desired_change *change = &changes[i];
         if (change->type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS)

@@ -18,7 +18,8 @@ struct skr_host_interface {
     struct skr_mac mac;
     uint32_t mtu;
     bool up, running;
-    bool peer_elsewhere; /* veth whose peer is in another network namespace */
+    bool peer_elsewhere;      /* veth whose peer is in another network namespace */
+    bool promiscuous, marked; /* takes every frame because somebody said so; because an agent did */
     int64_t speed_mbps;
     uint32_t rx_queues, tx_queues;
 };
@@ -37,8 +38,10 @@ struct skr_host_output {
                    const char *reason);
     void (*neighbor)(void *arg, const struct skr_address *pa,
                      const struct skr_abi_neighbor *neighbor); /* ifindex 0: none */
-    /* An uplink of desired state appeared (attach), went, or changed state. */
+    /* An uplink of desired state appeared (attach), went, or changed state or MTU. */
     void (*uplink)(void *arg, const struct skr_host_interface *interface, bool present);
+    /* What provider addresses on this uplink say needs their site's tag (uplink_egress), or no longer does. */
+    void (*tagging)(void *arg, const struct skr_host_interface *uplink, bool tags);
     /* An interface, one of our addresses, rules or routes, a qdisc or a filter changed: drift looks at once. kind:
      * "link", "address", "rule", "qdisc", "filter". What the agent adds itself is not told. */
     void (*changed)(void *arg, const char *kind, uint32_t ifindex);
@@ -58,7 +61,7 @@ void skr_host_remember(struct skr_host *host, const struct skr_uuid *adapter_id,
  * Called once desired state is known (from the cache or from Synced), never before; uninstall calls it with a desired
  * state that has nothing. ret: what went, and what the kernel would not remove; may be NULL. */
 struct skr_host_removed {
-    size_t rules, routes, neighbors, addresses, failed;
+    size_t rules, routes, neighbors, addresses, promiscuous, failed;
 };
 void skr_host_remove_unintended(struct skr_host *host, struct skr_host_removed *ret);
 void skr_host_need_neighbor(void *host, const struct skr_address *pa, bool needed); /* for skr_program_on_remote_pa */

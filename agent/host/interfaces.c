@@ -27,6 +27,19 @@ static void read_kind(struct skr_host_interface *interface, const struct nlattr 
             copy_text(interface->kind, sizeof(interface->kind), attribute);
 }
 
+/* Does it bear the alternative name that says that its promiscuity is ours? */
+static bool read_mark(uint32_t ifindex, const struct nlattr *properties)
+{
+    char name[SKR_NETLINK_MARK_SIZE];
+    const struct nlattr *attribute;
+    if (!properties)
+        return false;
+    skr_netlink_mark(ifindex, name);
+    mnl_attr_for_each_nested(attribute, properties) if (mnl_attr_get_type(attribute) == IFLA_ALT_IFNAME &&
+                                                        !strcmp(mnl_attr_get_str(attribute), name)) return true;
+    return false;
+}
+
 static int parse(const struct nlmsghdr *message, struct skr_host_interface *ret)
 {
     const struct nlattr *table[IFLA_MAX + 1];
@@ -43,6 +56,8 @@ static int parse(const struct nlmsghdr *message, struct skr_host_interface *ret)
     copy_text(ret->alias, sizeof(ret->alias), table[IFLA_IFALIAS]);
     read_kind(ret, table[IFLA_LINKINFO]);
     ret->peer_elsewhere = ret->peer_elsewhere && !strcmp(ret->kind, "veth");
+    ret->promiscuous = link->ifi_flags & IFF_PROMISC;
+    ret->marked = read_mark(ret->ifindex, table[IFLA_PROP_LIST]);
     if (table[IFLA_ADDRESS] && mnl_attr_get_payload_len(table[IFLA_ADDRESS]) == sizeof(ret->mac.bytes))
         memcpy(ret->mac.bytes, mnl_attr_get_payload(table[IFLA_ADDRESS]), sizeof(ret->mac.bytes));
     ret->mtu = table[IFLA_MTU] ? mnl_attr_get_u32(table[IFLA_MTU]) : 0;
@@ -140,41 +155,18 @@ static void index_interface(struct skr_host *host, const struct skr_host_interfa
         fn(host, INDEX_LINK_ALIAS, &id, sizeof(id), interface->ifindex);
 }
 
-static void uplink_gone(struct skr_host *host, const struct skr_host_interface *interface)
-{
-    struct uplink *uplink;
-    HASH_FIND_STR(host->uplinks, interface->name, uplink);
-    if (!uplink || uplink->ifindex != interface->ifindex)
-        return;
-    uplink->ifindex = 0;
-    uplink->up = false;
-    host->output.uplink(host->output.arg, interface, false);
-}
-
-static void uplink_present(struct skr_host *host, const struct skr_host_interface *interface)
-{
-    struct uplink *uplink;
-    HASH_FIND_STR(host->uplinks, interface->name, uplink);
-    if (!uplink || (uplink->ifindex == interface->ifindex && uplink->up == interface->up))
-        return;
-    bool is_new = uplink->ifindex != interface->ifindex;
-    uplink->ifindex = interface->ifindex;
-    uplink->up = interface->up;
-    if (is_new && !interface->up)
-        skr_netlink_link_up(host->netlink, interface->ifindex);
-    host->output.uplink(host->output.arg, interface, true);
-}
-
 /* One interface differs; before NULL: new, after NULL: gone. Both are the caller's copies. */
 static void tell(struct skr_host *host, const struct skr_host_interface *before, const struct skr_host_interface *after)
 {
     bool name_gone = before && (!after || strcmp(before->name, after->name) != 0);
     if (name_gone) {
         skr_host_provider_address_interface(host, before, false);
-        uplink_gone(host, before);
+        skr_host_uplink_interface(host, before, false);
+        skr_host_switch_interface(host, before);
     }
     if (after) {
-        uplink_present(host, after);
+        skr_host_uplink_interface(host, after, true);
+        skr_host_switch_interface(host, after);
         skr_host_provider_address_interface(host, after, true);
     }
     skr_host_neighbor_interface(host, before, after);
@@ -185,9 +177,10 @@ static void tell(struct skr_host *host, const struct skr_host_interface *before,
 static bool same(const struct skr_host_interface *a, const struct skr_host_interface *b)
 {
     return a->ifindex == b->ifindex && a->mtu == b->mtu && a->up == b->up && a->running == b->running &&
-           a->peer_elsewhere == b->peer_elsewhere && a->speed_mbps == b->speed_mbps && a->rx_queues == b->rx_queues &&
-           a->tx_queues == b->tx_queues && !memcmp(&a->mac, &b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name) &&
-           !strcmp(a->alias, b->alias) && !strcmp(a->kind, b->kind);
+           a->peer_elsewhere == b->peer_elsewhere && a->promiscuous == b->promiscuous && a->marked == b->marked &&
+           a->speed_mbps == b->speed_mbps && a->rx_queues == b->rx_queues && a->tx_queues == b->tx_queues &&
+           !memcmp(&a->mac, &b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name) && !strcmp(a->alias, b->alias) &&
+           !strcmp(a->kind, b->kind);
 }
 
 /* Enters or updates one interface; false: nothing differs. */
@@ -282,13 +275,6 @@ size_t skr_host_interfaces(const struct skr_host *host, const struct skr_host_in
 {
     *ret = host->inventory.items;
     return host->inventory.count;
-}
-
-bool skr_host_is_uplink(const struct skr_host *host, const char *name)
-{
-    struct uplink *uplink;
-    HASH_FIND_STR(host->uplinks, name, uplink);
-    return uplink != NULL;
 }
 
 void skr_host_interfaces_free(struct skr_host *host)

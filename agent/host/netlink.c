@@ -6,6 +6,7 @@
 #include <linux/neighbour.h>
 #include <net/if.h>
 #include <skerry/macros.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -205,6 +206,36 @@ int skr_netlink_link_up(struct skr_netlink *netlink, uint32_t ifindex)
     link->ifi_flags = IFF_UP;
     link->ifi_change = IFF_UP;
     return skr_netlink_call(netlink, message);
+}
+
+int skr_netlink_promiscuous(struct skr_netlink *netlink, uint32_t ifindex, bool on)
+{
+    struct nlmsghdr *message = skr_netlink_request(netlink, RTM_NEWLINK, 0);
+    struct ifinfomsg *link = mnl_nlmsg_put_extra_header(message, sizeof(*link));
+    link->ifi_index = (int)ifindex;
+    link->ifi_flags = on ? IFF_PROMISC : 0;
+    link->ifi_change = IFF_PROMISC;
+    return skr_netlink_call(netlink, message);
+}
+
+void skr_netlink_mark(uint32_t ifindex, char out[static SKR_NETLINK_MARK_SIZE])
+{
+    snprintf(out, SKR_NETLINK_MARK_SIZE, "skerry-promiscuous-%u", ifindex);
+}
+
+int skr_netlink_alternative_name(struct skr_netlink *netlink, bool add, uint32_t ifindex)
+{
+    struct nlmsghdr *message = skr_netlink_request(netlink, add ? RTM_NEWLINKPROP : RTM_DELLINKPROP,
+                                                   add ? NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND : 0);
+    struct ifinfomsg *link = mnl_nlmsg_put_extra_header(message, sizeof(*link));
+    char name[SKR_NETLINK_MARK_SIZE];
+    skr_netlink_mark(ifindex, name);
+    link->ifi_index = (int)ifindex;
+    struct nlattr *list = mnl_attr_nest_start(message, IFLA_PROP_LIST);
+    mnl_attr_put_strz(message, IFLA_ALT_IFNAME, name);
+    mnl_attr_nest_end(message, list);
+    int r = skr_netlink_call(netlink, message);
+    return r == (add ? -EEXIST : -ENOENT) ? 0 : r;
 }
 
 int skr_netlink_address(struct skr_netlink *netlink, bool add, uint32_t ifindex, const struct skr_address *address,

@@ -38,6 +38,13 @@ void skr_netlink_attributes(const struct nlmsghdr *message, size_t header, const
 
 /* Brings an interface up. */
 int skr_netlink_link_up(struct skr_netlink *netlink, uint32_t ifindex);
+/* Makes an interface take every frame, or leaves it to others whether it does. */
+int skr_netlink_promiscuous(struct skr_netlink *netlink, uint32_t ifindex, bool on);
+/* The alternative name that marks promiscuity as the agent's; adding one that is there, or removing one that is not, is
+ * fine. */
+#define SKR_NETLINK_MARK_SIZE 32
+void skr_netlink_mark(uint32_t ifindex, char out[static SKR_NETLINK_MARK_SIZE]);
+int skr_netlink_alternative_name(struct skr_netlink *netlink, bool add, uint32_t ifindex);
 /* Adds or removes an own IPv4 address, marked as ours. An address that is there already is fine. */
 int skr_netlink_address(struct skr_netlink *netlink, bool add, uint32_t ifindex, const struct skr_address *address,
                         unsigned prefix_length);

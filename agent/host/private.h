@@ -1,8 +1,10 @@
-/* The inside of the host room: who keeps what. host.c wires, interfaces.c the inventory, index.c who has or wants a
- * name, binding.c adapters to interfaces, provider_address.c PAs on uplinks, probe.c their duplicate-address detection,
- * neighbor.c next hops of remote PAs, audit.c what differs, unintended.c what an earlier agent left. */
+/* The inside of the host room: who keeps what. host.c wires, interfaces.c the inventory, uplink.c and host_switch.c
+ * what leads out, index.c who has or wants a name, binding.c adapters to interfaces, provider_address.c PAs on uplinks,
+ * probe.c their duplicate-address detection, neighbor.c next hops of remote PAs, audit.c what differs, unintended.c
+ * what an earlier agent left. */
 #pragma once
 
+#include "agent/desired/support.h"
 #include "agent/host/host.h"
 #include "agent/host/netlink.h"
 #include <skerry/macros.h>
@@ -23,6 +25,7 @@ struct port {
     struct skr_uuid id; /* adapter */
     struct skr_mac mac;
     char interface[SKR_INTERFACE_NAME_MAX]; /* explicit, or empty */
+    char uplink[SKR_INTERFACE_NAME_MAX];    /* of a port of a VLAN, else empty */
     uint32_t ifindex;                       /* bound to; 0 */
     char name[SKR_INTERFACE_NAME_MAX];      /* of that interface, as told */
     enum bind_rank rank;
@@ -95,8 +98,18 @@ struct next_hop {
 
 struct uplink {
     char name[SKR_INTERFACE_NAME_MAX];
-    uint32_t ifindex; /* told; 0 = absent */
+    uint32_t ifindex, mtu; /* told; 0 = absent */
     bool up;
+    bool tags;       /* told */
+    bool all_frames; /* was made promiscuous, unless it was already */
+    UT_hash_handle hh;
+};
+
+struct host_switch {
+    struct skr_uuid id, scope_id;
+    char uplink[SKR_INTERFACE_NAME_MAX];
+    char refused[SKR_SUPPORT_TEXT_MAX]; /* what of it this agent does not do, or empty */
+    uint32_t mtu;
     UT_hash_handle hh;
 };
 
@@ -118,6 +131,7 @@ struct skr_host {
     struct claim *claims;
     struct provider_address *addresses;
     struct uplink *uplinks;
+    struct host_switch *host_switches;
     struct remote_pa *remotes;
     struct next_hop *next_hops;
     int64_t now_ns;
@@ -130,8 +144,27 @@ int skr_host_interfaces_load(struct skr_host *host);
 /* A link message: updates the inventory and tells the other files. false: nothing differs. */
 bool skr_host_link_message(struct skr_host *host, const struct nlmsghdr *message);
 const struct skr_host_interface *skr_host_interface_named(const struct skr_host *host, const char *name);
-bool skr_host_is_uplink(const struct skr_host *host, const char *name);
 void skr_host_interfaces_free(struct skr_host *host);
+
+/* uplink.c */
+/* Reads anew from desired state which interfaces are uplinks. */
+void skr_host_uplinks_read(struct skr_host *host);
+/* An interface of this name is there, different, or gone. */
+void skr_host_uplink_interface(struct skr_host *host, const struct skr_host_interface *interface, bool present);
+/* Ports were bound or lost, or provider addresses came or went. */
+void skr_host_uplinks_settle(struct skr_host *host);
+bool skr_host_is_uplink(const struct skr_host *host, const char *name);
+int skr_host_uplink_repair(struct skr_host *host, const struct skr_host_interface *interface);
+/* Ends promiscuity that an agent set and nobody needs; their number, those that the kernel keeps in *failed. */
+size_t skr_host_uplinks_forget(struct skr_host *host, size_t *failed);
+void skr_host_uplinks_free(struct skr_host *host);
+
+/* host_switch.c */
+void skr_host_switch_set(struct skr_host *host, const struct skr_desired_change *change);
+void skr_host_switch_interface(struct skr_host *host, const struct skr_host_interface *interface);
+/* The one on this uplink that needs the largest MTU; NULL: none. */
+const struct host_switch *skr_host_switch_of(const struct skr_host *host, const char *uplink);
+void skr_host_switches_free(struct skr_host *host);
 
 /* sysctl.c: /proc/sys/net/<family>/conf/<interface>/<key>. A missing file is fine (IPv6 may be off). */
 int skr_host_sysctl_write(const char *family, const char *interface, const char *key, const char *value);
@@ -179,10 +212,14 @@ uint32_t skr_host_provider_address_table(const struct provider_address *pa);
 const struct provider_address *skr_host_provider_address_of_table(const struct skr_host *host, uint32_t table);
 
 /* probe.c: ARP for an address before it is used (RFC 5227 section 2.1). */
-int skr_host_probe_open(uint32_t ifindex, uint32_t address);
-int skr_host_probe_send(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t address);
+struct probe_place {
+    uint32_t ifindex;
+    uint32_t vlan; /* 0: untagged */
+};
+int skr_host_probe_open(const struct probe_place *place, uint32_t address);
+int skr_host_probe_send(int fd, const struct probe_place *place, const struct skr_mac *mac, uint32_t address);
 /* Tells everybody who has it now (RFC 5227 section 2.3): caches may name the host that had it before. */
-void skr_host_probe_announce(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t address);
+void skr_host_probe_announce(int fd, const struct probe_place *place, const struct skr_mac *mac, uint32_t address);
 /* Has another station answered for the address, or probed it too, since the last look? */
 bool skr_host_probe_conflict(int fd, const struct skr_mac *mac, uint32_t address);
 

@@ -16,13 +16,19 @@ struct arp_frame {
     struct ether_arp arp;
 } __attribute__((packed));
 
+#define VLAN_MASK     0x0fff
 #define SENDER_OFFSET (offsetof(struct arp_frame, arp) + offsetof(struct ether_arp, arp_spa))
 #define TARGET_OFFSET (offsetof(struct arp_frame, arp) + offsetof(struct ether_arp, arp_tpa))
 
-/* Passes ARP whose sender, or target, is the address. */
-static int hear_only(int fd, uint32_t address)
+/* Passes ARP of this VLAN (0: untagged) whose sender, or target, is the address. The kernel has taken tags off. */
+static int hear_only(int fd, uint32_t address, uint32_t vlan)
 {
     struct sock_filter code[] = {
+            BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct ether_header, ether_type)),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_ARP, 0, 8),
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
+            BPF_STMT(BPF_ALU | BPF_AND | BPF_K, VLAN_MASK),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, vlan, 0, 5),
             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SENDER_OFFSET),
             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(address), 2, 0),
             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, TARGET_OFFSET),
@@ -34,15 +40,16 @@ static int hear_only(int fd, uint32_t address)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 
-int skr_host_probe_open(uint32_t ifindex, uint32_t address)
+int skr_host_probe_open(const struct probe_place *place, uint32_t address)
 {
-    /* Protocol 0 until it is bound: nothing of other interfaces gets in. */
+    /* Protocol 0 until it is bound: nothing of other interfaces gets in. All protocols then: only such a socket hears a
+     * frame while its tag is known. */
     SKR_CLEANUP(skr_close_cleanup) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const struct sockaddr_ll at = {
-            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)ifindex};
+            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)place->ifindex};
     if (fd < 0)
         return -errno;
-    int r = hear_only(fd, address);
+    int r = hear_only(fd, address, place->vlan);
     if (r < 0)
         return r;
     if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
@@ -50,34 +57,51 @@ int skr_host_probe_open(uint32_t ifindex, uint32_t address)
     return skr_take_fd(&fd);
 }
 
-static int send_request(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t sender, uint32_t target)
+/* With the tag in the frame, where its VLAN has one. */
+static size_t put_tag(uint8_t *out, const struct arp_frame *frame, uint32_t vlan)
 {
-    struct sockaddr_ll to = {
-            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)ifindex, .sll_halen = 6};
+    const size_t macs = offsetof(struct ether_header, ether_type);
+    const uint8_t tag[4] = {ETHERTYPE_VLAN >> 8, ETHERTYPE_VLAN & 0xff, (uint8_t)(vlan >> 8), (uint8_t)vlan};
+    size_t tag_size = vlan ? sizeof(tag) : 0;
+    memcpy(out, frame, macs);
+    memcpy(out + macs, tag, tag_size);
+    memcpy(out + macs + tag_size, (const uint8_t *)frame + macs, sizeof(*frame) - macs);
+    return sizeof(*frame) + tag_size;
+}
+
+static int send_request(int fd, const struct probe_place *place, const struct skr_mac *mac, uint32_t sender,
+                        uint32_t target)
+{
+    struct sockaddr_ll to = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons(place->vlan ? ETH_P_8021Q : ETH_P_ARP),
+                             .sll_ifindex = (int)place->ifindex,
+                             .sll_halen = 6};
     struct arp_frame frame = {.ethernet = {.ether_type = htons(ETHERTYPE_ARP)},
                               .arp = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
                                                  .ar_pro = htons(ETHERTYPE_IP),
                                                  .ar_hln = 6,
                                                  .ar_pln = 4,
                                                  .ar_op = htons(ARPOP_REQUEST)}}};
+    uint8_t bytes[sizeof(frame) + 4];
     memset(frame.ethernet.ether_dhost, 0xff, 6);
     memset(to.sll_addr, 0xff, 6);
     memcpy(frame.ethernet.ether_shost, mac->bytes, 6);
     memcpy(frame.arp.arp_sha, mac->bytes, 6);
     memcpy(frame.arp.arp_spa, &sender, 4);
     memcpy(frame.arp.arp_tpa, &target, 4);
-    ssize_t r = sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to));
+    size_t size = put_tag(bytes, &frame, place->vlan);
+    ssize_t r = sendto(fd, bytes, size, 0, (struct sockaddr *)&to, sizeof(to));
     return r < 0 ? -errno : 0;
 }
 
-int skr_host_probe_send(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t address)
+int skr_host_probe_send(int fd, const struct probe_place *place, const struct skr_mac *mac, uint32_t address)
 {
-    return send_request(fd, ifindex, mac, 0, address);
+    return send_request(fd, place, mac, 0, address);
 }
 
-void skr_host_probe_announce(int fd, uint32_t ifindex, const struct skr_mac *mac, uint32_t address)
+void skr_host_probe_announce(int fd, const struct probe_place *place, const struct skr_mac *mac, uint32_t address)
 {
-    (void)send_request(fd, ifindex, mac, address, address); /* a lost announcement costs a resolution, no more */
+    (void)send_request(fd, place, mac, address, address); /* a lost announcement costs a resolution, no more */
 }
 
 bool skr_host_probe_conflict(int fd, const struct skr_mac *mac, uint32_t address)

@@ -26,8 +26,12 @@ const struct provider_address *skr_host_provider_address_of_table(const struct s
 static void tell(struct skr_host *host, const struct provider_address *pa)
 {
     bool ready = pa->state == PA_READY;
+    if (ready) /* nothing it says must leave without its tag */
+        skr_host_uplinks_settle(host);
     host->output.own_pa(host->output.arg, &pa->id, &pa->address, ready ? pa->ifindex : 0, pa->mtu,
                         ready ? NULL : pa->reason);
+    if (!ready)
+        skr_host_uplinks_settle(host);
     skr_host_neighbor_refresh(host);
 }
 
@@ -129,8 +133,8 @@ static void close_probe(struct provider_address *pa)
 static bool send_probe(struct skr_host *host, struct provider_address *pa)
 {
     const struct skr_host_interface *interface = skr_host_interface(host, pa->ifindex);
-    if (!interface ||
-        skr_host_probe_send(pa->probe_fd, pa->ifindex, &interface->mac, skr_address_v4(&pa->address)) < 0) {
+    const struct probe_place place = {.ifindex = pa->ifindex, .vlan = pa->vlan_id};
+    if (!interface || skr_host_probe_send(pa->probe_fd, &place, &interface->mac, skr_address_v4(&pa->address)) < 0) {
         close_probe(pa);
         wait_for(host, pa, later(host), "uplink_down: the uplink takes no frames");
         return false;
@@ -146,14 +150,14 @@ static void begin(struct skr_host *host, struct provider_address *pa)
     const struct skr_host_interface *interface = skr_host_interface_named(host, pa->uplink);
     close_probe(pa);
     pa->ifindex = 0;
-    if (pa->vlan_id) {
-        wait_for(host, pa, INT64_MAX, "unsupported: provider addresses on a tagged VLAN");
-        return;
-    }
     if (!interface) {
         char reason[sizeof(pa->reason)];
         snprintf(reason, sizeof(reason), "no_uplink: this host has no interface %s", pa->uplink);
         wait_for(host, pa, INT64_MAX, reason);
+        return;
+    }
+    if (pa->vlan_id && interface->ifindex > SKR_SEGMENT_IFINDEX_MAX) {
+        wait_for(host, pa, INT64_MAX, "unsupported: a VLAN on an interface with so high a number");
         return;
     }
     pa->ifindex = interface->ifindex;
@@ -170,7 +174,8 @@ static void begin(struct skr_host *host, struct provider_address *pa)
         wait_for(host, pa, later(host), "uplink_down: the uplink has no carrier");
         return;
     }
-    pa->probe_fd = skr_host_probe_open(pa->ifindex, skr_address_v4(&pa->address));
+    const struct probe_place place = {.ifindex = pa->ifindex, .vlan = pa->vlan_id};
+    pa->probe_fd = skr_host_probe_open(&place, skr_address_v4(&pa->address));
     pa->probes_sent = 0;
     send_probe(host, pa);
 }
@@ -178,6 +183,7 @@ static void begin(struct skr_host *host, struct provider_address *pa)
 static void probe(struct skr_host *host, struct provider_address *pa)
 {
     const struct skr_host_interface *interface = skr_host_interface(host, pa->ifindex);
+    const struct probe_place place = {.ifindex = pa->ifindex, .vlan = pa->vlan_id};
     uint32_t v4 = skr_address_v4(&pa->address);
     if (interface && skr_host_probe_conflict(pa->probe_fd, &interface->mac, v4)) {
         close_probe(pa);
@@ -190,7 +196,7 @@ static void probe(struct skr_host *host, struct provider_address *pa)
     }
     become_ready(host, pa);
     if (pa->state == PA_READY)
-        skr_host_probe_announce(pa->probe_fd, pa->ifindex, &interface->mac, v4);
+        skr_host_probe_announce(pa->probe_fd, &place, &interface->mac, v4);
     close_probe(pa);
 }
 

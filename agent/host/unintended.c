@@ -147,6 +147,7 @@ void skr_host_remove_unintended(struct skr_host *host, struct skr_host_removed *
     removed.routes = sweep(host, RTM_GETROUTE, sizeof(struct rtmsg), on_route, &removed.failed);
     removed.neighbors = sweep(host, RTM_GETNEIGH, sizeof(struct ndmsg), on_neighbor, &removed.failed);
     removed.addresses = sweep(host, RTM_GETADDR, sizeof(struct ifaddrmsg), on_address, &removed.failed);
+    removed.promiscuous = skr_host_uplinks_forget(host, &removed.failed);
     /* A removed address may have been the first of its subnet, and others of the subnet went with it. */
     for (const struct provider_address *pa = host->addresses; pa && removed.addresses; pa = pa->hh.next) {
         if (pa->state == PA_READY)

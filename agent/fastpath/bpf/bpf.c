@@ -40,7 +40,11 @@ const char *skr_bpf_map_name(unsigned map)
 
 const char *skr_bpf_program_name(enum skr_fastpath_hook hook)
 {
-    return hook == SKR_HOOK_PORT ? "port_ingress" : "uplink_ingress";
+    static const char *const names[SKR_BPF_HOOK_COUNT] = {[SKR_HOOK_PORT] = "port_ingress",
+                                                          [SKR_HOOK_UPLINK] = "uplink_ingress",
+                                                          [SKR_HOOK_EGRESS] = "uplink_egress"};
+
+    return names[hook];
 }
 
 static void bpf_free(struct skr_fastpath *fastpath)

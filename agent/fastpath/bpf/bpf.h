@@ -12,7 +12,7 @@
 #define SKR_BPF_FILTER_PRIORITY 49152
 #define SKR_BPF_FILTER_HANDLE   1
 #define SKR_BPF_PATH_MAX        256
-#define SKR_BPF_HOOK_COUNT      2
+#define SKR_BPF_HOOK_COUNT      3
 
 /* State maps stand behind the tables. */
 enum skr_bpf_map { SKR_BPF_INFO = SKR_TABLE_COUNT, SKR_BPF_METERS, SKR_BPF_DROPS, SKR_BPF_EVENTS, SKR_BPF_MAP_COUNT };
@@ -70,15 +70,16 @@ int skr_bpf_filter_detach(struct skr_fastpath *fastpath, enum skr_fastpath_hook 
 int skr_bpf_filter_inspect(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex,
                            struct skr_fastpath_attachment *ret);
 /* Program behind our priority and handle, 0: none. -ENODEV: no interface. */
-int skr_bpf_filter_program(uint32_t ifindex, uint16_t priority, uint32_t handle, uint32_t *ret_program_id);
+int skr_bpf_filter_program(enum skr_fastpath_hook hook, uint32_t ifindex, uint16_t priority, uint32_t handle,
+                           uint32_t *ret_program_id);
 /* Is it a program of ours, of any build? */
 bool skr_bpf_filter_ours(uint32_t program_id);
 void skr_bpf_filter_detach_all(uint16_t priority, uint32_t handle);
 
 /* foreign.c */
 bool skr_bpf_qdisc_present(uint32_t ifindex);
-/* Programs that others put on the ingress of an interface, this filter not counted. */
-unsigned skr_bpf_foreign_count(uint32_t ifindex, uint16_t priority, uint32_t handle);
+/* Programs that others put where this hook is, this filter not counted. */
+unsigned skr_bpf_foreign_count(enum skr_fastpath_hook hook, uint32_t ifindex, uint16_t priority, uint32_t handle);
 
 /* state.c */
 int skr_bpf_state_open(struct skr_fastpath_bpf *bpf);

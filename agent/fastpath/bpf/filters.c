@@ -1,49 +1,50 @@
-/* Our filter on an interface: clsact, ingress, own priority and handle. The qdisc is made when missing and never taken
- * away; the filter is replaced in place. */
+/* Our filters on an interface: clsact, ingress (and egress of an uplink that tags), own priority and handle. The qdisc
+ * is made when missing and never taken away; the filter is replaced in place. */
 #include "agent/fastpath/bpf/bpf.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
 
-static struct bpf_tc_hook ingress_of(uint32_t ifindex)
+static struct bpf_tc_hook hook_of(enum skr_fastpath_hook hook, uint32_t ifindex)
 {
-    return (struct bpf_tc_hook){
-            .sz = sizeof(struct bpf_tc_hook), .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS};
+    return (struct bpf_tc_hook){.sz = sizeof(struct bpf_tc_hook),
+                                .ifindex = (int)ifindex,
+                                .attach_point = hook == SKR_HOOK_EGRESS ? BPF_TC_EGRESS : BPF_TC_INGRESS};
 }
 
 int skr_bpf_filter_attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
 {
     struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
-    struct bpf_tc_hook ingress = ingress_of(ifindex);
+    struct bpf_tc_hook place = hook_of(hook, ifindex);
     DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = bpf->handle, .priority = bpf->priority,
                         .prog_fd = bpf_program__fd(bpf->programs[hook]), .flags = BPF_TC_F_REPLACE);
-    int result = bpf_tc_hook_create(&ingress);
+    int result = bpf_tc_hook_create(&place);
 
     if (result && result != -EEXIST)
         return result;
-    return bpf_tc_attach(&ingress, &opts);
+    return bpf_tc_attach(&place, &opts);
 }
 
 int skr_bpf_filter_detach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
 {
     struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
-    struct bpf_tc_hook ingress = ingress_of(ifindex);
+    struct bpf_tc_hook place = hook_of(hook, ifindex);
     DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = bpf->handle, .priority = bpf->priority);
     uint32_t program;
-    int result = skr_bpf_filter_program(ifindex, bpf->priority, bpf->handle, &program);
+    int result = skr_bpf_filter_program(hook, ifindex, bpf->priority, bpf->handle, &program);
 
-    (void)hook; /* an interface has one */
     if (result == -ENODEV || (!result && !skr_bpf_filter_ours(program)))
         return 0;
-    return result ? result : bpf_tc_detach(&ingress, &opts);
+    return result ? result : bpf_tc_detach(&place, &opts);
 }
 
-int skr_bpf_filter_program(uint32_t ifindex, uint16_t priority, uint32_t handle, uint32_t *ret_program_id)
+int skr_bpf_filter_program(enum skr_fastpath_hook hook, uint32_t ifindex, uint16_t priority, uint32_t handle,
+                           uint32_t *ret_program_id)
 {
-    struct bpf_tc_hook ingress = ingress_of(ifindex);
+    struct bpf_tc_hook place = hook_of(hook, ifindex);
     DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = priority);
-    int result = bpf_tc_query(&ingress, &opts);
+    int result = bpf_tc_query(&place, &opts);
 
     if (result == -ENOENT || result == -EINVAL) { /* EINVAL: no qdisc, or one without any filter */
         *ret_program_id = 0;
@@ -73,29 +74,33 @@ int skr_bpf_filter_inspect(struct skr_fastpath *fastpath, enum skr_fastpath_hook
 {
     struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
     struct skr_fastpath_attachment found = {0};
-    int result = skr_bpf_filter_program(ifindex, bpf->priority, bpf->handle, &found.program_id);
+    int result = skr_bpf_filter_program(hook, ifindex, bpf->priority, bpf->handle, &found.program_id);
 
     if (result)
         return result;
     found.qdisc = skr_bpf_qdisc_present(ifindex);
     found.attached = found.program_id != 0;
     found.ours = found.attached && found.program_id == bpf->program_ids[hook];
-    found.foreign = skr_bpf_foreign_count(ifindex, bpf->priority, bpf->handle);
+    found.foreign = skr_bpf_foreign_count(hook, ifindex, bpf->priority, bpf->handle);
     *ret = found;
     return 0;
 }
 
 void skr_bpf_filter_detach_all(uint16_t priority, uint32_t handle)
 {
+    static const enum skr_fastpath_hook directions[] = {SKR_HOOK_UPLINK, SKR_HOOK_EGRESS};
     struct if_nameindex *interfaces = if_nameindex();
     DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = priority);
 
     for (struct if_nameindex *i = interfaces; i && i->if_index; i++) {
-        struct bpf_tc_hook ingress = ingress_of(i->if_index);
-        uint32_t program;
+        for (unsigned n = 0; n < SKR_ARRAY_SIZE(directions); n++) {
+            struct bpf_tc_hook place = hook_of(directions[n], i->if_index);
+            uint32_t program;
 
-        if (!skr_bpf_filter_program(i->if_index, priority, handle, &program) && skr_bpf_filter_ours(program))
-            bpf_tc_detach(&ingress, &opts);
+            if (!skr_bpf_filter_program(directions[n], i->if_index, priority, handle, &program) &&
+                skr_bpf_filter_ours(program))
+                bpf_tc_detach(&place, &opts);
+        }
     }
     if_freenameindex(interfaces);
 }

@@ -56,10 +56,11 @@ bool skr_bpf_qdisc_present(uint32_t ifindex)
     return reply.header.nlmsg_type == RTM_NEWQDISC || (reply.header.nlmsg_type == NLMSG_ERROR && !answer->error);
 }
 
-static unsigned count_filters(uint32_t ifindex, uint16_t priority, uint32_t handle)
+static unsigned count_filters(enum skr_fastpath_hook hook, uint32_t ifindex, uint16_t priority, uint32_t handle)
 {
     SKR_CLEANUP(skr_close_cleanup)
-    int fd = ask(RTM_GETTFILTER, NLM_F_DUMP, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS));
+    int fd = ask(RTM_GETTFILTER, NLM_F_DUMP, ifindex,
+                 TC_H_MAKE(TC_H_CLSACT, hook == SKR_HOOK_EGRESS ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS));
     SKR_CLEANUP(skr_free_cleanup) char *reply = malloc(REPLY_MAX);
     unsigned count = 0;
     bool ours;
@@ -80,11 +81,13 @@ static unsigned count_filters(uint32_t ifindex, uint16_t priority, uint32_t hand
     return count;
 }
 
-unsigned skr_bpf_foreign_count(uint32_t ifindex, uint16_t priority, uint32_t handle)
+unsigned skr_bpf_foreign_count(enum skr_fastpath_hook hook, uint32_t ifindex, uint16_t priority, uint32_t handle)
 {
-    unsigned count = count_filters(ifindex, priority, handle);
+    unsigned count = count_filters(hook, ifindex, priority, handle);
     uint32_t xdp = 0, tcx = 0;
 
+    if (hook == SKR_HOOK_EGRESS)
+        return count;
     if (!bpf_xdp_query_id((int)ifindex, 0, &xdp) && xdp)
         count++;
     if (!bpf_prog_query((int)ifindex, TCX_INGRESS, 0, NULL, NULL, &tcx))

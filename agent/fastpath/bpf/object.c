@@ -65,7 +65,8 @@ static void standing_from_interfaces(struct standing *standing, uint16_t priorit
     uint32_t program;
 
     for (struct if_nameindex *i = interfaces; i && i->if_index; i++)
-        if (!skr_bpf_filter_program(i->if_index, priority, handle, &program) && skr_bpf_filter_ours(program))
+        if (!skr_bpf_filter_program(SKR_HOOK_UPLINK, i->if_index, priority, handle, &program) &&
+            skr_bpf_filter_ours(program))
             standing_from_program(standing, program);
     if_freenameindex(interfaces);
 }

@@ -63,6 +63,14 @@ static void on_uplink(void *arg, const struct skr_host_interface *interface, boo
     snprintf(told->text, sizeof(told->text), "%s", interface->name);
 }
 
+static void on_tagging(void *arg, const struct skr_host_interface *uplink, bool tags)
+{
+    struct world_told *told = note(arg, TOLD_TAGGING);
+    told->ifindex = uplink->ifindex;
+    told->present = tags;
+    snprintf(told->text, sizeof(told->text), "%s", uplink->name);
+}
+
 static void on_changed(void *arg, const char *kind, uint32_t ifindex)
 {
     struct world_told *told = note(arg, TOLD_CHANGED);
@@ -78,6 +86,7 @@ static void open_host(struct world *world)
                                            .own_pa = on_own_pa,
                                            .neighbor = on_neighbor,
                                            .uplink = on_uplink,
+                                           .tagging = on_tagging,
                                            .changed = on_changed,
                                            .arg = world};
     cr_assert_eq(skr_host_new(world->desired, &output, &world->host, &error), 0, "%s", error.detail);

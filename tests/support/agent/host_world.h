@@ -9,7 +9,7 @@
 #define WORLD_WAIT_MS  10000
 
 struct world_told {
-    enum { TOLD_BINDING, TOLD_CLAIM, TOLD_PA, TOLD_NEIGHBOR, TOLD_UPLINK, TOLD_CHANGED } what;
+    enum { TOLD_BINDING, TOLD_CLAIM, TOLD_PA, TOLD_NEIGHBOR, TOLD_UPLINK, TOLD_CHANGED, TOLD_TAGGING } what;
     struct skr_uuid id;
     struct skr_address address;
     struct skr_abi_neighbor neighbor;
