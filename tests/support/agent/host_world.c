@@ -122,11 +122,11 @@ static int tell_again(void *arg, const struct skr_desired_change *object)
 
 void world_restart_host(struct world *world)
 {
-    static const Skerry__V1__ObjectType types[] = {HOST, PA, PORT};
+    static const Skerry__V1__ObjectType types[] = {HOST, HOST_SWITCH, PA, PORT};
     skr_host_free(world->host);
     world->told_count = 0;
     open_host(world);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         skr_desired_each(world->desired, types[i], tell_again, world);
 }
 
