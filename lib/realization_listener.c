@@ -44,6 +44,15 @@ void skr_realization_tell_object(struct skr_realization_table *table, Skerry__V1
     case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD:
         skr_realization_tell(table, SKR_LOOKUP_RECORD, id);
         break;
+    case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH:
+        skr_realization_tell(table, SKR_HOST_SWITCH, id);
+        break;
+    case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_ACCESS_CONTROL_LIST:
+        skr_realization_tell(table, SKR_ACCESS_CONTROL_LIST, id);
+        break;
+    case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE:
+        skr_realization_tell(table, SKR_CUSTOMER_ROUTE, id);
+        break;
     default:
         break;
     }

@@ -236,7 +236,7 @@ static void provider_address_changed(struct skr_policy *policy, struct host *hos
     LIST_FOREACH (adapter, &host->adapters, host_link) {
         if (!adapter->domain || adapter->domain->network != network)
             continue;
-        skr_policy_node_mark(policy, &adapter->node);
+        skr_policy_adapter_profile_changed(policy, adapter);
         LIST_FOREACH (record, &adapter->records, adapter_link)
             skr_policy_node_mark(policy, &record->node);
     }

@@ -275,6 +275,22 @@ static void switch_set_adapters(struct skr_policy *policy, struct host_switch *h
     skr_policy_edges_set(policy, &host_switch->targets, &host_switch->node, targets, count);
 }
 
+/* In order of id: the lowest that reaches a site is the way to it. */
+static void host_insert_switch(struct host *host, struct host_switch *host_switch)
+{
+    struct host_switch *other, *last = NULL;
+
+    LIST_FOREACH (other, &host->switches, host_link) {
+        if (skr_uuid_compare(&other->node.key.id, &host_switch->node.key.id) > 0)
+            break;
+        last = other;
+    }
+    if (last)
+        LIST_INSERT_AFTER(last, host_switch, host_link);
+    else
+        LIST_INSERT_HEAD(&host->switches, host_switch, host_link);
+}
+
 void skr_policy_apply_host_switch(struct skr_policy *policy, struct host_switch *host_switch,
                                   const struct skr_object *object)
 {
@@ -289,7 +305,7 @@ void skr_policy_apply_host_switch(struct skr_policy *policy, struct host_switch 
     host_switch->logical =
             skr_policy_apply_reference(policy, object, SKR_HOST_SWITCH_LOGICAL_SWITCH_ID, SKR_LOGICAL_SWITCH);
     if (host_switch->host)
-        LIST_INSERT_HEAD(&host_switch->host->switches, host_switch, host_link);
+        host_insert_switch(host_switch->host, host_switch);
     if (host_switch->logical)
         LIST_INSERT_HEAD(&host_switch->logical->switches, host_switch, logical_link);
     free(host_switch->name);

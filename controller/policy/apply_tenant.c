@@ -56,8 +56,10 @@ static void domain_adapters_changed(struct skr_policy *policy, struct domain *do
     skr_policy_node_mark(policy, &domain->node);
     LIST_FOREACH (subnet, &domain->subnets, domain_link) {
         skr_policy_node_mark(policy, &subnet->node);
-        LIST_FOREACH (adapter, &subnet->adapters, subnet_link)
+        LIST_FOREACH (adapter, &subnet->adapters, subnet_link) {
             skr_policy_adapter_recount(policy, adapter);
+            skr_policy_adapter_profile_changed(policy, adapter);
+        }
     }
     LIST_FOREACH (adapter, &domain->loose, subnet_link)
         skr_policy_adapter_recount(policy, adapter);

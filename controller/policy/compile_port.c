@@ -9,6 +9,18 @@ struct lists {
     ProtobufCBinaryData *addresses, *acls;
 };
 
+/* Bandwidth is shared out by the switch, in the mode that it has: without one no minimum is asked for. */
+static void put_minimum(Skerry__V1__Port *message, const struct port_profile *profile,
+                        const struct host_switch *host_switch)
+{
+    uint32_t mode = host_switch && host_switch->logical ? host_switch->logical->minimum_bandwidth_mode : 0;
+
+    if (mode == SKERRY__V1__MINIMUM_BANDWIDTH_MODE__MINIMUM_BANDWIDTH_MODE_WEIGHT)
+        message->minimum_weight = profile->minimum_weight;
+    else if (mode == SKERRY__V1__MINIMUM_BANDWIDTH_MODE__MINIMUM_BANDWIDTH_MODE_ABSOLUTE)
+        message->minimum_bps = profile->minimum_bps;
+}
+
 static void put_profile(Skerry__V1__Port *message, const struct port_profile *profile)
 {
     message->mac_spoofing = profile->mac_spoofing;
@@ -18,8 +30,6 @@ static void put_profile(Skerry__V1__Port *message, const struct port_profile *pr
     message->router_guard = profile->router_guard;
     message->guest_teaming = profile->guest_teaming;
     message->ieee_priority_tagging = profile->ieee_priority_tagging;
-    message->minimum_weight = profile->minimum_weight;
-    message->minimum_bps = profile->minimum_bps;
     message->maximum_bps = profile->maximum_bps;
 }
 
@@ -90,8 +100,8 @@ static void put_place(Skerry__V1__Port *message, const struct adapter *adapter, 
 
 /* How the adapter gets to its network from this host; why not, NULL when it does. With a VSID the provider address
  * decides that, and there is no interface. */
-static const char *reach_of(struct skr_policy *policy, const struct adapter *adapter, const struct host *host,
-                            struct reach *ret, char *out, size_t size)
+static const char *reach_of(const struct adapter *adapter, const struct host *host, struct reach *ret, char *out,
+                            size_t size)
 {
     const struct domain *domain = adapter->domain;
     const struct adapter_extra *extra = adapter->extra;
@@ -100,7 +110,7 @@ static const char *reach_of(struct skr_policy *policy, const struct adapter *ada
     *ret = (struct reach){.host_switch = skr_policy_host_switch_of(adapter, host)};
     if (!domain->isolation)
         return skr_policy_realize_address(adapter, host, out, size);
-    if (!domain->network || !skr_policy_reach(policy, host, domain->network, domain->site, &reach)) {
+    if (!domain->network || !skr_policy_reach(host, domain->network, domain->site, &reach)) {
         snprintf(out, size, "no_uplink: no uplink of the host reaches %s%.63s",
                  domain->site ? "network site " : "a network site of the VM network's logical network",
                  domain->site && domain->site->name ? domain->site->name : "");
@@ -126,6 +136,7 @@ static void put_port(struct skr_policy *policy, const struct adapter *adapter, c
     put_adapter(&message, &lists, adapter);
     put_place(&message, adapter, reach);
     put_profile(&message, &profile);
+    put_minimum(&message, &profile, reach->host_switch);
     skr_policy_compile_put(policy, host->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &adapter->node.key.id,
                            &message.base);
     free(lists.addresses);
@@ -146,7 +157,7 @@ void skr_policy_compile_port(struct skr_policy *policy, struct adapter *adapter)
     adapter->scope = scope;
     if (!scope)
         return;
-    const char *failure = reach_of(policy, adapter, adapter->host, &reach, reason, sizeof(reason));
+    const char *failure = reach_of(adapter, adapter->host, &reach, reason, sizeof(reason));
     put_port(policy, adapter, adapter->host, &reach);
     skr_policy_realize_port(policy, adapter, failure);
 }

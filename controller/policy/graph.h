@@ -387,8 +387,8 @@ void skr_policy_acl_count(struct skr_policy *policy, struct host *host, const st
 
 /* reach.c: which uplink, switch and profile an adapter gets on a host. */
 /* site: NULL for whichever of the logical network is the host's. False: no uplink reaches it. */
-bool skr_policy_reach(struct skr_policy *policy, const struct host *host, const struct logical_network *network,
-                      const struct site *site, struct reach *ret);
+bool skr_policy_reach(const struct host *host, const struct logical_network *network, const struct site *site,
+                      struct reach *ret);
 /* NULL when there is none; host may be NULL. */
 const struct host_switch *skr_policy_host_switch_of(const struct adapter *adapter, const struct host *host);
 const struct profile *skr_policy_profile_of(const struct adapter *adapter, const struct host *host);

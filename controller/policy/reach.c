@@ -1,75 +1,43 @@
-/* How a host gets to a logical network, and what that makes of an adapter: its uplink, its switch, its profile. */
+/* How a host gets to a logical network, and what that makes of an adapter: its uplink, its switch, its profile. The
+ * model judges by the same rules (controller/model/reach.h): a site counts where it covers the host's group and an
+ * uplink lists it; of several the nearest; a switch comes before other uplinks, and a team is known by its first. */
 #include "controller/policy/graph.h"
 #include <string.h>
 
 #define GROUP_DEPTH_MAX 32 /* host groups above one another */
-#define NOT_COVERED     GROUP_DEPTH_MAX
 
-/* How far above the host the site's nearest group stands; NOT_COVERED when none does. */
-static uint32_t distance(const struct host *host, const struct site *site)
+static bool covers(const struct site *site, const struct host *host)
 {
     uint32_t depth = 0;
 
     for (const struct host_group *group = host->group; group && depth < GROUP_DEPTH_MAX; group = group->parent, depth++)
         for (uint32_t i = 0; i < site->groups.count; i++)
             if (site->groups.items[i].to == &group->node)
-                return depth;
-    return NOT_COVERED;
+                return true;
+    return false;
 }
 
-/* The better of two ways: what covers the host most closely, then the lower ids, so that every order of writes ends at
- * the same. */
-struct choice {
-    struct reach reach;
-    uint32_t distance;
-    bool found;
-};
-
-static int compare_nodes(const struct node *a, const struct node *b)
+static const struct host_uplink *own_uplink(const struct host *host, const char *interface)
 {
-    if (!a || !b)
-        return (a == NULL) - (b == NULL); /* a switch before none */
-    return skr_uuid_compare(&a->key.id, &b->key.id);
+    for (uint32_t i = 0; i < host->uplink_count; i++)
+        if (host->uplinks[i].interface && strcmp(host->uplinks[i].interface, interface) == 0)
+            return &host->uplinks[i];
+    return NULL;
 }
 
-static void consider(struct choice *best, const struct host *host, const struct reach *reach)
+/* What the uplink port profile lists; without one what the host says of the uplink, and if that is nothing, all. */
+static bool lists_site(const struct uplink_profile *profile, const struct host_uplink *own, const struct site *site)
 {
-    uint32_t far = distance(host, reach->site);
-    int order = 0;
-
-    if (best->found) {
-        order = far < best->distance ? -1 : far > best->distance;
-        const struct node *mine = reach->host_switch ? &reach->host_switch->node : NULL;
-        const struct node *other = best->reach.host_switch ? &best->reach.host_switch->node : NULL;
-        if (order == 0)
-            order = compare_nodes(&reach->site->node, &best->reach.site->node);
-        if (order == 0)
-            order = compare_nodes(mine, other);
+    if (profile) {
+        for (uint32_t i = 0; i < profile->sites.count; i++)
+            if (profile->sites.items[i].to == &site->node)
+                return true;
+        return false;
     }
-    if (best->found && order >= 0)
-        return;
-    *best = (struct choice){.reach = *reach, .distance = far, .found = true};
-}
-
-static bool fits(const struct site *site, const struct logical_network *network, const struct site *wanted)
-{
-    return site && site->network == network && (!wanted || site == wanted);
-}
-
-static void consider_switches(struct choice *best, const struct host *host, const struct logical_network *network,
-                              const struct site *wanted)
-{
-    const struct host_switch *host_switch;
-
-    LIST_FOREACH (host_switch, &host->switches, host_link)
-        for (uint32_t i = 0; i < host_switch->profiles.count; i++) {
-            const struct uplink_profile *profile = (const struct uplink_profile *)host_switch->profiles.items[i].to;
-            for (uint32_t s = 0; profile && s < profile->sites.count; s++) {
-                const struct site *site = (const struct site *)profile->sites.items[s].to;
-                if (fits(site, network, wanted))
-                    consider(best, host, &(struct reach){host_switch->uplinks[i], site, host_switch});
-            }
-        }
+    for (uint32_t i = 0; own && i < own->site_count; i++)
+        if (skr_uuid_compare(&own->sites[i], &site->node.key.id) == 0)
+            return true;
+    return !own || own->site_count == 0;
 }
 
 static bool in_switch(const struct host *host, const char *interface)
@@ -83,62 +51,87 @@ static bool in_switch(const struct host *host, const char *interface)
     return false;
 }
 
-static void consider_covering(struct choice *best, const struct host *host, const char *interface,
-                              const struct logical_network *network, const struct site *wanted)
+/* The first uplink that lists the site; switches stand in order of their ids. */
+static bool way_to(const struct host *host, const struct site *site, struct reach *ret)
 {
-    const struct edge *edge;
-    uint32_t depth = 0;
+    const struct host_switch *host_switch;
 
-    if (wanted) {
-        if (fits(wanted, network, NULL) && distance(host, wanted) < NOT_COVERED)
-            consider(best, host, &(struct reach){interface, wanted, NULL});
-        return;
-    }
-    for (const struct host_group *group = host->group; group && depth < GROUP_DEPTH_MAX; group = group->parent, depth++)
-        LIST_FOREACH (edge, &group->sites, link)
-            if (fits((const struct site *)edge->from, network, NULL))
-                consider(best, host, &(struct reach){interface, (const struct site *)edge->from, NULL});
-}
-
-static void consider_uplinks(struct choice *best, const struct host *host, struct skr_policy *policy,
-                             const struct logical_network *network, const struct site *wanted)
-{
-    for (uint32_t i = 0; i < host->uplink_count; i++) {
-        const struct host_uplink *uplink = &host->uplinks[i];
-        if (!uplink->interface || in_switch(host, uplink->interface))
-            continue;
-        if (uplink->site_count == 0)
-            consider_covering(best, host, uplink->interface, network, wanted);
-        for (uint32_t s = 0; s < uplink->site_count; s++) {
-            const struct site *site = skr_policy_graph_find(policy, SKR_NETWORK_SITE, &uplink->sites[s]);
-            if (fits(site, network, wanted))
-                consider(best, host, &(struct reach){uplink->interface, site, NULL});
+    LIST_FOREACH (host_switch, &host->switches, host_link) {
+        const char *interface = host_switch->profiles.count ? host_switch->uplinks[0] : NULL;
+        if (interface && lists_site((const struct uplink_profile *)host_switch->profiles.items[0].to,
+                                    own_uplink(host, interface), site)) {
+            *ret = (struct reach){interface, site, host_switch};
+            return true;
         }
     }
+    for (uint32_t i = 0; i < host->uplink_count; i++) {
+        const struct host_uplink *uplink = &host->uplinks[i];
+        if (uplink->interface && !in_switch(host, uplink->interface) && lists_site(NULL, uplink, site)) {
+            *ret = (struct reach){uplink->interface, site, NULL};
+            return true;
+        }
+    }
+    return false;
 }
 
-bool skr_policy_reach(struct skr_policy *policy, const struct host *host, const struct logical_network *network,
-                      const struct site *site, struct reach *ret)
+/* Of the sites of one group the one with the lowest id. */
+static bool way_from(const struct host *host, const struct host_group *group, const struct logical_network *network,
+                     struct reach *ret)
 {
-    struct choice best = {.found = false};
+    const struct edge *edge;
+    bool found = false;
 
-    consider_switches(&best, host, network, site);
-    if (!best.found)
-        consider_uplinks(&best, host, policy, network, site);
-    if (best.found)
-        *ret = best.reach;
-    return best.found;
+    LIST_FOREACH (edge, &group->sites, link) {
+        const struct site *site = (const struct site *)edge->from;
+        if (site->network != network)
+            continue;
+        if (found && skr_uuid_compare(&site->node.key.id, &ret->site->node.key.id) >= 0)
+            continue;
+        found = way_to(host, site, ret) || found;
+    }
+    return found;
+}
+
+bool skr_policy_reach(const struct host *host, const struct logical_network *network, const struct site *site,
+                      struct reach *ret)
+{
+    uint32_t depth = 0;
+
+    if (site)
+        return site->network == network && covers(site, host) && way_to(host, site, ret);
+    for (const struct host_group *group = host->group; group && depth < GROUP_DEPTH_MAX; group = group->parent, depth++)
+        if (way_from(host, group, network, ret))
+            return true;
+    return false;
+}
+
+/* With network virtualization the provider address says which uplink it is. */
+static const struct host_switch *switch_of_address(const struct host *host, const struct logical_network *network)
+{
+    const struct provider_address *address;
+    const struct host_switch *host_switch;
+
+    LIST_FOREACH (address, &host->addresses, host_link)
+        if (address->network == network)
+            break;
+    if (!address || !address->uplink)
+        return NULL;
+    LIST_FOREACH (host_switch, &host->switches, host_link)
+        if (host_switch->profiles.count && strcmp(host_switch->uplinks[0], address->uplink) == 0)
+            return host_switch;
+    return NULL;
 }
 
 const struct host_switch *skr_policy_host_switch_of(const struct adapter *adapter, const struct host *host)
 {
     const struct domain *domain = adapter->domain;
-    struct choice best = {.found = false};
+    struct reach reach;
 
     if (!host || LIST_EMPTY(&host->switches) || !domain || !domain->network)
         return NULL;
-    consider_switches(&best, host, domain->network, domain->site);
-    return best.found ? best.reach.host_switch : NULL;
+    if (!domain->isolation)
+        return switch_of_address(host, domain->network);
+    return skr_policy_reach(host, domain->network, domain->site, &reach) ? reach.host_switch : NULL;
 }
 
 const struct profile *skr_policy_profile_of(const struct adapter *adapter, const struct host *host)

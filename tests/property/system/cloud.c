@@ -227,7 +227,15 @@ void cloud_expect_equal(struct cloud *cloud)
     }
 }
 
-void cloud_expect_realized(struct cloud *cloud, const char *excused)
+static bool is_excused(const char *reason, const char *const *excused)
+{
+    for (; excused && *excused; excused++)
+        if (strncmp(reason, *excused, strlen(*excused)) == 0)
+            return true;
+    return false;
+}
+
+void cloud_expect_realized(struct cloud *cloud, const char *const *excused)
 {
     for (size_t i = 0; i < cloud->write_count; i++) {
         struct skr_realization r;
@@ -237,8 +245,8 @@ void cloud_expect_realized(struct cloud *cloud, const char *excused)
         cr_assert_eq(r.pending + r.offline, 0, "seed %lu: write %ld: %u pending, %u offline: %s", seed, revision,
                      r.pending, r.offline, r.hosts[0].reason);
         for (uint32_t n = 0; n < r.named; n++)
-            cr_assert(excused && strncmp(r.hosts[n].reason, excused, strlen(excused)) == 0,
-                      "seed %lu: write %ld failed: %s", seed, revision, r.hosts[n].reason);
+            cr_assert(is_excused(r.hosts[n].reason, excused), "seed %lu: write %ld failed: %s", seed, revision,
+                      r.hosts[n].reason);
         cr_assert(r.state == SKR_REALIZATION_REALIZED || r.failed, "seed %lu: write %ld is not realized", seed,
                   revision);
     }

@@ -88,8 +88,8 @@ void cloud_live(struct cloud *cloud);
 void cloud_quiesce(struct cloud *cloud);
 /* Every agent of an active host holds what the policy holds for it, byte for byte, and so does its fast path. */
 void cloud_expect_equal(struct cloud *cloud);
-/* Every write is realized. excused: reasons that begin so may fail, NULL: none. */
-void cloud_expect_realized(struct cloud *cloud, const char *excused);
+/* Every write is realized. excused: reasons that begin so may fail (the list ends with NULL), NULL: none. */
+void cloud_expect_realized(struct cloud *cloud, const char *const *excused);
 void cloud_wrote(struct cloud *cloud, int64_t revision);
 
 /* ---- agent.c ---- */
