@@ -252,11 +252,14 @@ static void list_acls(struct rows *m, struct rows_slot *s, struct skr_object *ob
 
 static struct skr_object *make_route(struct rows *m, struct rows_slot *s)
 {
-    if (!s->row)
+    if (!s->row) {
         s->parents[ROWS_VM_NETWORK] = existing(m, ROWS_VM_NETWORK, 0, -1);
-    return s->parents[ROWS_VM_NETWORK] < 0
-                   ? NULL
-                   : route_row(s->number, number(m, ROWS_VM_NETWORK, s->parents[ROWS_VM_NETWORK]), rows_pick(m, 3));
+        s->parents[ROWS_SUBNET] = existing(m, ROWS_SUBNET, ROWS_VM_NETWORK, s->parents[ROWS_VM_NETWORK]);
+    }
+    if (s->parents[ROWS_VM_NETWORK] < 0 || s->parents[ROWS_SUBNET] < 0)
+        return NULL;
+    return route_row(s->number, number(m, ROWS_VM_NETWORK, s->parents[ROWS_VM_NETWORK]),
+                     (unsigned)s->parents[ROWS_SUBNET], rows_pick(m, 3));
 }
 
 /* What it is never changes; slots 3 and on are without virtualization. */
@@ -277,7 +280,7 @@ static struct skr_object *make_vm_network(struct rows *m, int slot, struct rows_
                                         5 + (int)rows_pick(m, 2));
 }
 
-static struct skr_object *make_subnet(struct rows *m, struct rows_slot *s)
+static struct skr_object *make_subnet(struct rows *m, int slot, struct rows_slot *s)
 {
     if (!s->row)
         s->parents[ROWS_VM_NETWORK] = existing(m, ROWS_VM_NETWORK, 0, -1);
@@ -287,6 +290,7 @@ static struct skr_object *make_subnet(struct rows *m, struct rows_slot *s)
     char text[16];
     snprintf(text, sizeof(text), "subnet-%u", rows_pick(m, 3));
     skr_object_set_text(object, SKR_FIELD_NAME, text);
+    vm_subnet_prefix(object, (unsigned)slot);
     list_acls(m, s, object, SKR_VM_SUBNET_ACL_IDS);
     return object;
 }
@@ -377,7 +381,7 @@ static struct skr_object *make(struct rows *m, enum rows_kind kind, int slot, st
     case ROWS_HOST_SWITCH:
         return make_host_switch(m, s);
     case ROWS_SUBNET:
-        return make_subnet(m, s);
+        return make_subnet(m, slot, s);
     case ROWS_ROUTE:
         return make_route(m, s);
     case ROWS_ADAPTER:

@@ -124,6 +124,16 @@ static inline struct skr_object *vm_subnet_row(unsigned n, unsigned network)
     return object;
 }
 
+/* The VM subnet's prefix becomes 192.168.third.0/24. */
+static inline void vm_subnet_prefix(struct skr_object *object, unsigned third)
+{
+    struct skr_prefix prefix = {.address = skr_address_from_v4(htonl(0xc0a80000U + (third << 8))), .length = 24};
+    struct skr_address gateway = skr_address_from_v4(htonl(0xc0a80001U + (third << 8)));
+
+    skr_object_set_prefix(object, SKR_VM_SUBNET_PREFIX, &prefix);
+    skr_object_set_address(object, SKR_VM_SUBNET_GATEWAY, &gateway);
+}
+
 /* host, classification: 0 = none. */
 static inline struct skr_object *adapter_row(unsigned n, unsigned network, unsigned subnet, unsigned host,
                                              unsigned classification)
@@ -347,15 +357,17 @@ static inline struct skr_object *vlan_network_row(unsigned n, unsigned network, 
     return object;
 }
 
-static inline struct skr_object *route_row(unsigned n, unsigned network, unsigned metric)
+/* To 10.n.0.0/16 by way of 192.168.subnet.9. */
+static inline struct skr_object *route_row(unsigned n, unsigned network, unsigned subnet, unsigned metric)
 {
     struct skr_uuid id = uuid_of(SKR_CUSTOMER_ROUTE, n), network_id = uuid_of(SKR_VM_NETWORK, network);
     struct skr_object *object = row(SKR_CUSTOMER_ROUTE, &id);
     struct skr_prefix destination;
     struct skr_address next_hop;
 
-    skr_prefix_parse("172.16.0.0/12", &destination);
-    skr_address_parse("192.168.1.9", &next_hop);
+    destination =
+            (struct skr_prefix){.address = skr_address_from_v4(htonl(0x0a000000U + (n % 256 << 16))), .length = 16};
+    next_hop = skr_address_from_v4(htonl(0xc0a80009U + (subnet % 256 << 8)));
     skr_object_set_uuid(object, SKR_CUSTOMER_ROUTE_VM_NETWORK_ID, &network_id);
     skr_object_set_prefix(object, SKR_CUSTOMER_ROUTE_DESTINATION, &destination);
     skr_object_set_address(object, SKR_CUSTOMER_ROUTE_NEXT_HOP, &next_hop);

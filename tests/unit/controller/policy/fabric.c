@@ -404,7 +404,7 @@ Test(policy_fabric, a_customer_route_is_its_domains)
     struct world w;
     world_init(&w, NULL);
     fabric(&w);
-    put(&w, route_row(1, 2, 7));
+    put(&w, route_row(1, 2, 1, 7));
     int64_t revision = commit(&w);
     world_settle(&w);
     Skerry__V1__CustomerRoute *route =
@@ -413,12 +413,12 @@ Test(policy_fabric, a_customer_route_is_its_domains)
                  &skerry__v1__customer_route__descriptor);
     cr_assert_not_null(route);
     cr_assert_eq(route->destination.len, 4);
-    cr_assert_eq(route->prefix_length, 12);
+    cr_assert_eq(route->prefix_length, 16);
     cr_assert_eq(route->next_hop.len, 4);
     cr_assert_eq(route->metric, 7);
     skerry__v1__customer_route__free_unpacked(route, NULL);
     cr_assert_eq(of_write(&w, revision).applied, 1, "the host in the VM network");
-    put_op(&w, SKR_CHANGE_DELETE, route_row(1, 2, 7));
+    put_op(&w, SKR_CHANGE_DELETE, route_row(1, 2, 1, 7));
     commit(&w);
     world_settle(&w);
     world_expect_equal(&w);
