@@ -108,7 +108,7 @@ static void quiesce(struct model *m)
         while (agent_step(&m->world, agent))
             ;
         agent->answers = true;
-        if (chance(m, 50) || !agent->connected) {
+        if (chance(m, 50) || !agent->connected || agent->owes) {
             agent_disconnect(&m->world, agent);
             if (m->rows.slots[ROWS_HOST][i].row)
                 agent_connect(&m->world, agent);

@@ -26,6 +26,7 @@ struct agent {
     struct skr_uuid host;
     uint64_t session, next_number;
     bool connected, answers; /* answers: may acknowledge */
+    bool owes;               /* has not acknowledged a removal, and only a new session makes up for that */
     struct skr_id_map scopes;
     struct skr_shared_bytes *frames[FRAMES_MAX];
     uint32_t first, count;
@@ -214,6 +215,7 @@ static inline void agent_connect(struct world *world, struct agent *agent)
     map_free_all(&agent->mentioned);
     agent->partial = NULL;
     agent->connected = true;
+    agent->owes = false;
     agent->goodbye[0] = 0;
     agent->session = ++world->sessions;
     hello.protocol_version = 1;
@@ -411,6 +413,8 @@ static inline void agent_removed(struct world *world, struct agent *agent, const
     map_free_all(&scope->objects);
     if (agent->answers)
         agent_say_applied(world, agent, scope);
+    else
+        agent->owes = true;
     free(scope);
 }
 
