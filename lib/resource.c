@@ -68,6 +68,12 @@ bool skr_resource_in_status(const struct skr_resource *resource, int field)
            ((f->flags & SKR_FIELD_UNVERSIONED) || f->kind == SKR_KIND_COMPUTED);
 }
 
+/* What no role is needed for. */
+static bool is_open(enum skr_role reserved, enum skr_role who)
+{
+    return reserved == SKR_ROLE_PUBLIC || (reserved == SKR_ROLE_SELF && who != SKR_ROLE_NOBODY);
+}
+
 bool skr_role_writes(enum skr_role reserved, enum skr_role who)
 {
     switch (who) {
@@ -75,9 +81,9 @@ bool skr_role_writes(enum skr_role reserved, enum skr_role who)
         return reserved != SKR_ROLE_NOBODY;
     case SKR_ROLE_FABRIC:
     case SKR_ROLE_TENANT:
-        return reserved == who || reserved == SKR_ROLE_ANY || reserved == SKR_ROLE_PUBLIC;
+        return reserved == who || reserved == SKR_ROLE_ANY || is_open(reserved, who);
     default:
-        return reserved == SKR_ROLE_PUBLIC;
+        return is_open(reserved, who);
     }
 }
 
@@ -90,9 +96,9 @@ bool skr_role_reads(enum skr_role reserved, enum skr_role who)
     case SKR_ROLE_FABRIC:
     case SKR_ROLE_TENANT:
     case SKR_ROLE_VIEWER:
-        return reserved == who || reserved == SKR_ROLE_ANY || reserved == SKR_ROLE_PUBLIC;
+        return reserved == who || reserved == SKR_ROLE_ANY || is_open(reserved, who);
     default:
-        return reserved == SKR_ROLE_PUBLIC;
+        return is_open(reserved, who);
     }
 }
 

@@ -1,5 +1,8 @@
 #include "controller/api/http.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <openssl/crypto.h>
 #include <skerry/tls.h>
 #include <string.h>
@@ -74,31 +77,137 @@ static void remember(struct skr_http_auth *auth, const uint8_t *hash, int64_t no
     pthread_mutex_unlock(&auth->lock);
 }
 
-int skr_http_authenticate(struct skr_http_request *request, struct skr_error *error)
+/* ---- sessions ---- */
+
+static void touched(void *arg, int result, int64_t revision, const struct skr_error *error)
 {
-    const char *header = skr_http_header(request, "Authorization");
-    struct skr_http_auth *auth = request->api->auth;
-    uint8_t hash[SKR_TLS_HASH_SIZE];
-    uint64_t generation;
+    (void)result, (void)revision, (void)error;
+    free(arg);
+}
+
+/* Written down at most once a minute, and nobody waits for it. */
+static void touch(struct skr_http_request *request, const struct skr_uuid *session_id)
+{
+    struct skr_uuid *id = malloc(sizeof(*id));
+    if (!id)
+        abort();
+    *id = *session_id;
+    if (skr_store_write(request->api->store, skr_model_touch_session, touched, id) < 0)
+        free(id);
+}
+
+static const char *cookie_of(struct skr_http_request *request)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, SKR_HTTP_COOKIE);
+}
+
+int skr_http_csrf(struct skr_http_request *request, char ret[static SKR_SESSION_CSRF_MAX])
+{
+    const char *cookie = cookie_of(request), *dot = cookie ? strchr(cookie, '.') : NULL;
+    if (!dot)
+        return -EINVAL;
+    skr_session_csrf(dot + 1, ret);
+    return 0;
+}
+
+int skr_http_check_origin(struct skr_http_request *request, struct skr_error *error)
+{
+    const char *origin = skr_http_header(request, "Origin"), *host = skr_http_header(request, "Host");
+    if (!origin)
+        return 0;
+    if (host && strncmp(origin, "https://", 8) == 0 && strcasecmp(origin + 8, host) == 0)
+        return 0;
+    return skr_error_set(error, SKR_ERROR_FORBIDDEN, "This request comes from a page of another site: %.100s", origin);
+}
+
+/* A browser sends the cookie by itself, so a write must show that the page which asks is ours. */
+static int check_page(struct skr_http_request *request, struct skr_error *error)
+{
+    char csrf[SKR_SESSION_CSRF_MAX] = "";
+    int r = skr_http_check_origin(request, error);
+    if (r < 0 || request->method == SKR_HTTP_GET)
+        return r;
+    const char *header = skr_http_header(request, "X-CSRF-Token");
+    if (skr_http_csrf(request, csrf) == 0 && header && strlen(header) == strlen(csrf) &&
+        CRYPTO_memcmp(header, csrf, strlen(csrf)) == 0)
+        return 0;
+    return skr_error_set(error, SKR_ERROR_FORBIDDEN,
+                         "A write of a session needs its X-CSRF-Token; GET /v1/sessions/current answers it");
+}
+
+/* ---- all ---- */
+
+void skr_http_say_where(struct skr_http_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    struct skr_principal *principal = &request->principal;
+    const void *bytes = NULL;
+    if (address && address->sa_family == AF_INET)
+        bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    else if (address && address->sa_family == AF_INET6)
+        bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (!bytes || !inet_ntop(address->sa_family, bytes, principal->address, sizeof(principal->address)))
+        principal->address[0] = '\0';
+    memcpy(principal->request_id, request->id, sizeof(principal->request_id));
+}
+
+static int look_up(struct skr_http_request *request, const char *text, bool cookie, struct skr_principal *ret,
+                   struct skr_error *error)
+{
+    struct skr_txn *txn SKR_CLEANUP(skr_store_read_cleanup) = NULL;
+    bool due = false;
+    int r = skr_store_read_begin(request->api->store, &txn, error);
+    if (r == 0)
+        r = cookie ? skr_model_authenticate_session(txn, text, skr_clock_wall_ms(), ret, &due, error)
+                   : skr_model_authenticate(txn, text, skr_clock_wall_ms(), ret, error);
+    if (r == 0 && due)
+        touch(request, &ret->token_id);
+    return r;
+}
+
+static int find_secret(struct skr_http_request *request, const char **ret, bool *ret_cookie, struct skr_error *error)
+{
+    const char *header = skr_http_header(request, "Authorization"), *cookie = cookie_of(request);
+    if (!header && cookie && strlen(cookie) <= BEARER_MAX) {
+        *ret = cookie;
+        *ret_cookie = true;
+        return 0;
+    }
     if (!header)
         return skr_error_set(error, SKR_ERROR_UNAUTHENTICATED,
                              "Send your token: Authorization: Bearer <token>; skerryctl login keeps one for you");
     if (strncasecmp(header, "Bearer ", 7) != 0 || strlen(header) > BEARER_MAX)
         return skr_error_set(error, SKR_ERROR_UNAUTHENTICATED,
                              "Authorization holds no bearer token; send Authorization: Bearer <token>");
-    const char *bearer = header + 7;
-    skr_sha256(bearer, strlen(bearer), hash);
-    if (recall(auth, hash, request->started_ns, &request->principal, &generation))
-        return 0;
-    struct skr_txn *txn SKR_CLEANUP(skr_store_read_cleanup) = NULL;
-    int r = skr_store_read_begin(request->api->store, &txn, error);
-    if (r < 0)
-        return r;
-    r = skr_model_authenticate(txn, bearer, skr_clock_wall_ms(), &request->principal, error);
-    if (r < 0)
-        return r;
-    remember(auth, hash, request->started_ns, generation, &request->principal);
+    *ret = header + 7;
+    *ret_cookie = false;
     return 0;
+}
+
+int skr_http_authenticate(struct skr_http_request *request, struct skr_error *error)
+{
+    struct skr_http_auth *auth = request->api->auth;
+    struct skr_principal principal = {0};
+    uint8_t hash[SKR_TLS_HASH_SIZE];
+    uint64_t generation;
+    const char *secret;
+    bool cookie;
+    int r = find_secret(request, &secret, &cookie, error);
+    if (r < 0)
+        return r;
+    skr_sha256(secret, strlen(secret), hash);
+    hash[SKR_TLS_HASH_SIZE - 1] = (uint8_t)(hash[SKR_TLS_HASH_SIZE - 1] ^ cookie); /* a cookie is no token */
+    if (!recall(auth, hash, request->started_ns, &principal, &generation)) {
+        r = look_up(request, secret, cookie, &principal, error);
+        if (r < 0)
+            return r;
+        remember(auth, hash, request->started_ns, generation, &principal);
+    }
+    request->principal = principal;
+    skr_http_say_where(request);
+    return cookie ? check_page(request, error) : 0;
 }
 
 int skr_http_authorize(const struct skr_principal *principal, const struct skr_route *route,

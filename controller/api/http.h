@@ -150,6 +150,9 @@ struct skr_http_request {
 
     struct MHD_Response *response;
     unsigned status;
+
+    skr_http_step_fn *after_passwords; /* password.c alone */
+    void *scratch;                     /* of a handler with several steps; freed with the request */
 };
 
 struct skr_http_request *skr_http_request_new(struct skr_api *api, struct MHD_Connection *connection);
@@ -218,16 +221,50 @@ bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid 
 /* ---- who asks (auth.c) ---- */
 
 struct skr_http_auth;
+#define SKR_HTTP_COOKIE "__Host-skerry-session"
 struct skr_http_auth *skr_http_auth_new(void);
 void skr_http_auth_free(struct skr_http_auth *auth);
 /* Forgets everything: a token changed. */
 void skr_http_auth_forget(struct skr_http_auth *auth);
 int skr_http_authenticate(struct skr_http_request *request, struct skr_error *error);
+/* Address and request id into the principal, for those who write down who did what. */
+void skr_http_say_where(struct skr_http_request *request);
+/* FORBIDDEN when a browser says that the page which asks is another site's. */
+int skr_http_check_origin(struct skr_http_request *request, struct skr_error *error);
+/* What X-CSRF-Token must hold; -EINVAL: there is no session's cookie. */
+int skr_http_csrf(struct skr_http_request *request, char ret[static SKR_SESSION_CSRF_MAX]);
 /* May the principal use the route at all? FORBIDDEN, the same for every id. */
 int skr_http_authorize(const struct skr_principal *principal, const struct skr_route *route,
                        enum skr_http_method method, struct skr_error *error);
 
+/* ---- passwords (password.c) ---- */
+
+/* One thread computes Argon2id for all, so that no worker and no write waits for it. */
+#define SKR_HTTP_PASSWORD_QUEUE_MAX 32
+#define SKR_HTTP_PASSWORD_MAX       1024
+#define SKR_HTTP_PASSWORD_HASH_MAX  256
+struct skr_http_passwords;
+struct skr_http_passwords *skr_http_passwords_new(void);
+/* Ends the thread; requests that still wait are completed as stopping. NULL is fine. */
+void skr_http_passwords_free(struct skr_http_passwords *passwords);
+/* Suspends the request until the password is hashed (`hash` NULL) or compared with `hash` ("": with nobody's, which
+ * takes as long and never matches); then `next` runs with request->job the answer. */
+void skr_http_password_submit(struct skr_http_request *request, const char *password, const char *hash,
+                              skr_http_step_fn *next);
+/* In `next`: 1 it matches (is made), 0 not, -errno with request->error filled: TOO_MANY when the queue is full.
+ * *ret_hash as long as the request's job. */
+int skr_http_password_result(struct skr_http_request *request, const char **ret_hash);
+/* Attempts to log in: false when this name or address has failed too often lately. */
+bool skr_http_password_may_try(struct skr_http_request *request, const char *name);
+void skr_http_password_failed(struct skr_http_request *request, const char *name);
+/* Before a write: what the body says in a SECRET field becomes its hash, then `next` runs. */
+void skr_http_hash_passwords(struct skr_http_request *request, skr_http_step_fn *next);
+
 /* ---- handlers ---- */
+
+void skr_http_login(struct skr_http_request *request);  /* session.c: POST /v1/sessions */
+void skr_http_logout(struct skr_http_request *request); /* session.c: DELETE /v1/sessions/current */
+void skr_http_whoami(struct skr_http_request *request); /* session.c: GET /v1/sessions/current */
 
 void skr_http_list(struct skr_http_request *request);        /* list.c */
 void skr_http_get(struct skr_http_request *request);         /* list.c */
@@ -343,6 +380,7 @@ struct skr_api {
     atomic_int big_bodies;
     struct skr_http_limits *limits;
     struct skr_http_auth *auth;
+    struct skr_http_passwords *passwords;
     struct skr_http_watches *watches;
     struct skr_page_key page_key;
     char *openapi;

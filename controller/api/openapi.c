@@ -230,7 +230,7 @@ static json_t *operation(const struct skr_route *route, enum skr_http_method met
     json_object_set_new(problem, "description", json_string("A problem (RFC 9457)"));
     json_object_set_new(answers, "default", problem);
     json_object_set_new(made, "responses", answers);
-    if (route->kind == SKR_ROUTE_FIXED && route->fixed->role == SKR_ROLE_PUBLIC)
+    if (skr_route_is_public(route, method))
         json_object_set_new(made, "security", json_array());
     return made;
 }
@@ -313,6 +313,16 @@ static const char controller_schema[] =
         " \"database_id\": {\"type\": \"string\", \"format\": \"uuid\"},"
         " \"south_address\": {\"type\": \"string\"}, \"authority_key_hash\": {\"type\": \"string\"},"
         " \"revision\": {\"type\": \"integer\"}, \"rolled_back\": {\"type\": \"boolean\"}}}";
+static const char whoami_schema[] =
+        "{\"type\": \"object\", \"additionalProperties\": false,"
+        " \"required\": [\"kind\", \"id\", \"name\", \"role\"],"
+        " \"properties\": {\"kind\": {\"enum\": [\"token\", \"session\"]},"
+        " \"id\": {\"type\": \"string\", \"format\": \"uuid\"}, \"name\": {\"type\": \"string\"},"
+        " \"role\": {\"type\": \"string\"}, \"user_id\": {\"type\": [\"string\", \"null\"]},"
+        " \"tenant_id\": {\"type\": [\"string\", \"null\"]},"
+        " \"host_group_id\": {\"type\": [\"string\", \"null\"]},"
+        " \"csrf_token\": {\"type\": [\"string\", \"null\"], \"description\":"
+        " \"For X-CSRF-Token, with every write of this session; null: a token needs none\"}}}";
 static const char write_realization_schema[] =
         "{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"state\", \"hosts\", \"revision\"],"
         " \"properties\": {\"state\": {\"enum\": [\"pending\", \"realized\", \"failed\"]},"
@@ -380,6 +390,7 @@ char *skr_openapi_text(void)
                                   "integer", "detail", "type", "string", "errors", "type", "array", "request_id",
                                   "type", "string"));
     json_object_set_new(schemas, "controller", schema_text(controller_schema));
+    json_object_set_new(schemas, "whoami", schema_text(whoami_schema));
     json_object_set_new(schemas, "write-realization", schema_text(write_realization_schema));
     json_t *root = json_pack("{s:s,s:{s:s,s:s,s:s},s:[{s:[]}],s:o,s:{s:o,s:{s:{s:s,s:s}}}}", "openapi", "3.1.0", "info",
                              "title", "Skerry", "version", SKR_VERSION, "description",

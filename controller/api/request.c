@@ -38,6 +38,7 @@ void skr_http_request_unref(struct skr_http_request *request)
     if (request->response)
         MHD_destroy_response(request->response);
     skr_http_peer_unref(request->peer);
+    free(request->scratch);
     free(request);
 }
 
@@ -199,6 +200,7 @@ static int judge(struct skr_http_request *request, const char *path, const char 
     int r = judge_route(request, path, method);
     if (r < 0)
         return r;
+    skr_http_say_where(request);
     if (!skr_route_is_public(&request->route, request->method)) {
         r = skr_http_authenticate(request, &request->error);
         if (r < 0)

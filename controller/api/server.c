@@ -105,8 +105,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         skr_http_answer_error(request, &request->error);
     else if (request->route.kind == SKR_ROUTE_FIXED)
         request->route.fixed->handle(request);
+    else if (skr_route_is_public(&request->route, request->method))
+        skr_http_login(request);
     else if (request->method != SKR_HTTP_GET)
-        skr_http_write(request);
+        skr_http_hash_passwords(request, skr_http_write);
     else if (request->route.kind == SKR_ROUTE_OBJECT)
         skr_http_get(request);
     else
@@ -194,6 +196,7 @@ static void take_options(struct skr_api *api, const struct skr_api_options *opti
                                                 .sse_write = or_default(options->deadlines.sse_write, 30000)};
     api->limits = skr_http_limits_new(or_default(options->requests_per_second, 10000));
     api->auth = skr_http_auth_new();
+    api->passwords = skr_http_passwords_new();
     api->watches = skr_http_watches_new();
     api->page_key = skr_page_key_make(&database_id, &key);
     api->openapi = skr_openapi_text();
@@ -286,6 +289,7 @@ void skr_api_stop(struct skr_api *api)
             close(fd);
     }
     skr_http_timer_stop(api);
+    skr_http_passwords_free(SKR_TAKE(api->passwords));
 }
 
 void skr_api_free(struct skr_api *api)

@@ -186,6 +186,8 @@ int skr_model_authenticate(struct skr_txn *txn, const char *bearer, int64_t now_
 #define SKR_SESSION_COOKIE_MAX    128
 #define SKR_SESSION_CSRF_MAX      65
 
+/* How the hash of a password begins: Argon2id, version 19, 19 MiB, two passes, one lane. */
+#define SKR_PASSWORD_HASH_PREFIX "$argon2id$v=19$m=19456,t=2,p=1$"
 /* The user who logs in by this name; -ENOENT without an error. Its hash is SKR_USER_PASSWORD_HASH. */
 int skr_model_find_user(struct skr_txn *txn, const char *name, struct skr_object **ret, struct skr_error *error);
 struct skr_login {

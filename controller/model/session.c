@@ -253,4 +253,12 @@ int skr_model_logout(struct skr_txn *txn, void *session_id, struct skr_error *er
     return skr_write_inner(txn, SKR_SESSION, session, NULL, error);
 }
 
-const struct skr_rules skr_session_rules = {0};
+/* The only way to one is a login. */
+static int prepare(struct skr_write *write, struct skr_error *error)
+{
+    if (write->before || write->principal->joining)
+        return 0;
+    return skr_error_set(error, SKR_ERROR_METHOD, "Log in with a POST to /v1/sessions of its own.");
+}
+
+const struct skr_rules skr_session_rules = {.prepare = prepare};

@@ -6,8 +6,14 @@ static const struct skr_query sessions_of = {"SELECT id FROM session WHERE user_
 
 static int prepare(struct skr_write *write, struct skr_error *error)
 {
-    if (skr_object_has(write->after, SKR_USER_PASSWORD))
-        return skr_error_set(error, SKR_ERROR_INTERNAL, "A password must be hashed before it is written.");
+    if (!skr_object_has(write->after, SKR_USER_PASSWORD))
+        return 0;
+    const char *hash = skr_object_text(write->after, SKR_USER_PASSWORD);
+    if (strncmp(hash, SKR_PASSWORD_HASH_PREFIX, strlen(SKR_PASSWORD_HASH_PREFIX)) != 0)
+        return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, "/password",
+                          "A password is set by a request of its own: POST, PUT or PATCH of the user.");
+    skr_object_set_text(write->after, SKR_USER_PASSWORD_HASH, hash);
+    skr_value_clear(&write->after->values[SKR_USER_PASSWORD]);
     return 0;
 }
 

@@ -85,6 +85,7 @@ enum skr_role {
     SKR_ROLE_TENANT,  /* administrators and the tenant's own administrators */
     SKR_ROLE_ANY,     /* whoever may write (read) the resource; of a resource: all who write (read) anything */
     SKR_ROLE_PUBLIC,  /* of an address: needs no token */
+    SKR_ROLE_SELF,    /* of an address: whoever he is, in his own matters */
     SKR_ROLE_AUDITOR, /* somebody: reads everything, writes nothing */
     SKR_ROLE_VIEWER   /* somebody: reads what is his tenant's */
 };

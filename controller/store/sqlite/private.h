@@ -82,7 +82,7 @@ struct skr_resource_sql {
     struct skr_column *columns;          /* the first is the id */
     unsigned column_count;
     char *select;                                         /* SELECT <columns> FROM <table> */
-    char *get, *insert, *update, *update_status, *remove; /* update_status NULL: nothing is unversioned */
+    char *get, *get_of_tenant, *insert, *update, *update_status, *remove; /* update_status NULL: nothing is unversioned */
     struct skr_list_sql *lists;
     unsigned list_count;
 };

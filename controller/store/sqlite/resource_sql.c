@@ -178,6 +178,8 @@ int skr_resource_sql_make(const struct skr_resource *resource, struct skr_resour
     SKR_CLEANUP(skr_free_cleanup) char *values = marks(sql.column_count);
     sql.select = format("SELECT %s FROM %s", columns, resource->table);
     sql.get = format("%s WHERE id = ?1", sql.select);
+    /* Somebody else's row ends where a missing one does: in the search. */
+    sql.get_of_tenant = format("%s WHERE id = ?1 AND +tenant_id = ?2", sql.select);
     sql.insert = format("INSERT INTO %s (%s) VALUES (%s)", resource->table, columns, values);
     sql.update = update(&sql, false);
     sql.update_status = update(&sql, true);
@@ -198,6 +200,7 @@ void skr_resource_sql_done(struct skr_resource_sql *sql)
     free(sql->columns);
     free(sql->select);
     free(sql->get);
+    free(sql->get_of_tenant);
     free(sql->insert);
     free(sql->update);
     free(sql->update_status);

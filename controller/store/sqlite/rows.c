@@ -64,21 +64,19 @@ int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct
 {
     const struct skr_resource_sql *sql = find_sql(txn, resource, error);
     struct skr_statement *statement = NULL;
-    int r = sql ? skr_connection_statement(txn->connection, sql->get, &statement, error) : -EIO;
+    int r = sql ? skr_connection_statement(txn->connection, tenant ? sql->get_of_tenant : sql->get, &statement, error)
+                : -EIO;
     if (r)
         return r;
     skr_bind_uuid(statement, 1, id);
+    if (tenant)
+        skr_bind_uuid(statement, 2, tenant);
     r = skr_step(statement, error);
     if (r != 1)
         return r ? r : -ENOENT;
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = skr_object_new(sql->resource);
     skr_row_read(statement, 0, sql->columns, sql->column_count, object);
     skr_statement_reset(statement);
-    if (tenant) {
-        const struct skr_value *owner = &object->values[SKR_FIELD_TENANT_ID];
-        if (owner->type != SKR_VALUE_UUID || skr_uuid_compare(&owner->uuid, tenant))
-            return -ENOENT;
-    }
     r = read_lists(txn, sql, object, error);
     if (r)
         return r;

@@ -115,6 +115,7 @@ static size_t take_header(char *data, size_t one, size_t count, void *arg)
     take_value(data, size, "Retry-After", reply->retry_after, sizeof(reply->retry_after));
     take_value(data, size, "Allow", reply->allow, sizeof(reply->allow));
     take_value(data, size, "WWW-Authenticate", reply->authenticate, sizeof(reply->authenticate));
+    take_value(data, size, "Set-Cookie", reply->cookie, sizeof(reply->cookie));
     take_value(data, size, "Skerry-Revision", revision, sizeof(revision));
     if (revision[0])
         reply->revision = strtoll(revision, NULL, 10);

@@ -26,7 +26,7 @@ struct api_reply {
     long status; /* 0: no answer */
     json_t *json;
     char *text;
-    char etag[32], location[160], content_type[80], retry_after[16], allow[80], authenticate[80];
+    char etag[32], location[160], content_type[80], retry_after[16], allow[80], authenticate[80], cookie[400];
     long long revision; /* Skerry-Revision, -1 = none */
 };
 void api_reply_done(struct api_reply *reply);

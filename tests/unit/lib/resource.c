@@ -226,10 +226,11 @@ Test(resource, administrators_fields_are_theirs)
 Test(resource, roles)
 {
     static const enum skr_role reserved[] = {SKR_ROLE_NOBODY, SKR_ROLE_ADMIN, SKR_ROLE_FABRIC,
-                                             SKR_ROLE_TENANT, SKR_ROLE_ANY,   SKR_ROLE_PUBLIC};
+                                             SKR_ROLE_TENANT, SKR_ROLE_ANY,   SKR_ROLE_PUBLIC,
+                                             SKR_ROLE_SELF};
     static const enum skr_role who[] = {SKR_ROLE_ADMIN,  SKR_ROLE_FABRIC, SKR_ROLE_AUDITOR,
                                         SKR_ROLE_TENANT, SKR_ROLE_VIEWER, SKR_ROLE_NOBODY};
-    static const char *const expected[] = {"------", "b-r---", "bbr---", "b-rb--", "bbrbr-", "bbbbbb"};
+    static const char *const expected[] = {"------", "b-r---", "bbr---", "b-rb--", "bbrbr-", "bbbbbb", "bbbbb-"};
     for (size_t i = 0; i < SKR_ARRAY_SIZE(reserved); i++)
         for (size_t j = 0; j < SKR_ARRAY_SIZE(who); j++) {
             bool writes = skr_role_writes(reserved[i], who[j]), reads = skr_role_reads(reserved[i], who[j]);
