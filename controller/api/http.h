@@ -152,6 +152,8 @@ struct skr_http_request {
     unsigned status;
 
     skr_http_step_fn *after_passwords; /* password.c alone */
+    bool body_hashed;                  /* body_hash is of the body as it came, its passwords left out */
+    uint8_t body_hash[32];
     void *scratch;                     /* of a handler with several steps; freed with the request */
 };
 

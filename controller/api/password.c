@@ -262,6 +262,17 @@ static int secret_field(const struct skr_resource *resource)
     return -1;
 }
 
+/* What a retry is told by: not by a hash that differs each time, and not by one that a password could be guessed from.
+ */
+static void hash_without(struct skr_http_request *request, json_t *body, const char *member)
+{
+    json_object_del(body, member);
+    char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+    skr_sha256(text ? text : "", text ? strlen(text) : 0, request->body_hash);
+    request->body_hashed = true;
+    free(text);
+}
+
 static void take_hash(struct skr_http_request *request)
 {
     const char *hash;
@@ -273,8 +284,10 @@ static void take_hash(struct skr_http_request *request)
     }
     const struct skr_field *field = &request->route.resource->fields[secret_field(request->route.resource)];
     json_t *body = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, NULL);
-    if (body)
+    if (body) {
+        hash_without(request, body, field->name);
         json_object_set_new(body, field->name, json_string(hash));
+    }
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     job_unref(SKR_TAKE(request->job));

@@ -40,7 +40,10 @@ int skr_http_retry_parse(struct skr_http_request *request, struct skr_http_job *
         abort();
     job->path = path_of(&request->route);
     job->retry = (struct skr_retry){.principal_id = request->principal.token_id, .key = job->key, .path = job->path};
-    skr_sha256(request->body ? request->body : "", request->body_size, job->retry.body_hash);
+    if (request->body_hashed)
+        memcpy(job->retry.body_hash, request->body_hash, sizeof(job->retry.body_hash));
+    else
+        skr_sha256(request->body ? request->body : "", request->body_size, job->retry.body_hash);
     return 0;
 }
 
