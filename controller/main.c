@@ -317,7 +317,9 @@ static void stop(struct controller *controller)
 
 static int prune(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
-    (void)arg;
+    int r = skr_model_prune(txn, arg, error);
+    if (r < 0)
+        return r;
     int result = skr_store_log_prune(txn, skr_txn_now_ms(txn), LOG_ROWS_MAX);
     return result < 0 ? skr_error_set(error, SKR_ERROR_STORAGE, "The history could not be pruned.")
                       : skr_model_retry_prune(txn, skr_txn_now_ms(txn), RETRIES_PRUNED_MAX, error);

@@ -53,6 +53,7 @@ void skr_http_answer_error(struct skr_http_request *request, const struct skr_er
     if (error->tag == SKR_ERROR_NONE || error->tag >= SKR_ERROR_TAG_COUNT)
         error = &unknown;
     const struct skr_error_tag_info *info = skr_error_tag_info(error->tag);
+    skr_http_audit_refusal(request, error);
     json_t *problem = skr_problem_to_json(error, request->id);
     char *text = json_dumps(problem, JSON_COMPACT);
     json_decref(problem);

@@ -131,6 +131,8 @@ struct skr_http_request {
     enum skr_http_method method;
     struct skr_route route;
     struct skr_principal principal;
+    char path[256]; /* as it was asked for, cut; for the audit log */
+    bool audited;   /* whoever has the request now leaves its record, refused or not */
     struct skr_http_parameter parameters[SKR_HTTP_QUERY_MAX];
     unsigned parameter_count;
 
@@ -219,6 +221,13 @@ void skr_http_limits_free(struct skr_http_limits *limits);
 /* Takes that many tokens of the principal's bucket, at most all it can ever hold; false: there are fewer. */
 bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *token_id, unsigned count,
                           int64_t now_ns);
+
+/* ---- what the audit log says of requests that never reach the rules (audit.c) ---- */
+
+/* The principal's address and request id: from now on what it writes is recorded. */
+void skr_http_audit_begin(struct skr_http_request *request);
+/* Leaves a record of a refused write, unless the rules do or nobody is known to have asked. */
+void skr_http_audit_refusal(struct skr_http_request *request, const struct skr_error *why);
 
 /* ---- who asks (auth.c) ---- */
 

@@ -205,6 +205,7 @@ static int judge(struct skr_http_request *request, const char *path, const char 
         r = skr_http_authenticate(request, &request->error);
         if (r < 0)
             return r;
+        skr_http_audit_begin(request);
         if (!skr_http_limits_take(request->api->limits, &request->principal.token_id, 1, request->started_ns))
             return skr_error_set(&request->error, SKR_ERROR_TOO_MANY,
                                  "This token sends more requests than one may; wait as Retry-After says");
@@ -225,6 +226,7 @@ static int judge(struct skr_http_request *request, const char *path, const char 
 
 void skr_http_request_begin(struct skr_http_request *request, const char *path, const char *method)
 {
+    snprintf(request->path, sizeof(request->path), "%s", path);
     if (atomic_load(&request->api->stopping)) {
         skr_error_set(&request->error, SKR_ERROR_UNAVAILABLE, "The controller is stopping; try again in a moment");
         request->refused = true;

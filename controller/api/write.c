@@ -204,6 +204,7 @@ static void on_written(struct skr_http_request *request)
 static void submit(struct skr_http_request *request, struct skr_http_job *job)
 {
     struct skr_api *api = request->api;
+    request->audited = true;
     job->request = skr_http_request_ref(request);
     __atomic_add_fetch(&job->references, 1, __ATOMIC_RELAXED);
     skr_http_suspend(request, skr_clock_monotonic_ns() + api->deadlines.answer * SKR_NS_PER_MS, on_written);

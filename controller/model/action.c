@@ -237,12 +237,42 @@ static const struct skr_action *describe_action(const struct skr_action_request 
     return NULL;
 }
 
+static int audit(struct skr_txn *txn, const struct skr_action_request *request, const struct skr_object *before,
+                 struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = NULL;
+    char path[SKR_AUDIT_PATH_MAX];
+    const struct skr_resource *resource = skr_resource_get(request->resource);
+    const struct skr_audited audited = {
+            .principal = &request->principal, .method = "POST", .path = path, .kind = resource->name};
+    if (!*request->principal.request_id)
+        return 0;
+    skr_audit_path(path, resource, &request->id, request->verb);
+    int r = skr_txn_get(txn, request->resource, &request->id, NULL, &after, error);
+    return r < 0 && r != -ENOENT ? r : skr_audit_done(txn, &audited, before, after, error);
+}
+
+/* An skr_refused_fn. */
+static int audit_refused(struct skr_txn *txn, void *argument, int result, const struct skr_error *why)
+{
+    const struct skr_action_request *request = argument;
+    struct skr_refusal refusal = {.principal = request->principal,
+                                  .method = "POST",
+                                  .resource = skr_resource_get(request->resource),
+                                  .id = request->id,
+                                  .why = *why};
+    struct skr_error error;
+    skr_audit_path(refusal.path, refusal.resource, &request->id, request->verb);
+    return result == -ECANCELED ? 0 : skr_model_refusal(txn, &refusal, &error);
+}
+
 int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *error)
 {
     struct skr_action_request *request = argument;
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
     action_fn *run = find_action(request);
     skr_action_request_done(request);
+    skr_txn_when_refused(txn, audit_refused, request);
     if (!run)
         return skr_error_set(error, SKR_ERROR_NOT_FOUND, "A %s has no action \"%.40s\".",
                              skr_resource_get(request->resource)->name, request->verb);
@@ -256,6 +286,8 @@ int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *erro
         r = skr_writes_check(txn, &request->principal, object, action, error);
     if (r == 0)
         r = run(txn, request, object, error);
+    if (r == 0)
+        r = audit(txn, request, object, error);
     if (r < 0)
         return r;
     bool job = !skr_uuid_is_nil(&request->job_id);

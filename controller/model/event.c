@@ -1,27 +1,31 @@
-/* Events: kept 7 days and at most 1,000,000; each new one takes up to two old ones with it. */
+/* Events: kept 7 days and at most 1,000,000; each new one takes up to two old ones with it, and upkeep takes the rest
+ * when no new ones come. */
 #include "controller/model/rules.h"
 
 #include <stdarg.h>
 
 #define EVENTS_MAX   1000000
 #define EVENT_AGE_MS (7LL * 24 * 3600 * 1000)
+#define PRUNE_BESIDE 2
+#define PRUNE_MAX    1000 /* rows of each kind that one write of upkeep takes away */
 
-static const struct skr_query oldest = {"SELECT id, created_at FROM event WHERE id > ?1 ORDER BY id LIMIT 2"};
+static const struct skr_query oldest = {"SELECT id, created_at FROM event WHERE id > ?1 ORDER BY id LIMIT ?2"};
 
-static int prune(struct skr_txn *txn, struct skr_error *error)
+int skr_event_prune(struct skr_txn *txn, unsigned max, struct skr_error *error)
 {
     static const struct skr_uuid nil;
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids old = {0};
-    bool full = skr_txn_count(txn, SKR_EVENT) >= EVENTS_MAX;
+    int64_t over = skr_txn_count(txn, SKR_EVENT) - EVENTS_MAX;
     int64_t limit = skr_txn_now_ms(txn) - EVENT_AGE_MS;
     struct skr_statement *statement;
     int r = skr_txn_query(txn, &oldest, &statement, error);
     if (r < 0)
         return r;
     skr_bind_uuid(statement, 1, &nil);
+    skr_bind_integer(statement, 2, max);
     while ((r = skr_step(statement, error)) > 0) {
         struct skr_uuid id = skr_column_uuid(statement, 0);
-        if (full || skr_column_integer(statement, 1) < limit)
+        if ((int64_t)old.count <= over || skr_column_integer(statement, 1) < limit)
             skr_ids_add(&old, &id);
     }
     skr_statement_reset(statement);
@@ -32,6 +36,13 @@ static int prune(struct skr_txn *txn, struct skr_error *error)
             r = skr_txn_delete(txn, event, error);
     }
     return r;
+}
+
+int skr_model_prune(struct skr_txn *txn, void *unused, struct skr_error *error)
+{
+    (void)unused;
+    int r = skr_event_prune(txn, PRUNE_MAX, error);
+    return r < 0 ? r : skr_audit_prune(txn, PRUNE_MAX, error);
 }
 
 int skr_model_event(struct skr_txn *txn, void *event_write, struct skr_error *error)
@@ -50,7 +61,7 @@ int skr_model_event(struct skr_txn *txn, void *event_write, struct skr_error *er
         skr_object_set_uuid(event, SKR_EVENT_HOST_ID, &write->host_id);
     if (!skr_uuid_is_nil(&write->tenant_id))
         skr_object_set_uuid(event, SKR_FIELD_TENANT_ID, &write->tenant_id);
-    int r = prune(txn, error);
+    int r = skr_event_prune(txn, PRUNE_BESIDE, error);
     return r < 0 ? r : skr_txn_insert(txn, event, error);
 }
 

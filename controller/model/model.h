@@ -273,3 +273,20 @@ struct skr_event_write {
     char detail[512];  /* for the fabric: with their names; empty: the message names all */
 };
 int skr_model_event(struct skr_txn *txn, void *event_write, struct skr_error *error);
+
+/* ---- history ---- */
+
+/* A request to write that did not get as far as the rules: not well formed, not allowed. */
+struct skr_refusal {
+    struct skr_principal principal;
+    char method[8], path[256];
+    const struct skr_resource *resource; /* NULL: unknown */
+    struct skr_uuid id;                  /* nil: none */
+    struct skr_error why;
+};
+/* An skr_write_fn: the audit record of a struct skr_refusal. What skr_model_write and skr_model_action refuse or do
+ * leaves its own. */
+int skr_model_refusal(struct skr_txn *txn, void *refusal, struct skr_error *error);
+/* An skr_write_fn: takes away audit records and events that are too old or too many, at most 1,000 of each; run now
+ * and then. */
+int skr_model_prune(struct skr_txn *txn, void *unused, struct skr_error *error);

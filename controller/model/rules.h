@@ -70,6 +70,31 @@ int skr_name_check(struct skr_txn *txn, const struct skr_object *object, struct 
 int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char *name, const struct skr_uuid *parent,
                   struct skr_uuid *ret_id, struct skr_error *error);
 
+/* ---- audit log (audit.c) ---- */
+
+#define SKR_AUDIT_PATH_MAX 256
+
+/* What an audit record says besides the object and the result. */
+struct skr_audited {
+    const struct skr_principal *principal;
+    const char *method, *path;
+    const char *kind; /* of the object; NULL: none */
+};
+/* The record of a write that is done; nothing when it came from inside. `before` NULL: created, `after` NULL: deleted.
+ */
+int skr_audit_done(struct skr_txn *txn, const struct skr_audited *audited, const struct skr_object *before,
+                   const struct skr_object *after, struct skr_error *error);
+/* The record of one that was refused, after it was rolled back. */
+int skr_audit_refused(struct skr_txn *txn, const struct skr_audited *audited, enum skr_resource_id resource,
+                      const struct skr_uuid *id, const struct skr_error *why, struct skr_error *error);
+/* "/v1/<collection>[/<id>][:<verb>]"; id may be nil, verb NULL. */
+void skr_audit_path(char out[static SKR_AUDIT_PATH_MAX], const struct skr_resource *resource, const struct skr_uuid *id,
+                    const char *verb);
+/* Takes away the oldest records that are too old or too many, at most `max`. */
+int skr_audit_prune(struct skr_txn *txn, unsigned max, struct skr_error *error);
+/* The same for events. */
+int skr_event_prune(struct skr_txn *txn, unsigned max, struct skr_error *error);
+
 /* Entries of lists with named entries: INVALID when a name stands twice; gives each its id (entry.c). */
 int skr_entries_settle(struct skr_write *write, struct skr_error *error);
 /* LIMIT when the tenant would have more of a quota's things (SKR_QUOTA_*) than it may; nil: no tenant, no quota. */

@@ -283,6 +283,43 @@ static int answer(struct skr_write *write, struct skr_write_request *request, st
     return request->dry_run ? -ECANCELED : 0;
 }
 
+static const char *method_of(enum skr_operation operation)
+{
+    static const char *const methods[] = {[SKR_OPERATION_CREATE] = "POST",
+                                          [SKR_OPERATION_REPLACE] = "PUT",
+                                          [SKR_OPERATION_PATCH] = "PATCH",
+                                          [SKR_OPERATION_DELETE] = "DELETE"};
+    return methods[operation];
+}
+
+static int audit(struct skr_write *write, const struct skr_write_request *request, struct skr_error *error)
+{
+    char path[SKR_AUDIT_PATH_MAX];
+    const struct skr_resource *resource = skr_resource_get(request->resource);
+    const struct skr_audited audited = {.principal = &request->principal,
+                                        .method = method_of(request->operation),
+                                        .path = path,
+                                        .kind = resource->name};
+    skr_audit_path(path, resource, &request->id, NULL);
+    return request->dry_run ? 0 : skr_audit_done(write->txn, &audited, write->before, write->after, error);
+}
+
+/* The other end of audit(): an skr_refused_fn. A dry run ends in -ECANCELED too, alone or in a batch. */
+static int audit_refused(struct skr_txn *txn, void *argument, int result, const struct skr_error *why)
+{
+    const struct skr_write_request *request = argument;
+    struct skr_refusal refusal = {.principal = request->principal,
+                                  .resource = skr_resource_get(request->resource),
+                                  .id = request->id,
+                                  .why = *why};
+    struct skr_error error;
+    if (request->dry_run || result == -ECANCELED)
+        return 0;
+    snprintf(refusal.method, sizeof(refusal.method), "%s", method_of(request->operation));
+    skr_audit_path(refusal.path, refusal.resource, &request->id, NULL);
+    return skr_model_refusal(txn, &refusal, &error);
+}
+
 static int run_request(struct skr_write *write, struct skr_write_request *request, struct skr_error *error)
 {
     int r = check_tenant(write, error);
@@ -293,6 +330,8 @@ static int run_request(struct skr_write *write, struct skr_write_request *reques
     if (r == -EEXIST && request->operation == SKR_OPERATION_CREATE && request->if_none_match_any)
         return skr_error_set(error, SKR_ERROR_PRECONDITION_FAILED, "A %s with this name exists already.",
                              skr_resource_get(write->resource)->name);
+    if (r == 0)
+        r = audit(write, request, error);
     return r < 0 ? r : answer(write, request, error);
 }
 
@@ -300,6 +339,7 @@ int skr_model_write(struct skr_txn *txn, void *argument, struct skr_error *error
 {
     struct skr_write_request *request = argument;
     skr_write_request_done(request);
+    skr_txn_when_refused(txn, audit_refused, request);
     int r = check_role(request, error);
     if (r == 0)
         r = skr_rolled_back_check(txn, error);

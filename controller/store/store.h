@@ -178,6 +178,13 @@ int skr_txn_insert(struct skr_txn *txn, struct skr_object *object, struct skr_er
 int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct skr_object *after,
                    struct skr_error *error);
 int skr_txn_delete(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
+/* Adds a row that nobody watches: no revision, no change, not counted. Only what is SKR_RESOURCE_APPENDED. */
+int skr_txn_append(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
+/* Inside a write: should it be refused, for whatever reason, `fn` runs in the same batch once the write has been rolled
+ * back, in a savepoint of its own, to leave a record of it. It gets the write's error and appends, nothing else; when
+ * it fails it is rolled back too. The last call counts; `arg` lives as long as the write's own. */
+typedef int skr_refused_fn(struct skr_txn *txn, void *arg, int result, const struct skr_error *why);
+void skr_txn_when_refused(struct skr_txn *txn, skr_refused_fn *fn, void *arg);
 /* Wall clock of the write (one value a savepoint). */
 int64_t skr_txn_now_ms(struct skr_txn *txn);
 /* Sums that a write keeps by id while it runs, forgotten at its end: what its parts together do to somebody. */

@@ -131,7 +131,9 @@ enum {
     /* Of a sub table: entries of the list are told apart by a name that is unique in it (SKR_ENTRY_NAME) and keep the
      * id that was assigned with it (SKR_ENTRY_ID), wherever they stand and whatever else of them changes. */
     SKR_RESOURCE_KEYED = 1 << 4,
-    SKR_RESOURCE_LOGIN = 1 << 5 /* its POST is how one gets in: it needs no token (sessions) */
+    SKR_RESOURCE_LOGIN = 1 << 5, /* its POST is how one gets in: it needs no token (sessions) */
+    /* Rows are only added and pruned: they make no change that a watch or a revision could tell of. */
+    SKR_RESOURCE_APPENDED = 1 << 6
 };
 
 struct skr_action {

@@ -37,7 +37,7 @@ const struct skr_resource skr_resource_audit_record = {
         .help = "A write through the API or by a job, done or refused",
         .scope = SKR_SCOPE_FABRIC,
         .reader = SKR_ROLE_ADMIN,
-        .flags = SKR_RESOURCE_VIEW | SKR_RESOURCE_HISTORY,
+        .flags = SKR_RESOURCE_VIEW | SKR_RESOURCE_HISTORY | SKR_RESOURCE_APPENDED,
         .name_parent = -1,
         .maximum = 100000000,
         FIELDS(fields),

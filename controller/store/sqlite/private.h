@@ -146,6 +146,8 @@ struct skr_txn {
     int64_t now_ms;
     struct skr_changes *changes; /* NULL: a snapshot */
     struct skr_tally *tallies;   /* of the running write */
+    skr_refused_fn *refused;     /* what the running write leaves when it is refused */
+    void *refused_arg;
     bool broken;                 /* an object was written in part: the write must be refused, whatever the rule says */
 };
 

@@ -293,6 +293,26 @@ int skr_txn_insert(struct skr_txn *txn, struct skr_object *object, struct skr_er
     return broken(txn, r);
 }
 
+int skr_txn_append(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
+{
+    const struct skr_resource_sql *sql = writable_sql(txn, object, error);
+    if (!sql)
+        return -EIO;
+    if (!(sql->resource->flags & SKR_RESOURCE_APPENDED))
+        return skr_error_set(error, SKR_ERROR_INTERNAL, "A %s is not only appended.", sql->resource->name);
+    skr_object_set_integer(object, SKR_FIELD_CREATED_AT, txn->now_ms);
+    skr_object_set_integer(object, SKR_FIELD_UPDATED_AT, txn->now_ms);
+    skr_object_set_integer(object, SKR_FIELD_ETAG, txn->revision);
+    skr_row_fill(object);
+    return write_row(txn, sql, sql->insert, object, false, error);
+}
+
+void skr_txn_when_refused(struct skr_txn *txn, skr_refused_fn *fn, void *arg)
+{
+    txn->refused = fn;
+    txn->refused_arg = arg;
+}
+
 enum difference { SAME, STATUS_DIFFERS, VERSIONED_DIFFERS };
 
 static enum difference compare(const struct skr_object *before, const struct skr_object *after)

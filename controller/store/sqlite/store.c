@@ -81,7 +81,8 @@ static int load_resource(struct skr_store *store, const struct skr_resource *res
     if (r || (!table && !view))
         return r;
     snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", resource->table);
-    r = table ? query_integer(&store->writer.connection, sql, &count, error) : 0;
+    bool counted = table && !(resource->flags & SKR_RESOURCE_APPENDED);
+    r = counted ? query_integer(&store->writer.connection, sql, &count, error) : 0;
     if (r)
         return r;
     if (skr_resource_sql_make(resource, &store->sql[resource->id]))

@@ -39,6 +39,7 @@ static int call(struct skr_writer *writer, struct skr_write *write, struct skr_e
 {
     struct skr_txn *txn = &writer->txn;
     txn->broken = false;
+    txn->refused = NULL;
     skr_tallies_clear(txn);
     txn->now_ms = skr_clock_wall_ms();
     int r = write->fn(txn, write->arg, error);
@@ -70,6 +71,23 @@ static void seal(struct skr_writer *writer, struct skr_write *write, size_t firs
         writer->changes.rows[i].write_revision = write->revision;
 }
 
+/* What a refused write leaves behind. False: the whole transaction is gone. */
+static bool run_refused(struct skr_writer *writer, const struct skr_write *write)
+{
+    struct skr_txn *txn = &writer->txn;
+    if (!txn->refused)
+        return true;
+    if (skr_connection_run(&writer->connection, "SAVEPOINT w"))
+        return false;
+    int r = txn->refused(txn, txn->refused_arg, write->result, write->error);
+    skr_connection_reset(&writer->connection);
+    if (sqlite3_get_autocommit(writer->connection.db))
+        return false;
+    if (r && skr_connection_run(&writer->connection, "ROLLBACK TO w"))
+        return false;
+    return !skr_connection_run(&writer->connection, "RELEASE w");
+}
+
 /* Runs one write in its savepoint. False: the whole transaction is gone. */
 static bool run_write(struct skr_store *store, struct skr_write *write)
 {
@@ -96,8 +114,9 @@ static bool run_write(struct skr_store *store, struct skr_write *write)
     }
     if (skr_connection_run(&writer->connection, "RELEASE w"))
         return false;
-    if (!r)
-        seal(writer, write, first, revision);
+    if (r)
+        return run_refused(writer, write);
+    seal(writer, write, first, revision);
     return true;
 }
 
