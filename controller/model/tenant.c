@@ -3,16 +3,18 @@
 /* What a tenant may use, and what of it uses that. */
 static const struct {
     int field;
-    const char *what, *user;
+    const char *what, *user, *remedy;
     struct skr_query users;
 } lists_of_tenant[] = {
         {SKR_TENANT_LOGICAL_NETWORK_IDS,
          "logical network",
          "VM network",
+         "delete the VM network first",
          {"SELECT id, name FROM vm_network WHERE tenant_id = ?1 AND logical_network_id = ?2 LIMIT 9"}},
         {SKR_TENANT_PORT_CLASSIFICATION_IDS,
          "port classification",
          "network adapter",
+         "give the adapter another one first",
          {"SELECT id, name FROM network_adapter WHERE tenant_id = ?1 AND classification_id = ?2 LIMIT 9"}},
 };
 
@@ -40,11 +42,9 @@ static int check_dropped(struct skr_write *write, size_t list, const struct skr_
     while ((r = skr_step(statement, error)) > 0) {
         struct skr_uuid user_id = skr_column_uuid(statement, 0);
         if (!used)
-            used = skr_error_set(
-                    error, SKR_ERROR_IN_USE,
-                    "The tenant's %s \"%.100s\" uses a %s that the list no longer names; delete it or give "
-                    "it another one first.",
-                    user, skr_column_text(statement, 1), what);
+            used = skr_error_set(error, SKR_ERROR_IN_USE,
+                                 "The tenant's %s \"%.100s\" uses a %s that the list no longer names; %s.", user,
+                                 skr_column_text(statement, 1), what, lists_of_tenant[list].remedy);
         skr_error_field(error, pointer, "used by %s \"%.120s\" (%s)", user, skr_column_text(statement, 1),
                         skr_uuid_format(&user_id, text));
     }
