@@ -245,7 +245,7 @@ static int audit(struct skr_txn *txn, const struct skr_action_request *request, 
     const struct skr_resource *resource = skr_resource_get(request->resource);
     const struct skr_audited audited = {
             .principal = &request->principal, .method = "POST", .path = path, .kind = resource->name};
-    if (!*request->principal.request_id)
+    if (!*request->principal.request_id || request->dry_run)
         return 0;
     skr_audit_path(path, resource, &request->id, request->verb);
     int r = skr_txn_get(txn, request->resource, &request->id, NULL, &after, error);
@@ -263,7 +263,7 @@ static int audit_refused(struct skr_txn *txn, void *argument, int result, const 
                                   .why = *why};
     struct skr_error error;
     skr_audit_path(refusal.path, refusal.resource, &request->id, request->verb);
-    return result == -ECANCELED ? 0 : skr_model_refusal(txn, &refusal, &error);
+    return request->dry_run || result == -ECANCELED ? 0 : skr_model_refusal(txn, &refusal, &error);
 }
 
 int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *error)

@@ -292,6 +292,13 @@ static const char *method_of(enum skr_operation operation)
     return methods[operation];
 }
 
+/* The object that the request named: a create names none, whoever chose the id. */
+static const struct skr_uuid *addressed(const struct skr_write_request *request)
+{
+    static const struct skr_uuid nil;
+    return request->operation == SKR_OPERATION_CREATE ? &nil : &request->id;
+}
+
 static int audit(struct skr_write *write, const struct skr_write_request *request, struct skr_error *error)
 {
     char path[SKR_AUDIT_PATH_MAX];
@@ -300,7 +307,7 @@ static int audit(struct skr_write *write, const struct skr_write_request *reques
                                         .method = method_of(request->operation),
                                         .path = path,
                                         .kind = resource->name};
-    skr_audit_path(path, resource, &request->id, NULL);
+    skr_audit_path(path, resource, addressed(request), NULL);
     return request->dry_run ? 0 : skr_audit_done(write->txn, &audited, write->before, write->after, error);
 }
 
@@ -310,13 +317,13 @@ static int audit_refused(struct skr_txn *txn, void *argument, int result, const 
     const struct skr_write_request *request = argument;
     struct skr_refusal refusal = {.principal = request->principal,
                                   .resource = skr_resource_get(request->resource),
-                                  .id = request->id,
+                                  .id = *addressed(request),
                                   .why = *why};
     struct skr_error error;
     if (request->dry_run || result == -ECANCELED)
         return 0;
     snprintf(refusal.method, sizeof(refusal.method), "%s", method_of(request->operation));
-    skr_audit_path(refusal.path, refusal.resource, &request->id, NULL);
+    skr_audit_path(refusal.path, refusal.resource, addressed(request), NULL);
     return skr_model_refusal(txn, &refusal, &error);
 }
 
