@@ -203,4 +203,5 @@ static int removing(struct skr_write *write, struct skr_error *error)
     return r < 0 ? r : let_go(write->txn, removed, error);
 }
 
-const struct skr_rules skr_host_rules = {.prepare = prepare, .stored = stored, .removing = removing};
+const struct skr_rules skr_host_rules = {
+        .prepare = prepare, .stored = stored, .removing = removing, .compute = skr_compliance_summary};

@@ -285,6 +285,11 @@ int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, s
 
 int skr_job_list_open(struct skr_txn *txn, struct skr_ids *ids, struct skr_error *error);
 
+/* ---- compliance (compliance.c) ---- */
+
+/* The summary in a host's status; an skr_rules.compute. */
+int skr_compliance_summary(struct skr_txn *txn, struct skr_object *host, struct skr_error *error);
+
 /* ---- others ---- */
 
 /* REFERENCE when the tenant's list (field) does not name the object. */

@@ -82,6 +82,9 @@ static const struct skr_field fields[] = {
                                                   "End of the agent's certificate"),
         [SKR_HOST_LAST_SEEN_AT] = FIELD("last_seen_at", TIME, STATUS | NULLABLE, NOBODY, FABRIC,
                                         "When its agent last connected or left", .column_title = "LAST SEEN"),
+        [SKR_HOST_COMPLIANCE] =
+                FIELD("compliance", COMPUTED, READ_ONLY, NOBODY, FABRIC,
+                      "Whether it is as it must be: how many things differ, and whether its agent has looked"),
 };
 
 const struct skr_resource skr_resource_host = {

@@ -435,6 +435,36 @@ Test(model_report, bindings_and_drift)
     world_close(&w);
 }
 
+static void expect_compliance(struct world *world, int compliant, int non_compliant, int checked)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = world_get(world, SKR_HOST, "h1");
+    const json_t *told = host->values[SKR_HOST_COMPLIANCE].json;
+    cr_expect_eq(json_is_true(json_object_get(told, "compliant")), compliant);
+    cr_expect_eq(json_integer_value(json_object_get(told, "non_compliant")), non_compliant);
+    cr_expect_eq(json_is_true(json_object_get(told, "checked")), checked);
+}
+
+Test(model_report, a_host_says_whether_it_is_as_it_must_be)
+{
+    struct world w;
+    struct say say;
+    struct skr_error error = {0};
+    world_open(&w);
+    world_fill(&w);
+    struct skr_host_seen seen = {.host_id = world_id(&w, "h1"), .now_ms = 1000};
+    expect_compliance(&w, false, 0, false); /* nobody has looked */
+    cr_assert_eq(skr_store_write_wait(w.test.store, skr_model_host_seen, &seen, NULL, &error), 0, "%s", error.detail);
+    expect_compliance(&w, true, 0, true);
+    say_init(&say, &w, "red-1");
+    say.report.n_drift = 1;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    expect_compliance(&w, false, 1, true);
+    say.drift.resolved = true;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    expect_compliance(&w, true, 0, true);
+    world_close(&w);
+}
+
 /* ---- tokens of the API ---- */
 
 static int first_token(struct skr_txn *txn, void *token, struct skr_error *error)

@@ -1,0 +1,27 @@
+/* What a host is told to be and what its agent finds: the summary in the host's status. The rows are the agents'
+ * (report.c) and those of profiles that are held back. */
+#include "controller/model/rules.h"
+
+static const struct skr_query count_of_host = {"SELECT COUNT(*) FROM compliance WHERE host_id = ?1"};
+
+int skr_compliance_summary(struct skr_txn *txn, struct skr_object *host, struct skr_error *error)
+{
+    struct skr_uuid id = skr_object_id(host);
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, &count_of_host, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, &id);
+    r = skr_step(statement, error);
+    int64_t count = r > 0 ? skr_column_integer(statement, 0) : 0;
+    skr_statement_reset(statement);
+    if (r < 0)
+        return r;
+    /* An agent reports all that differs whenever it connects: one that never did has not looked. */
+    const char *enrolment = skr_object_text(host, SKR_HOST_ENROLMENT);
+    bool checked = enrolment && !strcmp(enrolment, "enrolled") && skr_object_has(host, SKR_HOST_LAST_SEEN_AT);
+    skr_object_set_json(host, SKR_HOST_COMPLIANCE,
+                        json_pack("{s:b, s:I, s:b}", "compliant", checked && count == 0, "non_compliant",
+                                  (json_int_t)count, "checked", checked));
+    return 0;
+}
