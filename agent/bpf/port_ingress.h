@@ -3,6 +3,7 @@
  * answer, then route or switch. datapath.md, "A packet, from VM A to VM B". */
 #pragma once
 
+#include "agent/bpf/lib/move.h"
 #include "agent/bpf/lib/route.h"
 #include "agent/bpf/lib/segment.h"
 
@@ -86,6 +87,16 @@ static __always_inline int port_forward(struct __sk_buff *skb, const struct skr_
     return port_unicast(skb, port, subnet, frame);
 }
 
+/* The VM may be about to run here: until its first frame the port is nobody's. */
+static __always_inline int port_arrive(struct __sk_buff *skb, const struct skr_abi_port *port, struct frame *frame)
+{
+    int result = port_untag(skb, frame);
+
+    if (!result)
+        result = frame_parse(skb, frame);
+    return result ? result : move_arrive(skb, port, frame);
+}
+
 SEC("tc")
 int port_ingress(struct __sk_buff *skb)
 {
@@ -96,6 +107,10 @@ int port_ingress(struct __sk_buff *skb)
 
     if (!port)
         return drop(skb, SKR_DROP_UNKNOWN_PORT);
+    if (port->flags & SKR_PORT_ARMED) { /* not metered: what it sends is an announcement of ours */
+        result = port_arrive(skb, port, &frame);
+        return result < 0 ? drop(skb, -result) : result;
+    }
     result = port_forward(skb, port, &frame);
     if (result < 0)
         return drop(skb, -result);

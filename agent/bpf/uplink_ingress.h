@@ -4,6 +4,7 @@
  * VM network and has the inner source MAC. datapath.md, "A packet", step 5. */
 #pragma once
 
+#include "agent/bpf/lib/move.h"
 #include "agent/bpf/lib/uplink_segment.h"
 
 #define SKR_PACKET_HOST 0
@@ -118,7 +119,7 @@ static __always_inline int uplink_check_sender(const struct outer *outer, const 
     mac_copy(key.mac, source);
     record = bpf_map_lookup_elem(&records_mac, &key);
     if (!record || record->pa.words[3] != outer->source.words[3] || record->pa.words[2] != outer->source.words[2])
-        return -SKR_DROP_SOURCE_RECORD;
+        return move_sender(&key, &outer->source);
     return 0;
 }
 
@@ -182,7 +183,7 @@ static __always_inline int uplink_receive(struct __sk_buff *skb, __u32 vlan)
     struct skr_abi_mac_key key = {};
     struct skr_abi_mac_record *record = NULL;
     bool group;
-    int result = uplink_parse(skb, vlan, &outer, &frame);
+    int sender, result = uplink_parse(skb, vlan, &outer, &frame);
 
     if (result)
         return result;
@@ -190,17 +191,20 @@ static __always_inline int uplink_receive(struct __sk_buff *skb, __u32 vlan)
     if (!subnet)
         return -SKR_DROP_UNKNOWN_VSID;
     group = mac_is_group(&frame.destination);
-    result = uplink_check_sender(&outer, subnet, &frame.source, group);
-    if (result)
-        return result;
+    sender = uplink_check_sender(&outer, subnet, &frame.source, group);
+    if (sender && (group || sender != -SKR_DROP_SOURCE_RECORD))
+        return sender;
     if (!group) {
         key.vsid = outer.vsid;
         mac_copy(key.mac, &frame.destination);
         record = bpf_map_lookup_elem(&records_mac, &key);
+        if (sender && !(record && move_passed_on(record, &outer.source)))
+            return sender;
         if (!record)
             return -SKR_DROP_UNKNOWN_DESTINATION;
         if (!record->ifindex)
-            return record->pa.words[3] == outer.destination.words[3] ? -SKR_DROP_UNBOUND : -SKR_DROP_NOT_LOCAL;
+            return record->pa.words[3] == outer.destination.words[3] ? -SKR_DROP_UNBOUND
+                                                                     : move_straggler(skb, outer.vsid, subnet, record);
     }
     result = uplink_unwrap(skb, &outer, &frame);
     if (result)

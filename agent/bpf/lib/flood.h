@@ -46,6 +46,8 @@ static long flood_copy_local(__u32 index, void *context)
         walk->dropped = -reason;
         return 0;
     }
+    if (port->flags & SKR_PORT_ARMED)
+        return 0;
     walk->sum += ifindex;
     if (!probe && bpf_clone_redirect(walk->skb, ifindex, 0)) {
         walk->dropped = SKR_DROP_FLOOD_INCOMPLETE;

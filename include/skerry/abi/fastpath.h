@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-#define SKR_ABI_VERSION 1
+#define SKR_ABI_VERSION 2
 
 #define SKR_GATEWAY_MAC_BYTES                                                                                          \
     {                                                                                                                  \
@@ -43,7 +43,9 @@ enum {
     SKR_PORT_PEER = 1 << 5,        /* veth whose peer is in another namespace: bpf_redirect_peer works */
     SKR_PORT_CLOSED = 1 << 6,      /* asks for what cannot be enforced here: nothing in, nothing out; vsid is 0 */
     SKR_PORT_ANY_ADDRESS = 1 << 7, /* in a segment: any source address that no other port of it holds */
-    SKR_PORT_PRIORITY = 1 << 8     /* in a segment: the priority of the guest's tag goes into the uplink's */
+    SKR_PORT_PRIORITY = 1 << 8,    /* in a segment: the priority of the guest's tag goes into the uplink's */
+    SKR_PORT_ARMED = 1 << 9,       /* target of a move: nothing in, and out only what makes it current */
+    SKR_PORT_MOVED = 1 << 10       /* it was armed, and the VM's first frame made it current */
 };
 struct skr_abi_port {
     __u8 adapter_id[16];
@@ -60,10 +62,14 @@ struct skr_abi_mac_key {
     __u8 mac[6];
     __u8 zero[2];
 };
+enum { SKR_MAC_FLIPPED = 1 << 0 };
 struct skr_abi_mac_record {
     struct skr_abi_address pa; /* of the host; own PA when local */
     __u32 ifindex;             /* local and bound: the port; else 0 */
     __u32 flags;
+    /* Not zero: the VM is moving. A frame from there makes it `pa`; then (FLIPPED) it is the host that it left, whose
+     * last frames, and frames for it that went there, are still taken. */
+    struct skr_abi_address armed_pa;
 };
 
 /* records_ca: (VSID, customer address) -> who holds that address. */
@@ -162,7 +168,8 @@ enum {
     SKR_EVENT_ANNOUNCEMENT = 2, /* gratuitous ARP or RARP */
     SKR_EVENT_TOO_BIG = 3, /* packet (whole frame from the VM) follows; the agent answers with ICMP (recipe 7); mtu */
     SKR_EVENT_TTL_EXCEEDED = 4, /* likewise, at the gateway */
-    SKR_EVENT_UNREACHABLE = 5   /* likewise, no route or no record behind the route */
+    SKR_EVENT_UNREACHABLE = 5,  /* likewise, no route or no record behind the route */
+    SKR_EVENT_MOVED = 6         /* the VM's first frame made an armed port current */
 };
 /* info (array of one, written once by user space): what the pinned tables are. */
 struct skr_abi_info {
@@ -206,7 +213,7 @@ enum {
 static_assert(sizeof(struct skr_abi_address) == 16, "abi");
 static_assert(sizeof(struct skr_abi_port) == 40, "abi");
 static_assert(sizeof(struct skr_abi_mac_key) == 12, "abi");
-static_assert(sizeof(struct skr_abi_mac_record) == 24, "abi");
+static_assert(sizeof(struct skr_abi_mac_record) == 40, "abi");
 static_assert(sizeof(struct skr_abi_ca_key) == 20, "abi");
 static_assert(sizeof(struct skr_abi_ca_record) == 12, "abi");
 static_assert(sizeof(struct skr_abi_subnet) == 48, "abi");
