@@ -265,6 +265,51 @@ static void on_refused(void *arg, const struct skr_uuid *adapter_id, const struc
     wiring_settle(daemon);
 }
 
+/* ---- moves ---- */
+
+static void on_moved(void *arg, const struct skr_uuid *adapter_id)
+{
+    struct daemon *daemon = arg;
+    char id[SKR_UUID_TEXT_MAX];
+    skr_log(SKR_LOG_INFO, "adapter has moved here", "adapter=%s", skr_uuid_format(adapter_id, id));
+    skr_report_moved(daemon->report, adapter_id, true, skr_clock_monotonic_ns());
+}
+
+static struct port *port_of(const struct daemon *daemon, const struct skr_uuid *adapter_id)
+{
+    for (struct port *port = daemon->ports; port; port = port->hh.next)
+        if (port->hook == SKR_HOOK_PORT && skr_uuid_compare(&port->adapter_id, adapter_id) == 0)
+            return port;
+    return NULL;
+}
+
+/* Before the program forgets a port: what it has counted goes with its adapter, if that has moved. */
+static void on_leaving(void *arg, const struct skr_desired_change *changes, size_t count)
+{
+    struct daemon *daemon = arg;
+    for (size_t i = 0; i < count; i++) {
+        const Skerry__V1__Port *before = (const void *)changes[i].before, *after = (const void *)changes[i].after;
+        struct skr_abi_meter meter;
+        if (changes[i].type != SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT)
+            continue;
+        if (!after || !after->armed)
+            skr_report_moved(daemon->report, &changes[i].id, false, 0);
+        const struct port *port = before && !before->armed && !after ? port_of(daemon, &changes[i].id) : NULL;
+        if (port && daemon->session && daemon->fastpath->ops->meter(daemon->fastpath, port->ifindex, &meter) == 0)
+            skr_session_port_state(daemon->session, &changes[i].id, &meter);
+    }
+}
+
+static void on_port_state(void *arg, const struct skr_uuid *adapter_id, const struct skr_abi_meter *meter)
+{
+    struct daemon *daemon = arg;
+    const struct port *port = port_of(daemon, adapter_id);
+    int r = port ? daemon->fastpath->ops->carry(daemon->fastpath, port->ifindex, meter) : 0;
+    if (r < 0)
+        skr_log(SKR_LOG_WARNING, "what an adapter counted elsewhere is lost", "interface=%s reason='%s'", port->name,
+                strerror(-r));
+}
+
 static void on_changes(void *arg, const struct skr_desired_change *changes, size_t count)
 {
     (void)changes;
@@ -282,6 +327,7 @@ struct skr_session_options wiring_session(struct daemon *daemon)
                                         .synced = on_synced,
                                         .command = on_command,
                                         .refused = on_refused,
+                                        .port_state = on_port_state,
                                         .arg = daemon};
 }
 
@@ -347,6 +393,12 @@ static void on_host_readable(evutil_socket_t fd, short what, void *arg)
 static void on_fastpath_event(void *arg, const struct skr_abi_event *event)
 {
     struct daemon *daemon = arg;
+    struct port *port;
+    HASH_FIND(hh, daemon->ports, &event->ifindex, sizeof(event->ifindex), port);
+    if (event->kind == SKR_EVENT_MOVED && port && port->hook == SKR_HOOK_PORT) {
+        on_moved(daemon, &port->adapter_id);
+        return;
+    }
     skr_learn_event(daemon->learn, event, skr_clock_monotonic_ns());
 }
 
@@ -374,6 +426,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         skr_host_run(daemon->host, now_ns);
     if (skr_learn_deadline_ns(daemon->learn) <= now_ns)
         skr_learn_run(daemon->learn, now_ns);
+    if (skr_program_deadline_ns(daemon->program) <= now_ns)
+        skr_program_run(daemon->program, now_ns);
     if (skr_drift_deadline_ns(daemon->drift) <= now_ns)
         skr_drift_run(daemon->drift, now_ns, skr_clock_wall_ms());
     wiring_settle(daemon);
@@ -386,6 +440,7 @@ void wiring_settle(struct daemon *daemon)
     int64_t now_ns = skr_clock_monotonic_ns();
     int64_t due_ns = earliest(skr_host_deadline_ns(daemon->host),
                               earliest(skr_learn_deadline_ns(daemon->learn), skr_drift_deadline_ns(daemon->drift)));
+    due_ns = earliest(due_ns, skr_program_deadline_ns(daemon->program));
     if (daemon->session && skr_desired_next_changed(daemon->desired, &kind, &id))
         skr_session_wake(daemon->session);
     if (due_ns == INT64_MAX) {
@@ -457,6 +512,8 @@ int wiring_host(struct daemon *daemon, struct skr_error *error)
     if (r < 0)
         return skr_error_set(error, SKR_ERROR_INTERNAL, "The agent cannot start: %s.", strerror(-r));
     skr_program_on_remote_pa(daemon->program, on_remote_pa, daemon);
+    skr_program_on_moved(daemon->program, on_moved, daemon);
+    skr_desired_listen(daemon->desired, on_leaving, daemon);
     skr_desired_listen(daemon->desired, skr_program_changes, daemon->program);
     skr_desired_listen(daemon->desired, skr_host_changes, daemon->host);
     skr_desired_listen(daemon->desired, skr_learn_changes, daemon->learn);

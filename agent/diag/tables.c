@@ -52,7 +52,7 @@ static bool is_programmed(const struct list *list, enum skr_fastpath_table table
 {
     uint8_t found[64];
     return list->options->fastpath->ops->get(list->options->fastpath, table, key, found) == 0 &&
-           memcmp(found, value, skr_fastpath_table_info(table)->value_size) == 0;
+           skr_program_stands(table, value, found);
 }
 
 /* ---- records ---- */

@@ -41,9 +41,17 @@ static void assert_local(struct skr_program *program, const struct skr_program_l
 {
     struct skr_program_owner owner = {
             .id = record->id, .domain = record->domain, .type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD};
-    struct skr_abi_mac_record value = {.pa = skr_program_abi(&record->pa)};
+    const struct skr_address *former = skr_program_former_of(program, &record->id);
+    struct skr_abi_mac_record value = {.pa = skr_program_abi(&record->pa), .armed_pa = skr_program_abi(&record->armed)};
+    bool moving = !skr_program_is_zero(&record->armed);
     if (record->adapter->placed)
         value.ifindex = record->adapter->ifindex;
+    else if (moving) /* it has left, and the record is about to say so */
+        value = (struct skr_abi_mac_record){.pa = value.armed_pa, .flags = SKR_MAC_FLIPPED, .armed_pa = value.pa};
+    if (former && !moving) {
+        value.flags = SKR_MAC_FLIPPED;
+        value.armed_pa = skr_program_abi(former);
+    }
     skr_program_ask(program, SKR_TABLE_RECORDS_MAC, &record->key, &owner, &value);
 }
 
@@ -62,7 +70,7 @@ void skr_program_record_not_local(struct skr_program *program, const struct skr_
 
 void skr_program_record_local(struct skr_program *program, const struct skr_uuid *id, struct skr_program_domain *domain,
                               const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key,
-                              const struct skr_address *pa)
+                              const struct skr_address *pa, const struct skr_address *armed)
 {
     skr_program_record_not_local(program, id);
     struct skr_program_local_record *record = skr_must(calloc(1, sizeof(*record)));
@@ -71,10 +79,19 @@ void skr_program_record_local(struct skr_program *program, const struct skr_uuid
     domain->references++;
     record->key = *key;
     record->pa = *pa;
+    record->armed = *armed;
     record->adapter = adapter_make(program, adapter_id);
     DL_APPEND(record->adapter->records, record);
     HASH_ADD(hh, program->local_records, id, sizeof(record->id), record);
     assert_local(program, record);
+}
+
+void skr_program_record_reassert(struct skr_program *program, const struct skr_uuid *id)
+{
+    struct skr_program_local_record *record;
+    HASH_FIND(hh, program->local_records, id, sizeof(*id), record);
+    if (record)
+        assert_local(program, record);
 }
 
 /* ---- ports ---- */
@@ -159,7 +176,8 @@ static void assert_port(struct skr_program *program, struct skr_program_adapter 
         struct skr_abi_port port = {.domain = place.domain,
                                     .vsid = place.vsid,
                                     .flags = adapter->flags | (adapter->peer ? SKR_PORT_PEER : 0) |
-                                             (place.closed ? SKR_PORT_CLOSED : 0)};
+                                             (place.closed ? SKR_PORT_CLOSED : 0) |
+                                             (adapter->armed ? SKR_PORT_ARMED : 0)};
         struct skr_abi_address receiver = local_receiver(adapter->ifindex);
         memcpy(port.adapter_id, adapter->id.bytes, sizeof(port.adapter_id));
         memcpy(port.mac, adapter->mac.bytes, sizeof(port.mac));
@@ -216,6 +234,7 @@ void skr_program_port_change(struct skr_program *program, const struct skr_desir
     struct skr_program_adapter *adapter = adapter_make(program, &change->id);
     withdraw_port(program, adapter); /* by what it was */
     adapter->placed = port != NULL;
+    adapter->armed = port && port->armed;
     if (port) {
         skr_body_uuid(&port->vm_network_id, &adapter->vm_network_id);
         skr_body_mac(&port->mac, &adapter->mac);

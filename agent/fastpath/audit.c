@@ -46,8 +46,7 @@ static int compare_found(void *arg, const void *key, const void *value)
     comparison->compared++;
     if (entry && entry->intended) {
         entry->seen = true;
-        if (!entry->failed &&
-            memcmp(skr_program_entry_value(entry), value, skr_fastpath_table_info(comparison->table)->value_size) != 0)
+        if (!entry->failed && !skr_program_stands(comparison->table, skr_program_entry_value(entry), value))
             note(comparison, key, skr_program_entry_value(entry), value);
     } else if (program->settled && !skr_program_pa_excused(program, comparison->table, key)) {
         note(comparison, key, NULL, value);

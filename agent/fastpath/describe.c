@@ -106,7 +106,8 @@ static void describe_value(enum skr_fastpath_table table, const void *value, str
     }
     case SKR_TABLE_RECORDS_MAC: {
         const struct skr_abi_mac_record *v = value;
-        snprintf(out, size, " pa=%s ifindex=%u", address_text(&v->pa, t->address), v->ifindex);
+        snprintf(out, size, " pa=%s ifindex=%u flags=%#x armed=%s", address_text(&v->pa, t->address), v->ifindex,
+                 v->flags, address_text(&v->armed_pa, t->other));
         break;
     }
     case SKR_TABLE_RECORDS_CA: {

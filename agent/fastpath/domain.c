@@ -255,14 +255,15 @@ static void assert_record(struct skr_program *program, const struct skr_program_
 {
     struct skr_abi_mac_key mac = record_mac_key(record);
     struct skr_abi_ca_key ca;
-    struct skr_address pa = {0};
+    struct skr_address pa = {0}, armed = {0};
     struct skr_uuid host = {0}, adapter = {0};
     bool placed = skr_body_address(&record->provider_address, &pa);
+    skr_body_address(&record->armed_provider_address, &armed);
     if (program->self_known && skr_body_uuid(&record->host_id, &host) && skr_body_uuid(&record->adapter_id, &adapter) &&
         skr_uuid_compare(&host, &program->self) == 0) {
-        skr_program_record_local(program, &owner->id, owner->domain, &adapter, &mac, &pa);
+        skr_program_record_local(program, &owner->id, owner->domain, &adapter, &mac, &pa, &armed);
     } else if (placed) {
-        struct skr_abi_mac_record value = {.pa = skr_program_abi(&pa)};
+        struct skr_abi_mac_record value = {.pa = skr_program_abi(&pa), .armed_pa = skr_program_abi(&armed)};
         skr_program_record_not_local(program, &owner->id);
         skr_program_ask(program, SKR_TABLE_RECORDS_MAC, &mac, owner, &value);
     } else {
@@ -277,11 +278,31 @@ static void assert_record(struct skr_program *program, const struct skr_program_
     }
 }
 
+static bool is_here(const struct skr_program *program, const Skerry__V1__Record *record)
+{
+    struct skr_uuid host;
+    return record && skr_body_uuid(&record->host_id, &host) && skr_uuid_compare(&host, &program->self) == 0;
+}
+
+/* A record that was armed and is here now names the host that it left a while longer. */
+static void keep_former(struct skr_program *program, const struct skr_uuid *id, const Skerry__V1__Record *before,
+                        const Skerry__V1__Record *after)
+{
+    struct skr_address former;
+    bool here = is_here(program, after), was_here = is_here(program, before);
+    if (!here)
+        skr_program_former_set(program, id, NULL);
+    else if (before && !was_here && before->armed_provider_address.len &&
+             skr_body_address(&before->provider_address, &former))
+        skr_program_former_set(program, id, &former);
+}
+
 static void record_change(struct skr_program *program, struct skr_program_domain *domain,
                           const struct skr_desired_change *change)
 {
     struct skr_program_owner owner = owner_of(domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &change->id);
     const Skerry__V1__Record *before = (const void *)change->before, *after = (const void *)change->after;
+    keep_former(program, &change->id, before, after);
     if (before)
         withdraw_record(program, &owner, before);
     if (after)

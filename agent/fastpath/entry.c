@@ -50,6 +50,9 @@ static void reference_pas(struct skr_program *program, struct skr_program_entry 
     struct skr_address pa;
     if (entry->table == SKR_TABLE_RECORDS_MAC) {
         const struct skr_abi_mac_record *record = (const void *)skr_program_entry_value(entry);
+        pa = skr_program_address(&record->armed_pa);
+        if (!skr_program_is_zero(&pa))
+            skr_program_pa_reference(program, &pa, delta);
         pa = skr_program_address(&record->pa);
     } else if (entry->table == SKR_TABLE_PEERS) {
         pa = skr_program_address(&((const struct skr_abi_peer_key *)(const void *)entry->bytes)->pa);
@@ -252,7 +255,9 @@ static void tell_remaining_failures(struct skr_program *program)
 
 int skr_program_put(struct skr_program *program, struct skr_program_entry *entry)
 {
-    int r = program->fastpath->ops->put(program->fastpath, entry->table, entry->bytes, skr_program_entry_value(entry));
+    _Alignas(8) uint8_t turned[SKR_VALUE_SIZE_MAX];
+    const void *value = skr_program_keep_turned(program, entry, skr_program_entry_value(entry), turned);
+    int r = program->fastpath->ops->put(program->fastpath, entry->table, entry->bytes, value);
     if (r < 0) {
         set_failed(program, entry, true);
         tell_failure(program, entry, r);

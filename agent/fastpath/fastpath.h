@@ -64,6 +64,8 @@ struct skr_fastpath_ops {
     int (*events_poll)(struct skr_fastpath *fastpath, void (*fn)(void *arg, const struct skr_abi_event *event),
                        void *arg);
     int (*meter)(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret); /* summed over CPUs */
+    /* Counts on from what an adapter took along from another host; goes with the port, like what the port counts. */
+    int (*carry)(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter);
     /* fn for each (reason, ifindex, count) with count > 0. */
     int (*drops)(struct skr_fastpath *fastpath,
                  void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg);

@@ -17,6 +17,7 @@ void skr_program_free(struct skr_program *program)
         return;
     skr_program_entries_free(program);
     skr_program_flood_free(program);
+    skr_program_formers_free(program);
     skr_program_adapters_free(program);
     skr_program_pas_free(program);
     skr_program_segments_free(program);

@@ -34,6 +34,13 @@ void skr_program_neighbor(struct skr_program *program, const struct skr_address 
  * reference goes. host/ resolves them. */
 void skr_program_on_remote_pa(struct skr_program *program,
                               void (*fn)(void *arg, const struct skr_address *pa, bool needed), void *arg);
+/* The fast path has made an armed port current (found when its entry is written: after a restart, the event is gone).
+ */
+void skr_program_on_moved(struct skr_program *program, void (*fn)(void *arg, const struct skr_uuid *adapter_id),
+                          void *arg);
+/* Something to do though nothing happens: call run when the deadline has come, INT64_MAX = never. */
+int64_t skr_program_deadline_ns(const struct skr_program *program);
+void skr_program_run(struct skr_program *program, int64_t now_ns);
 /* First start with adopted tables: removes entries that nothing intends. Called once desired state is known (from the
  * cache or from Synced), never before. */
 void skr_program_remove_unintended(struct skr_program *program);
@@ -49,6 +56,8 @@ typedef void skr_program_difference_fn(void *arg, enum skr_fastpath_table table,
 bool skr_program_audit(struct skr_program *program, size_t budget, skr_program_difference_fn *fn, void *arg);
 /* Puts one entry back to what is intended. */
 int skr_program_repair(struct skr_program *program, enum skr_fastpath_table table, const void *key);
+/* Is `found` what the fast path holds of an intended entry? What it turns around by itself in a move is. */
+bool skr_program_stands(enum skr_fastpath_table table, const void *intended, const void *found);
 /* Every intended entry of a table, in no order; fn returning non-zero ends it with that value. */
 int skr_program_each(struct skr_program *program, enum skr_fastpath_table table,
                      int (*fn)(void *arg, const void *key, const void *value), void *arg);

@@ -101,7 +101,7 @@ struct skr_program_local_record {
     struct skr_uuid id;
     struct skr_program_domain *domain;
     struct skr_abi_mac_key key;
-    struct skr_address pa;
+    struct skr_address pa, armed; /* armed: zero when the adapter is not moving */
     struct skr_program_adapter *adapter;
     struct skr_program_local_record *prev, *next;
 };
@@ -110,6 +110,7 @@ struct skr_program_adapter {
     UT_hash_handle hh;
     struct skr_uuid id;
     bool placed; /* the Port object is here */
+    bool armed;  /* ... and the adapter is not yet */
     struct skr_uuid vm_network_id;
     uint32_t vsid, flags;
     struct skr_mac mac;
@@ -199,6 +200,9 @@ struct skr_program {
     struct skr_program_chain *chains;
     struct skr_program_uplink *uplinks;
     struct skr_program_segment *segments;
+    struct skr_program_former *formers;
+    void (*moved)(void *arg, const struct skr_uuid *adapter_id);
+    void *moved_arg;
     void (*remote_pa)(void *arg, const struct skr_address *pa, bool needed);
     void *remote_pa_arg;
     enum skr_fastpath_table audit_next;
@@ -230,7 +234,8 @@ void skr_program_port_change(struct skr_program *program, const struct skr_desir
 void skr_program_ports_settle(struct skr_program *program);
 void skr_program_record_local(struct skr_program *program, const struct skr_uuid *id, struct skr_program_domain *domain,
                               const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key,
-                              const struct skr_address *pa);
+                              const struct skr_address *pa, const struct skr_address *armed);
+void skr_program_record_reassert(struct skr_program *program, const struct skr_uuid *id);
 void skr_program_record_not_local(struct skr_program *program, const struct skr_uuid *id);
 void skr_program_adapters_free(struct skr_program *program);
 
@@ -252,6 +257,19 @@ void skr_program_segment_withdraw(struct skr_program *program, const struct skr_
 /* One user more (1) or less (-1): a port, or an own provider address (host). */
 void skr_program_segment_hold(struct skr_program *program, uint32_t number, bool host, int delta);
 void skr_program_segments_free(struct skr_program *program);
+
+/* ---- move.c ---- */
+/* What the fast path has made of an armed entry, in `ret`; false: it has not, or the entry is not armed. */
+bool skr_program_turned(enum skr_fastpath_table table, const void *intended, const void *found, void *ret);
+/* What to write for the entry: what is intended, or that as the fast path has turned it, in `room`. */
+const void *skr_program_keep_turned(struct skr_program *program, const struct skr_program_entry *entry,
+                                    const void *intended, void *room);
+void skr_program_tell_moved(struct skr_program *program, const struct skr_uuid *adapter_id);
+/* The host that a record's adapter was moved from, for as long as it may pass on frames; NULL: none any more. */
+void skr_program_former_set(struct skr_program *program, const struct skr_uuid *record_id,
+                            const struct skr_address *address);
+const struct skr_address *skr_program_former_of(const struct skr_program *program, const struct skr_uuid *record_id);
+void skr_program_formers_free(struct skr_program *program);
 
 /* ---- address.c ---- */
 void skr_program_provider_address_change(struct skr_program *program, const struct skr_desired_change *change);

@@ -1,3 +1,4 @@
+#include "agent/desired/body.h"
 #include "agent/learn/private.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ struct skr_learn {
     struct skr_learn_options options;
     struct port *ports, *ports_by_ifindex;
     struct gateway *gateways; /* by VSID */
+    struct skr_uuid self;     /* this host, once a port has said so */
     int64_t due_ns, now_ns;
 };
 
@@ -245,6 +247,36 @@ static void port_changed(struct skr_learn *learn, const struct skr_desired_chang
         withdraw_all(learn, port);
     port->learns = after->guest_specified_ips;
     port->vsid = after->vsid;
+    learn->self = change->scope_id;
+}
+
+/* An address that was learned where the adapter was before: it is this port's to keep, and to ask for. */
+static void record_changed(struct skr_learn *learn, const struct skr_desired_change *change)
+{
+    const Skerry__V1__Record *record = (const Skerry__V1__Record *)change->after;
+    struct skr_uuid adapter_id, host_id;
+    struct skr_address address;
+    struct claim *claim;
+    if (!record || record->type != SKERRY__V1__RECORD_TYPE__RECORD_TYPE_DYNAMIC ||
+        !skr_body_uuid(&record->adapter_id, &adapter_id) || !skr_body_uuid(&record->host_id, &host_id) ||
+        skr_uuid_compare(&host_id, &learn->self) != 0 || !skr_body_address(&record->customer_address, &address) ||
+        record->mac.len != sizeof(claim->mac.bytes))
+        return;
+    struct port *port = find_port(learn, &adapter_id);
+    if (!port || !port->learns || HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX)
+        return;
+    HASH_FIND(hh, port->claims, &address, sizeof(address), claim);
+    if (claim)
+        return;
+    claim = calloc(1, sizeof(*claim));
+    if (!claim)
+        abort();
+    claim->address = address;
+    claim->evidence = SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE;
+    memcpy(claim->mac.bytes, record->mac.data, sizeof(claim->mac.bytes));
+    HASH_ADD(hh, port->claims, address, sizeof(claim->address), claim);
+    schedule(learn, claim, learn->now_ns + learn->options.probe_interval_ns);
+    tell(learn, port, claim, false);
 }
 
 /* Within a delta upserts come first: the old object of a VSID must not take the new one's gateway away. */
@@ -283,6 +315,8 @@ void skr_learn_changes(void *arg, const struct skr_desired_change *changes, size
             port_changed(arg, &changes[i]);
         else if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET)
             subnet_changed(arg, &changes[i]);
+        else if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD)
+            record_changed(arg, &changes[i]);
     }
 }
 

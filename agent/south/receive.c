@@ -278,6 +278,31 @@ static void receive_accepted(struct skr_session *session, const Skerry__V1__Repo
     skr_session_report_soon(session);
 }
 
+void skr_session_port_state(struct skr_session *session, const struct skr_uuid *adapter_id,
+                            const struct skr_abi_meter *meter)
+{
+    if (session->state != SKR_SESSION_CONNECTED || session->rolled_back)
+        return;
+    Skerry__V1__Envelope *envelope = skr_session_envelope(SKERRY__V1__ENVELOPE__BODY_PORT_STATE);
+    envelope->port_state->adapter_id = copy_bytes(adapter_id->bytes, sizeof(adapter_id->bytes));
+    envelope->port_state->tx_packets = meter->tx_packets;
+    envelope->port_state->tx_bytes = meter->tx_bytes;
+    envelope->port_state->rx_packets = meter->rx_packets;
+    envelope->port_state->rx_bytes = meter->rx_bytes;
+    skr_session_send(session, envelope);
+}
+
+static void receive_port_state(struct skr_session *session, const Skerry__V1__PortState *state)
+{
+    struct skr_abi_meter meter = {.tx_packets = state->tx_packets,
+                                  .tx_bytes = state->tx_bytes,
+                                  .rx_packets = state->rx_packets,
+                                  .rx_bytes = state->rx_bytes};
+    struct skr_uuid adapter_id;
+    if (session->options.port_state && skr_body_uuid(&state->adapter_id, &adapter_id))
+        session->options.port_state(session->options.arg, &adapter_id, &meter);
+}
+
 static void receive_state(struct skr_session *session, const Skerry__V1__Envelope *envelope)
 {
     session->heard_state |= envelope->body_case == SKERRY__V1__ENVELOPE__BODY_DELTA ||
@@ -303,6 +328,9 @@ static void receive_state(struct skr_session *session, const Skerry__V1__Envelop
     case SKERRY__V1__ENVELOPE__BODY_COMMAND:
         if (session->options.command)
             session->options.command(session->options.arg, envelope->command->kind);
+        break;
+    case SKERRY__V1__ENVELOPE__BODY_PORT_STATE:
+        receive_port_state(session, envelope->port_state);
         break;
     case SKERRY__V1__ENVELOPE__BODY_REPORT_ACCEPTED:
         receive_accepted(session, envelope->report_accepted);

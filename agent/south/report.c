@@ -11,7 +11,7 @@
 #define REPORT_BYTES_MAX (SKR_FRAME_MAX * 3 / 4)
 #define ITEM_OVERHEAD    8
 
-enum kind { KIND_LEARNED = 101, KIND_INTERFACES, KIND_DRIFT, KIND_BINDING, KIND_CLAIM };
+enum kind { KIND_LEARNED = 101, KIND_INTERFACES, KIND_DRIFT, KIND_BINDING, KIND_CLAIM, KIND_MOVED };
 
 struct item {
     UT_hash_handle hh;
@@ -202,13 +202,20 @@ void skr_report_drift(struct skr_report *report, const struct skr_drift_item *it
     tell_one(report, KIND_DRIFT, item->key, sizeof(item->key), &message->base, item->resolved);
 }
 
+static void forget_adapter(struct skr_report *report, const struct skr_uuid *adapter_id)
+{
+    struct item *item, *next;
+    HASH_ITER (hh, report->items, item, next)
+        if ((item->key.kind == KIND_LEARNED || item->key.kind == KIND_BINDING || item->key.kind == KIND_MOVED) &&
+            memcmp(item->key.id, adapter_id->bytes, sizeof(adapter_id->bytes)) == 0)
+            item_free(report, item);
+}
+
 void skr_report_binding(struct skr_report *report, const struct skr_uuid *adapter_id, bool placed,
                         const char *interface, const char *reason)
 {
-    struct item *item = item_find(report, KIND_BINDING, adapter_id->bytes, sizeof(adapter_id->bytes));
     if (!placed) {
-        if (item)
-            item_free(report, item);
+        forget_adapter(report, adapter_id);
         return;
     }
     Skerry__V1__PortBinding *message = skr_must(malloc(sizeof(*message)));
@@ -218,6 +225,20 @@ void skr_report_binding(struct skr_report *report, const struct skr_uuid *adapte
     message->interface = text(interface);
     message->reason = text(message->bound ? "" : reason);
     tell_one(report, KIND_BINDING, adapter_id->bytes, sizeof(adapter_id->bytes), &message->base, false);
+}
+
+void skr_report_moved(struct skr_report *report, const struct skr_uuid *adapter_id, bool moved, int64_t first_frame_ns)
+{
+    struct item *item = item_find(report, KIND_MOVED, adapter_id->bytes, sizeof(adapter_id->bytes));
+    if (item && !moved)
+        item_free(report, item);
+    if (item || !moved)
+        return;
+    Skerry__V1__Moved *message = skr_must(malloc(sizeof(*message)));
+    skerry__v1__moved__init(message);
+    message->adapter_id = bytes(adapter_id->bytes, sizeof(adapter_id->bytes));
+    message->first_frame_ns = (uint64_t)first_frame_ns;
+    tell_one(report, KIND_MOVED, adapter_id->bytes, sizeof(adapter_id->bytes), &message->base, false);
 }
 
 void skr_report_claim(struct skr_report *report, const struct skr_uuid *adapter_id, const char *interface, bool present)
@@ -297,6 +318,9 @@ static void add_item(Skerry__V1__Report *out, const struct item *item)
             break;
         case KIND_BINDING:
             APPEND(out->bindings, out->n_bindings, message);
+            break;
+        case KIND_MOVED:
+            APPEND(out->moved, out->n_moved, message);
             break;
         default:
             APPEND(out->claims, out->n_claims, message);

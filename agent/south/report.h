@@ -18,11 +18,14 @@ void skr_report_on_change(struct skr_report *report, void (*fn)(void *arg), void
 
 void skr_report_learned(struct skr_report *report, const struct skr_learned *learned);
 void skr_report_drift(struct skr_report *report, const struct skr_drift_item *item);
-/* reason: why not bound, NULL or empty when it is. `placed` false: the adapter is no longer ours to speak of. */
+/* reason: why not bound, NULL or empty when it is. `placed` false: the adapter is no longer ours to speak of, nor are
+ * its addresses. */
 void skr_report_binding(struct skr_report *report, const struct skr_uuid *adapter_id, bool placed,
                         const char *interface, const char *reason);
 void skr_report_claim(struct skr_report *report, const struct skr_uuid *adapter_id, const char *interface,
                       bool present);
+/* The VM's first frame was seen on an armed port: told until the port is not armed any more (moved false). */
+void skr_report_moved(struct skr_report *report, const struct skr_uuid *adapter_id, bool moved, int64_t first_frame_ns);
 /* The whole inventory; told when it differs from the last one. */
 void skr_report_interfaces(struct skr_report *report, const struct skr_host_interface *interfaces, size_t count);
 /* Counters travel with every report, and make one of their own when they differ: call it now and then. */

@@ -6,6 +6,7 @@
 #include "agent/south/identity.h"
 #include "agent/south/report.h"
 #include <event2/event.h>
+#include <skerry/abi/fastpath.h>
 
 struct skr_session;
 
@@ -26,6 +27,8 @@ struct skr_session_options {
     void (*command)(void *arg, Skerry__V1__Command__Kind kind);
     void (*refused)(void *arg, const struct skr_uuid *adapter_id, const struct skr_address *address,
                     const char *reason);
+    /* What an adapter that has moved here counted where it was. */
+    void (*port_state)(void *arg, const struct skr_uuid *adapter_id, const struct skr_abi_meter *meter);
     void *arg;
 };
 
@@ -36,6 +39,11 @@ void skr_session_free(struct skr_session *session);
 void skr_session_start(struct skr_session *session);
 /* Failures or versions in desired state changed outside a delta: acknowledged soon. */
 void skr_session_wake(struct skr_session *session);
+
+/* What a port has counted that leaves this host, for the one that its adapter has moved to, if it has. Lost when there
+ * is no connection. */
+void skr_session_port_state(struct skr_session *session, const struct skr_uuid *adapter_id,
+                            const struct skr_abi_meter *meter);
 
 struct skr_session_status {
     enum skr_session_state state;

@@ -75,6 +75,7 @@ static const struct skr_fastpath_ops ops = {
         .events_fd = skr_bpf_state_events_fd,
         .events_poll = skr_bpf_state_events_poll,
         .meter = skr_bpf_state_meter,
+        .carry = skr_bpf_state_carry,
         .drops = skr_bpf_state_drops,
 };
 

@@ -87,6 +87,7 @@ int skr_bpf_state_events_fd(struct skr_fastpath *fastpath);
 int skr_bpf_state_events_poll(struct skr_fastpath *fastpath, void (*fn)(void *arg, const struct skr_abi_event *event),
                               void *arg);
 int skr_bpf_state_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret);
+int skr_bpf_state_carry(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter);
 int skr_bpf_state_drops(struct skr_fastpath *fastpath,
                         void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg);
 /* The interface is no port any more: its counters go, so that the next one with its number starts at 0. */

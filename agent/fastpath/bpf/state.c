@@ -40,15 +40,14 @@ int skr_bpf_state_events_poll(struct skr_fastpath *fastpath, void (*fn)(void *ar
     return count;
 }
 
-int skr_bpf_state_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret)
+static int meter_sum(struct skr_fastpath_bpf *bpf, uint32_t key, struct skr_abi_meter *ret)
 {
-    struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
     SKR_CLEANUP(skr_free_cleanup) struct skr_abi_meter *cpus = calloc((size_t)bpf->cpus, sizeof(*cpus));
     struct skr_abi_meter sum = {0};
 
     if (!cpus)
         return -ENOMEM;
-    if (bpf_map_lookup_elem(bpf->maps[SKR_BPF_METERS], &ifindex, cpus))
+    if (bpf_map_lookup_elem(bpf->maps[SKR_BPF_METERS], &key, cpus))
         return -errno;
     for (int cpu = 0; cpu < bpf->cpus; cpu++) {
         sum.tx_packets += cpus[cpu].tx_packets;
@@ -58,6 +57,40 @@ int skr_bpf_state_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct 
     }
     *ret = sum;
     return 0;
+}
+
+int skr_bpf_state_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret)
+{
+    struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
+    struct skr_abi_meter own = {0}, carried = {0};
+    int result = meter_sum(bpf, ifindex, &own);
+    int more = meter_sum(bpf, ifindex | SKR_METER_CARRIED, &carried);
+
+    if (result && more)
+        return result;
+    own.tx_packets += carried.tx_packets;
+    own.tx_bytes += carried.tx_bytes;
+    own.rx_packets += carried.rx_packets;
+    own.rx_bytes += carried.rx_bytes;
+    *ret = own;
+    return 0;
+}
+
+int skr_bpf_state_carry(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter)
+{
+    struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
+    uint32_t key = ifindex | SKR_METER_CARRIED;
+    SKR_CLEANUP(skr_free_cleanup) struct skr_abi_meter *cpus = calloc((size_t)bpf->cpus, sizeof(*cpus));
+    struct skr_abi_meter before = {0};
+
+    if (!cpus)
+        return -ENOMEM;
+    (void)meter_sum(bpf, key, &before); /* none: zero */
+    cpus[0] = (struct skr_abi_meter){.tx_packets = before.tx_packets + meter->tx_packets,
+                                     .tx_bytes = before.tx_bytes + meter->tx_bytes,
+                                     .rx_packets = before.rx_packets + meter->rx_packets,
+                                     .rx_bytes = before.rx_bytes + meter->rx_bytes};
+    return bpf_map_update_elem(bpf->maps[SKR_BPF_METERS], &key, cpus, BPF_ANY) ? -errno : 0;
 }
 
 struct drops_walk {
@@ -95,8 +128,10 @@ int skr_bpf_state_drops(struct skr_fastpath *fastpath,
 void skr_bpf_state_forget(struct skr_fastpath_bpf *bpf, uint32_t ifindex)
 {
     struct skr_abi_drop_key key = {.ifindex = ifindex};
+    uint32_t carried = ifindex | SKR_METER_CARRIED;
 
     bpf_map_delete_elem(bpf->maps[SKR_BPF_METERS], &ifindex);
+    bpf_map_delete_elem(bpf->maps[SKR_BPF_METERS], &carried);
     for (key.reason = 0; key.reason < SKR_DROP_REASON_COUNT; key.reason++)
         bpf_map_delete_elem(bpf->maps[SKR_BPF_DROPS], &key);
 }

@@ -166,6 +166,14 @@ static int memory_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct 
     return 0;
 }
 
+static int memory_carry(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter)
+{
+    (void)fastpath;
+    (void)ifindex;
+    (void)meter;
+    return 0;
+}
+
 static int memory_drops(struct skr_fastpath *fastpath,
                         void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg)
 {
@@ -206,6 +214,7 @@ static const struct skr_fastpath_ops ops = {
         .events_fd = memory_events_fd,
         .events_poll = memory_events_poll,
         .meter = memory_meter,
+        .carry = memory_carry,
         .drops = memory_drops,
 };
 

@@ -62,7 +62,10 @@ struct skr_abi_mac_key {
     __u8 mac[6];
     __u8 zero[2];
 };
-enum { SKR_MAC_FLIPPED = 1 << 0 };
+enum {
+    SKR_MAC_FLIPPED = 1 << 0,
+    SKR_MAC_WAITS = 1 << 1 /* in a segment: of an armed port, whose first frame writes its interface here */
+};
 struct skr_abi_mac_record {
     struct skr_abi_address pa; /* of the host; own PA when local */
     __u32 ifindex;             /* local and bound: the port; else 0 */
@@ -149,7 +152,9 @@ struct skr_abi_neighbor {
     __u8 destination_mac[6];
 };
 
-/* meters (state): ifindex of a port -> per-CPU counters, inner L2 bytes without FCS. From the VM's point of view. */
+/* meters (state): ifindex of a port -> per-CPU counters, inner L2 bytes without FCS. From the VM's point of view. What
+ * an adapter brought along from another host stands at ifindex | SKR_METER_CARRIED, which no program touches. */
+#define SKR_METER_CARRIED 0x80000000u
 struct skr_abi_meter {
     __u64 tx_packets, tx_bytes, rx_packets, rx_bytes;
     __u64 event_window_ns, event_count; /* limits the port's events; meaningless in a sum */
