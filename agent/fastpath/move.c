@@ -25,11 +25,16 @@ static bool turned_port(const struct skr_abi_port *intended, const struct skr_ab
     return true;
 }
 
+static bool armed_record(const struct skr_abi_mac_record *record)
+{
+    return record->flags & SKR_MAC_WAITS || !skr_program_is_zero(&record->armed_pa);
+}
+
 static bool turned_record(const struct skr_abi_mac_record *intended, const struct skr_abi_mac_record *found,
                           struct skr_abi_mac_record *ret)
 {
-    if (skr_program_is_zero(&intended->armed_pa) || intended->flags & SKR_MAC_FLIPPED ||
-        !(found->flags & SKR_MAC_FLIPPED) || memcmp(&found->pa, &intended->armed_pa, sizeof(found->pa)) != 0)
+    if (!armed_record(intended) || intended->flags & SKR_MAC_FLIPPED || !(found->flags & SKR_MAC_FLIPPED) ||
+        memcmp(&found->pa, &intended->armed_pa, sizeof(found->pa)) != 0)
         return false;
     *ret = (struct skr_abi_mac_record){.pa = intended->armed_pa,
                                        .ifindex = found->ifindex,
@@ -60,9 +65,8 @@ const void *skr_program_keep_turned(struct skr_program *program, const struct sk
     enum skr_fastpath_table table = entry->table;
     if (table != SKR_TABLE_PORTS && table != SKR_TABLE_RECORDS_MAC)
         return intended;
-    bool armed = table == SKR_TABLE_PORTS
-                         ? ((const struct skr_abi_port *)intended)->flags & SKR_PORT_ARMED
-                         : !skr_program_is_zero(&((const struct skr_abi_mac_record *)intended)->armed_pa);
+    bool armed = table == SKR_TABLE_PORTS ? ((const struct skr_abi_port *)intended)->flags & SKR_PORT_ARMED
+                                          : armed_record(intended);
     if (!armed || program->fastpath->ops->get(program->fastpath, table, entry->bytes, found) != 0 ||
         !skr_program_turned(table, intended, found, room))
         return intended;

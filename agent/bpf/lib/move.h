@@ -4,7 +4,7 @@
  * What still arrives at the source goes on to the target as it came, in new outer headers. datapath.md, recipe 5. */
 #pragma once
 
-#include "flood.h"
+#include "segment.h"
 
 /* The announcement that the target makes (RFC 903, as QEMU does): so long that the kernel's marks for checksums of the
  * frame it is made of lie within. */
@@ -156,7 +156,7 @@ static __always_inline bool move_make_current(struct __sk_buff *skb, const struc
 
     mac_copy(key.mac, port->mac);
     record = bpf_map_lookup_elem(&records_mac, &key);
-    if (!record || address_is_zero(&record->armed_pa))
+    if (!record || (address_is_zero(&record->armed_pa) && !(record->flags & SKR_MAC_WAITS)))
         return false;
     if (!(record->flags & SKR_MAC_FLIPPED && record->ifindex == ifindex) &&
         (!move_same_pa(&record->armed_pa, &subnet->source_pa) || move_flip(&key, record, ifindex)))
@@ -167,7 +167,8 @@ static __always_inline bool move_make_current(struct __sk_buff *skb, const struc
 }
 
 /* A frame from an armed port. The first with the VM's MAC makes the port current; it comes in once more behind an
- * announcement to every port and every member host, the source among them, that it is turned into here. */
+ * announcement to every port and every member host, the source among them, or the uplink: it
+ * is turned into that here. */
 static __noinline int move_arrive(struct __sk_buff *skb, const struct skr_abi_port *port, struct frame *frame)
 {
     struct skr_abi_subnet *subnet;
@@ -186,5 +187,7 @@ static __noinline int move_arrive(struct __sk_buff *skb, const struct skr_abi_po
     if (!probe && bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS))
         drop_count(skb->ifindex, SKR_DROP_FLOOD_INCOMPLETE);
     result = move_write_announcement(skb, &mac, frame);
-    return result ? result : flood_from_port(skb, frame, port->vsid, subnet);
+    if (result)
+        return result;
+    return port->vsid & SKR_SEGMENT ? segment_flood(skb, port, frame) : flood_from_port(skb, frame, port->vsid, subnet);
 }

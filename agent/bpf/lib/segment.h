@@ -229,11 +229,23 @@ static __always_inline int segment_guard(struct __sk_buff *skb, const struct skr
     return frame_segment_length(frame) > subnet->mtu ? -SKR_DROP_TOO_BIG : 0;
 }
 
+/* To every port of the segment but the sender, and out of the uplink. */
+static __always_inline int segment_flood(struct __sk_buff *skb, const struct skr_abi_port *port,
+                                         const struct frame *frame)
+{
+    __u32 sum = flood_local(skb, frame, port->vsid, skb->ifindex);
+    int result = segment_to_uplink(skb, port, frame);
+
+    if (result >= 0)
+        verdict_set(skb, SKR_VERDICT_FLOOD, sum, port->vsid, SKR_SEGMENT_IFINDEX(port->vsid));
+    return result;
+}
+
 /* A frame of a local port, its tag taken off and its MAC judged. */
 static __noinline int segment_from_port(struct __sk_buff *skb, const struct skr_abi_port *port,
                                         const struct skr_abi_subnet *subnet, struct frame *frame)
 {
-    __u32 ifindex, sum;
+    __u32 ifindex;
     int result;
 
     if (!port || !subnet || !frame)
@@ -247,9 +259,5 @@ static __noinline int segment_from_port(struct __sk_buff *skb, const struct skr_
     }
     if (mac_is_link_local_group(&frame->destination))
         return -SKR_DROP_LINK_LOCAL_GROUP;
-    sum = flood_local(skb, frame, port->vsid, skb->ifindex);
-    result = segment_to_uplink(skb, port, frame);
-    if (result >= 0)
-        verdict_set(skb, SKR_VERDICT_FLOOD, sum, port->vsid, SKR_SEGMENT_IFINDEX(port->vsid));
-    return result;
+    return segment_flood(skb, port, frame);
 }
