@@ -50,10 +50,13 @@ uint32_t skr_policy_apply_choice(const char *text, const char *const *names)
 void skr_policy_host_ports_changed(struct skr_policy *policy, struct host *host)
 {
     struct adapter *adapter;
+    const struct move *move;
 
     skr_policy_node_mark(policy, &host->node);
     LIST_FOREACH (adapter, &host->adapters, host_link)
         skr_policy_adapter_profile_changed(policy, adapter);
+    LIST_FOREACH (move, &host->arriving, target_link)
+        skr_policy_adapter_profile_changed(policy, move->adapter);
 }
 
 /* ---- all kinds ---- */

@@ -146,22 +146,30 @@ static void host_set_excused(struct skr_policy *policy, struct host *host, bool 
         skr_realization_excuse(policy->options.realizations, &member->key, &host->node.key.id, excused);
 }
 
+static void adapter_recount(struct skr_policy *policy, struct adapter *adapter)
+{
+    struct record *record;
+
+    skr_policy_adapter_recount(policy, adapter);
+    LIST_FOREACH (record, &adapter->records, adapter_link)
+        skr_policy_node_mark(policy, &record->node);
+}
+
 static void host_recount(struct skr_policy *policy, struct host *host)
 {
     struct host_switch *host_switch;
     struct provider_address *address;
     struct adapter *adapter;
-    struct record *record;
+    const struct move *move;
 
     LIST_FOREACH (address, &host->addresses, host_link)
         skr_policy_node_mark(policy, &address->node);
     LIST_FOREACH (host_switch, &host->switches, host_link)
         skr_policy_node_mark(policy, &host_switch->node);
-    LIST_FOREACH (adapter, &host->adapters, host_link) {
-        skr_policy_adapter_recount(policy, adapter);
-        LIST_FOREACH (record, &adapter->records, adapter_link)
-            skr_policy_node_mark(policy, &record->node);
-    }
+    LIST_FOREACH (adapter, &host->adapters, host_link)
+        adapter_recount(policy, adapter);
+    LIST_FOREACH (move, &host->arriving, target_link)
+        adapter_recount(policy, move->adapter);
 }
 
 static void host_activate(struct skr_policy *policy, struct host *host)
@@ -223,23 +231,32 @@ void skr_policy_apply_host(struct skr_policy *policy, struct host *host, const s
 
 /* ---- provider addresses ---- */
 
+static void adapter_address_changed(struct skr_policy *policy, struct adapter *adapter,
+                                    const struct logical_network *network)
+{
+    struct record *record;
+
+    if (!adapter->domain || adapter->domain->network != network)
+        return;
+    skr_policy_adapter_profile_changed(policy, adapter);
+    LIST_FOREACH (record, &adapter->records, adapter_link)
+        skr_policy_node_mark(policy, &record->node);
+}
+
 /* Everything that carries the host's address in this logical network. */
 static void provider_address_changed(struct skr_policy *policy, struct host *host, struct logical_network *network)
 {
     struct member *member;
     struct adapter *adapter;
-    struct record *record;
+    const struct move *move;
 
     LIST_FOREACH (member, &host->member_list, host_link)
         if (member->scope->domain && member->scope->domain->network == network)
             skr_policy_member_mark(policy, member);
-    LIST_FOREACH (adapter, &host->adapters, host_link) {
-        if (!adapter->domain || adapter->domain->network != network)
-            continue;
-        skr_policy_adapter_profile_changed(policy, adapter);
-        LIST_FOREACH (record, &adapter->records, adapter_link)
-            skr_policy_node_mark(policy, &record->node);
-    }
+    LIST_FOREACH (adapter, &host->adapters, host_link)
+        adapter_address_changed(policy, adapter, network);
+    LIST_FOREACH (move, &host->arriving, target_link)
+        adapter_address_changed(policy, move->adapter, network);
 }
 
 static void provider_address_unlink(struct skr_policy *policy, struct provider_address *address)

@@ -110,7 +110,7 @@ static void subnet_set_acls(struct skr_policy *policy, struct subnet *subnet, co
     subnet->acls = SKR_TAKE(acls);
     subnet->acl_count = count;
     LIST_FOREACH (adapter, &subnet->adapters, subnet_link)
-        skr_policy_adapter_carry(policy, adapter, adapter->placed);
+        skr_policy_adapter_carry(policy, adapter, true);
 }
 
 void skr_policy_apply_vm_subnet(struct skr_policy *policy, struct subnet *subnet, const struct skr_object *object)
@@ -136,41 +136,65 @@ void skr_policy_apply_vm_subnet(struct skr_policy *policy, struct subnet *subnet
         skr_policy_node_mark(policy, &adapter->node);
         if (adapter->member)
             skr_policy_member_mark(policy, adapter->member);
+        if (adapter->move && adapter->move->member)
+            skr_policy_member_mark(policy, adapter->move->member);
     }
 }
 
 /* ---- adapters ---- */
 
+static void carry_on(struct skr_policy *policy, const struct adapter *adapter, struct host *host, bool *carries,
+                     bool now)
+{
+    if (*carries == now)
+        return;
+    *carries = now;
+    if (adapter->extra)
+        skr_policy_acl_count(policy, host, adapter->extra->acls, adapter->extra->acl_count, now);
+    if (adapter->subnet)
+        skr_policy_acl_count(policy, host, adapter->subnet->acls, adapter->subnet->acl_count, now);
+}
+
 void skr_policy_adapter_carry(struct skr_policy *policy, struct adapter *adapter, bool carries)
 {
-    if (adapter->carries == carries)
-        return;
-    adapter->carries = carries;
-    if (adapter->extra)
-        skr_policy_acl_count(policy, adapter->host, adapter->extra->acls, adapter->extra->acl_count, carries);
-    if (adapter->subnet)
-        skr_policy_acl_count(policy, adapter->host, adapter->subnet->acls, adapter->subnet->acl_count, carries);
+    struct move *move = adapter->move;
+
+    carry_on(policy, adapter, adapter->host, &adapter->carries, carries && adapter->placed);
+    if (move)
+        carry_on(policy, adapter, move->target, &move->carries, carries && move->placed);
+}
+
+/* A port of the adapter on this host, if it may have one there; counted with the member. */
+static bool port_in(struct skr_policy *policy, struct adapter *adapter, struct host *host, struct member **ret_member,
+                    struct subnet **ret_subnet)
+{
+    const struct domain *domain = adapter->domain;
+    struct scope *scope = domain ? domain->scope : NULL;
+    bool placed = adapter->node.present && host && host->active && domain && domain->node.present;
+    bool member = placed && scope && adapter->subnet;
+
+    *ret_member = member ? skr_policy_member_of(policy, host, scope) : NULL;
+    *ret_subnet = member ? adapter->subnet : NULL;
+    if (member)
+        skr_policy_member_port_added(policy, *ret_member, adapter->subnet);
+    return placed && (member || domain->isolation);
 }
 
 void skr_policy_adapter_recount(struct skr_policy *policy, struct adapter *adapter)
 {
-    struct host *host = adapter->host;
-    const struct domain *domain = adapter->domain;
-    struct scope *scope = domain ? domain->scope : NULL;
-    bool placed = adapter->node.present && host && host->active && domain && domain->node.present;
-    struct member *before = adapter->member;
-    struct subnet *counted = adapter->counted_subnet;
-    bool member = placed && scope && adapter->subnet;
+    struct move *move = adapter->move;
+    struct member *before = adapter->member, *target_before = move ? move->member : NULL;
+    struct subnet *counted = adapter->counted_subnet, *target_counted = move ? move->counted_subnet : NULL;
 
     /* First in, then out: a member that only swaps ports does not begin to linger. */
-    adapter->member = member ? skr_policy_member_of(policy, host, scope) : NULL;
-    adapter->counted_subnet = member ? adapter->subnet : NULL;
-    if (member)
-        skr_policy_member_port_added(policy, adapter->member, adapter->subnet);
+    adapter->placed = port_in(policy, adapter, adapter->host, &adapter->member, &adapter->counted_subnet);
+    if (move)
+        move->placed = port_in(policy, adapter, move->target, &move->member, &move->counted_subnet);
     if (before)
         skr_policy_member_port_removed(policy, before, counted);
-    adapter->placed = placed && (member || domain->isolation);
-    skr_policy_adapter_carry(policy, adapter, adapter->placed);
+    if (target_before)
+        skr_policy_member_port_removed(policy, target_before, target_counted);
+    skr_policy_adapter_carry(policy, adapter, true);
     skr_policy_node_mark(policy, &adapter->node);
 }
 
@@ -279,12 +303,16 @@ static void adapter_set_values(struct adapter *adapter, const struct skr_object 
 void skr_policy_apply_network_adapter(struct skr_policy *policy, struct adapter *adapter,
                                       const struct skr_object *object)
 {
-    void *before[] = {adapter->host, adapter->domain, adapter->subnet, adapter->classification};
+    struct host *source = adapter->host;
     struct record *record;
 
     skr_policy_adapter_carry(policy, adapter, false);
     adapter_unlink(adapter);
+    struct host *target = skr_policy_move_unlink(adapter);
+    void *before[] = {source, adapter->domain, adapter->subnet, adapter->classification, target};
     adapter_link(policy, adapter, object);
+    skr_policy_move_link(policy, adapter, object);
+    skr_policy_move_arrived(policy, adapter, source, target);
     if (object)
         adapter_set_values(adapter, object);
     skr_policy_adapter_recount(policy, adapter);

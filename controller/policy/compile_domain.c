@@ -104,6 +104,11 @@ void skr_policy_compile_record(struct skr_policy *policy, struct record *record)
         if (address)
             message.provider_address = skr_policy_wire_address(&address->address);
     }
+    const struct host *target = adapter ? skr_policy_move_target(adapter) : NULL;
+    const struct provider_address *armed =
+            target ? skr_policy_host_provider_address(target, record->domain->network) : NULL;
+    if (armed)
+        message.armed_provider_address = skr_policy_wire_address(&armed->address);
     skr_policy_compile_put(policy, scope, type, &record->node.key.id, &message.base);
 }
 

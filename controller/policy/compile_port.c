@@ -127,7 +127,7 @@ static const char *reach_of(const struct adapter *adapter, const struct host *ho
 }
 
 static void put_port(struct skr_policy *policy, const struct adapter *adapter, const struct host *host,
-                     const struct reach *reach)
+                     const struct reach *reach, bool armed)
 {
     struct port_profile profile = skr_policy_port_profile(adapter, host);
     Skerry__V1__Port message = SKERRY__V1__PORT__INIT;
@@ -137,27 +137,51 @@ static void put_port(struct skr_policy *policy, const struct adapter *adapter, c
     put_place(&message, adapter, reach);
     put_profile(&message, &profile);
     put_minimum(&message, &profile, reach->host_switch);
+    message.armed = armed;
     skr_policy_compile_put(policy, host->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &adapter->node.key.id,
                            &message.base);
     free(lists.addresses);
     free(lists.acls);
 }
 
-void skr_policy_compile_port(struct skr_policy *policy, struct adapter *adapter)
+/* Out of a scope where it does not stand any more. */
+static void leave(struct skr_policy *policy, const struct adapter *adapter, struct scope *scope, bool stands,
+                  bool *failed)
 {
-    struct scope *scope = adapter->placed ? adapter->host->scope : NULL;
-    char reason[SKR_REALIZATION_REASON_MAX];
-    struct reach reach;
-
-    if (adapter->scope && adapter->scope != scope) {
-        skr_policy_scope_remove(policy, adapter->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT,
-                                &adapter->node.key.id);
-        skr_policy_realize_port(policy, adapter, NULL);
-    }
-    adapter->scope = scope;
     if (!scope)
         return;
-    const char *failure = reach_of(adapter, adapter->host, &reach, reason, sizeof(reason));
-    put_port(policy, adapter, adapter->host, &reach);
-    skr_policy_realize_port(policy, adapter, failure);
+    if (!stands)
+        skr_policy_scope_remove(policy, scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &adapter->node.key.id);
+    skr_policy_realize_port(policy, adapter, scope, failed, NULL);
+}
+
+static void compile_on(struct skr_policy *policy, const struct adapter *adapter, const struct host *host, bool armed,
+                       bool *failed)
+{
+    char reason[SKR_REALIZATION_REASON_MAX];
+    struct reach reach;
+    const char *failure = reach_of(adapter, host, &reach, reason, sizeof(reason));
+
+    put_port(policy, adapter, host, &reach, armed);
+    skr_policy_realize_port(policy, adapter, host->scope, failed, failure);
+}
+
+void skr_policy_compile_port(struct skr_policy *policy, struct adapter *adapter)
+{
+    struct move *move = adapter->move;
+    struct scope *here = adapter->placed ? adapter->host->scope : NULL;
+    struct scope *target = move && move->placed ? move->target->scope : NULL;
+
+    if (adapter->scope != here)
+        leave(policy, adapter, adapter->scope, adapter->scope == target, &adapter->failed);
+    if (move && move->scope != target)
+        leave(policy, adapter, move->scope, move->scope == here, &move->failed);
+    adapter->scope = here;
+    if (move)
+        move->scope = target;
+    if (target)
+        compile_on(policy, adapter, move->target, true, &move->failed);
+    if (here)
+        compile_on(policy, adapter, adapter->host, false, &adapter->failed);
+    skr_policy_move_forget(adapter);
 }

@@ -91,6 +91,7 @@ static void node_free(struct node *node)
         free(((struct adapter *)node)->name);
         free(((struct adapter *)node)->addresses);
         skr_policy_adapter_extra_free(((struct adapter *)node)->extra);
+        free(((struct adapter *)node)->move);
         break;
     case SKR_VM_SUBNET:
         free(((struct subnet *)node)->acls);

@@ -181,6 +181,7 @@ struct host {
     struct scope *scope;    /* while active */
     uint64_t last_version;  /* of its scope before it was withdrawn: a later one counts on */
     LIST_HEAD(, adapter) adapters;
+    LIST_HEAD(, move) arriving; /* adapters that are moving here */
     LIST_HEAD(, provider_address) addresses;
     struct member_list member_list;
     struct skr_id_map members; /* by scope */
@@ -244,6 +245,20 @@ struct adapter_extra {
     struct skr_uuid acls[];
 };
 
+/* An adapter that is moving, or whose former host may still hand on what its port counted. */
+struct move {
+    struct adapter *adapter;
+    struct host *target; /* NULL: it has arrived */
+    LIST_ENTRY(move) target_link;
+    bool placed, failed, carries; /* like the adapter's, on the target */
+    struct member *member;
+    struct subnet *counted_subnet;
+    struct scope *scope; /* where its armed Port stands */
+    bool has_former;
+    struct skr_uuid former; /* host */
+    int64_t arrived_ns;
+};
+
 struct adapter {
     struct node node;
     struct host *host;
@@ -263,6 +278,7 @@ struct adapter {
     struct member *member; /* counted there, in counted_subnet */
     struct subnet *counted_subnet;
     struct scope *scope; /* where its Port stands */
+    struct move *move;   /* NULL: it does not move */
 };
 
 struct record {
@@ -463,13 +479,28 @@ void skr_policy_write_object(struct skr_policy *policy, enum skr_resource_id res
                              bool deleted);
 void skr_policy_write_touch(struct skr_policy *policy, struct scope *scope);
 
+/* move.c: adapters that move. */
+/* NULL: it does not. */
+const struct host *skr_policy_move_target(const struct adapter *adapter);
+/* Around an after-image: the old target, which the caller releases; the new one. */
+struct host *skr_policy_move_unlink(struct adapter *adapter);
+void skr_policy_move_link(struct skr_policy *policy, struct adapter *adapter, const struct skr_object *object);
+/* It was on `source` and moving to `target` (each may be NULL); where it is now says whether it has arrived. */
+void skr_policy_move_arrived(struct skr_policy *policy, struct adapter *adapter, const struct host *source,
+                             const struct host *target);
+/* Frees what is over. */
+void skr_policy_move_forget(struct adapter *adapter);
+/* From the source of a move that has just ended, once, to its target; from anybody else to nobody. */
+void skr_policy_move_port_state(struct skr_policy *policy, const struct session *session, Skerry__V1__PortState *state);
+
 /* realize.c: what the table is told. */
 void skr_policy_realize_write(struct skr_policy *policy, int64_t write_revision);
 void skr_policy_realize_load(struct skr_policy *policy);
 /* Why packets do not reach the adapter there, NULL when the host has an address for its VM network. Uses `out`. */
 const char *skr_policy_realize_address(const struct adapter *adapter, const struct host *host, char *out, size_t size);
 /* Why the adapter has no way to its network from its host; NULL: it has one. */
-void skr_policy_realize_port(struct skr_policy *policy, struct adapter *adapter, const char *reason);
+void skr_policy_realize_port(struct skr_policy *policy, const struct adapter *adapter, const struct scope *scope,
+                             bool *failed, const char *reason);
 
 /* session.c, receive.c, send.c: the protocol. */
 void skr_policy_open_session(struct skr_policy *policy, uint64_t number, const struct skr_uuid *host_id,

@@ -93,6 +93,7 @@ static void stand_adapter(struct standings *list, const struct adapter *adapter)
     const struct record *record;
 
     stand(list, adapter->scope, 0, NULL);
+    stand(list, adapter->move ? adapter->move->scope : NULL, 0, NULL);
     stand(list, domain, 0, NULL);
     LIST_FOREACH (record, &adapter->records, adapter_link)
         stand(list, domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &record->node.key.id);
@@ -303,11 +304,12 @@ const char *skr_policy_realize_address(const struct adapter *adapter, const stru
     return out;
 }
 
-void skr_policy_realize_port(struct skr_policy *policy, struct adapter *adapter, const char *reason)
+void skr_policy_realize_port(struct skr_policy *policy, const struct adapter *adapter, const struct scope *scope,
+                             bool *failed, const char *reason)
 {
-    if (!reason && !adapter->failed)
+    if (!reason && !*failed)
         return;
-    adapter->failed = reason != NULL;
-    skr_realization_local_failure(policy->options.realizations, &adapter->scope->key, &adapter->scope->key.id,
+    *failed = reason != NULL;
+    skr_realization_local_failure(policy->options.realizations, &scope->key, &scope->key.id,
                                   SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &adapter->node.key.id, reason);
 }

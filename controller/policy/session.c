@@ -356,4 +356,6 @@ void skr_policy_session_receive(struct skr_policy *policy, uint64_t number, cons
         receive_applied(policy, session, envelope->applied);
     else if (envelope->body_case == SKERRY__V1__ENVELOPE__BODY_RESYNC)
         receive_resync(policy, session, envelope->resync);
+    else if (envelope->body_case == SKERRY__V1__ENVELOPE__BODY_PORT_STATE)
+        skr_policy_move_port_state(policy, session, envelope->port_state);
 }

@@ -269,6 +269,7 @@ void skr_session_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
     case SKERRY__V1__ENVELOPE__BODY_BUCKET_DIGESTS:
     case SKERRY__V1__ENVELOPE__BODY_APPLIED:
     case SKERRY__V1__ENVELOPE__BODY_RESYNC:
+    case SKERRY__V1__ENVELOPE__BODY_PORT_STATE:
         if (!peer->policy_open)
             break;
         skr_policy_receive(peer->worker->south->policy, peer->session, envelope);

@@ -313,13 +313,35 @@ static void place_in_network(struct rows *m, struct rows_slot *s)
     }
 }
 
+/* Where it is, and where it moves to: a move begins, goes on, ends there or is cancelled. */
+static void place_on_host(struct rows *m, struct rows_slot *s)
+{
+    int target = -1;
+
+    for (int i = 0; i < ROWS_HOSTS; i++)
+        if (s->lists[ROWS_HOST] & 1u << i)
+            target = i;
+    if (target >= 0 && rows_chance(m, 40)) {
+        s->parents[ROWS_HOST] = target;
+        s->lists[ROWS_HOST] = 0;
+        return;
+    }
+    if (!s->row || rows_chance(m, 60))
+        s->parents[ROWS_HOST] = rows_chance(m, 80) ? existing(m, ROWS_HOST, 0, -1) : -1;
+    if (target < 0 && rows_chance(m, 40))
+        target = existing(m, ROWS_HOST, 0, -1);
+    else if (rows_chance(m, 30))
+        target = -1;
+    s->lists[ROWS_HOST] =
+            target >= 0 && s->parents[ROWS_HOST] >= 0 && target != s->parents[ROWS_HOST] ? 1u << target : 0;
+}
+
 static struct skr_object *make_adapter(struct rows *m, struct rows_slot *s)
 {
     place_in_network(m, s);
     if (s->parents[ROWS_VM_NETWORK] < 0)
         return NULL;
-    if (!s->row || rows_chance(m, 60))
-        s->parents[ROWS_HOST] = rows_chance(m, 80) ? existing(m, ROWS_HOST, 0, -1) : -1;
+    place_on_host(m, s);
     if (!s->row || rows_chance(m, 30))
         s->parents[ROWS_CLASSIFICATION] = rows_chance(m, 50) ? existing(m, ROWS_CLASSIFICATION, 0, -1) : -1;
     struct skr_object *object =
@@ -328,6 +350,11 @@ static struct skr_object *make_adapter(struct rows *m, struct rows_slot *s)
                         number(m, ROWS_CLASSIFICATION, s->parents[ROWS_CLASSIFICATION]));
     if (s->parents[ROWS_SUBNET] < 0)
         skr_object_set_null(object, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
+    for (int i = 0; i < ROWS_HOSTS; i++)
+        if (s->lists[ROWS_HOST] & 1u << i) {
+            struct skr_uuid target = uuid_of(SKR_HOST, number(m, ROWS_HOST, i));
+            skr_object_set_uuid(object, SKR_NETWORK_ADAPTER_TARGET_HOST_ID, &target);
+        }
     if (rows_chance(m, 20))
         skr_object_set_text(object, SKR_NETWORK_ADAPTER_INTERFACE, "tap7");
     if (rows_chance(m, 20))
