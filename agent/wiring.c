@@ -278,7 +278,7 @@ static void on_moved(void *arg, const struct skr_uuid *adapter_id)
 static struct port *port_of(const struct daemon *daemon, const struct skr_uuid *adapter_id)
 {
     for (struct port *port = daemon->ports; port; port = port->hh.next)
-        if (port->hook == SKR_HOOK_PORT && skr_uuid_compare(&port->adapter_id, adapter_id) == 0)
+        if (port->key.hook == SKR_HOOK_PORT && skr_uuid_compare(&port->adapter_id, adapter_id) == 0)
             return port;
     return NULL;
 }
@@ -295,7 +295,7 @@ static void on_leaving(void *arg, const struct skr_desired_change *changes, size
         if (!after || !after->armed)
             skr_report_moved(daemon->report, &changes[i].id, false, 0);
         const struct port *port = before && !before->armed && !after ? port_of(daemon, &changes[i].id) : NULL;
-        if (port && daemon->session && daemon->fastpath->ops->meter(daemon->fastpath, port->ifindex, &meter) == 0)
+        if (port && daemon->session && daemon->fastpath->ops->meter(daemon->fastpath, port->key.ifindex, &meter) == 0)
             skr_session_port_state(daemon->session, &changes[i].id, &meter);
     }
 }
@@ -304,7 +304,7 @@ static void on_port_state(void *arg, const struct skr_uuid *adapter_id, const st
 {
     struct daemon *daemon = arg;
     const struct port *port = port_of(daemon, adapter_id);
-    int r = port ? daemon->fastpath->ops->carry(daemon->fastpath, port->ifindex, meter) : 0;
+    int r = port ? daemon->fastpath->ops->carry(daemon->fastpath, port->key.ifindex, meter) : 0;
     if (r < 0)
         skr_log(SKR_LOG_WARNING, "what an adapter counted elsewhere is lost", "interface=%s reason='%s'", port->name,
                 strerror(-r));
@@ -393,12 +393,9 @@ static void on_host_readable(evutil_socket_t fd, short what, void *arg)
 static void on_fastpath_event(void *arg, const struct skr_abi_event *event)
 {
     struct daemon *daemon = arg;
-    struct port *port;
-    HASH_FIND(hh, daemon->ports, &event->ifindex, sizeof(event->ifindex), port);
-    if (event->kind == SKR_EVENT_MOVED && port && port->hook == SKR_HOOK_PORT) {
+    const struct port *port = event->kind == SKR_EVENT_MOVED ? port_find(daemon, SKR_HOOK_PORT, event->ifindex) : NULL;
+    if (port)
         on_moved(daemon, &port->adapter_id);
-        return;
-    }
     skr_learn_event(daemon->learn, event, skr_clock_monotonic_ns());
 }
 
