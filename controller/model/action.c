@@ -23,9 +23,13 @@ static int allocate(struct skr_txn *txn, struct skr_action_request *request, str
                           "Allocate \"manual\" or \"vip\"; the others are made by the "
                           "controller.");
     if (given && skr_object_has(pool, SKR_IP_POOL_VM_SUBNET_ID)) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL, *vm_subnet = NULL;
         struct skr_uuid subnet_id = skr_object_uuid(pool, SKR_IP_POOL_VM_SUBNET_ID);
-        int r = skr_lookup_record_find(txn, &subnet_id, &wished->address, &record, error);
+        int r = skr_fetch(txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error);
+        if (r < 0)
+            return r;
+        struct skr_uuid network_id = skr_object_uuid(vm_subnet, SKR_VM_SUBNET_VM_NETWORK_ID);
+        r = skr_lookup_record_find(txn, &network_id, &wished->address, &record, error);
         if (r == 0)
             return skr_refuse(error, SKR_ERROR_EXISTS, "/address",
                               "A network adapter has this address; choose another.");

@@ -178,14 +178,25 @@ static int let_go(struct skr_txn *txn, const struct skr_object *host, struct skr
             r = skr_txn_delete(txn, finding, error);
     }
     if (r == 0)
+        r = skr_host_switch_erase(txn, &id, error);
+    if (r == 0)
         r = skr_provider_address_host(txn, host, SKR_WITHDRAWAL_FREE, "/state", error);
     return r < 0 ? r : skr_retired_reclaim(txn, error);
 }
 
 static int stored(struct skr_write *write, struct skr_error *error)
 {
+    struct skr_uuid id = skr_object_id(write->after);
+    int r = skr_host_group_count(write, error);
+    if (r < 0)
+        return r;
     if (is_removed(write->after))
         return skr_write_changes(write, SKR_HOST_STATE) ? let_go(write->txn, write->after, error) : 0;
+    if (write->before && skr_write_changes(write, SKR_HOST_REMEDIATION) &&
+        !strcmp(skr_object_text(write->after, SKR_HOST_REMEDIATION), "auto"))
+        r = skr_profile_release(write->txn, &id, error);
+    if (r < 0)
+        return r;
     bool moved = write->before && skr_write_changes(write, SKR_HOST_HOST_GROUP_ID);
     if (!moved && !skr_write_changes(write, SKR_HOST_UPLINKS) && !skr_write_changes(write, SKR_HOST_ENROLMENT))
         return 0;
@@ -200,6 +211,8 @@ static int removing(struct skr_write *write, struct skr_error *error)
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *removed = skr_object_copy(write->before);
     skr_object_set_text(removed, SKR_HOST_STATE, "removed");
     int r = skr_txn_update(write->txn, write->before, removed, error);
+    if (r == 0)
+        r = skr_host_group_count(write, error);
     return r < 0 ? r : let_go(write->txn, removed, error);
 }
 

@@ -119,4 +119,14 @@ static int removing(struct skr_write *write, struct skr_error *error)
                          skr_object_name(write->before));
 }
 
-const struct skr_rules skr_host_group_rules = {.prepare = prepare, .stored = stored, .removing = removing};
+static int compute(struct skr_txn *txn, struct skr_object *group, struct skr_error *error)
+{
+    json_t *availability = NULL;
+    int r = skr_host_group_availability(txn, group, &availability, error);
+    if (r == 0)
+        skr_object_set_json(group, SKR_HOST_GROUP_AVAILABILITY, availability);
+    return r;
+}
+
+const struct skr_rules skr_host_group_rules = {
+        .prepare = prepare, .stored = stored, .removing = removing, .compute = compute};

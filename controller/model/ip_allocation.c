@@ -5,6 +5,7 @@
 static const struct skr_query pools_of_site = {"SELECT id FROM ip_pool WHERE network_site_id = ?1 ORDER BY id"};
 static const struct skr_query pools_of_subnet = {"SELECT id FROM ip_pool WHERE vm_subnet_id = ?1 ORDER BY id"};
 static const struct skr_query allocation_at = {"SELECT id FROM ip_allocation WHERE ip_pool_id = ?1 AND address = ?2"};
+static const struct skr_query held_by = {"SELECT id FROM ip_allocation WHERE owner_id = ?1 AND +address = ?2"};
 static const struct skr_query in_range = {
         "SELECT address FROM ip_allocation WHERE ip_pool_id = ?1 AND address >= ?2 AND address <= ?3 ORDER BY address"};
 static const struct skr_query of_pool = {
@@ -120,6 +121,11 @@ static int build_free(struct builder *builder, const struct skr_ip_aside *aside,
     return skr_ip_ranges_add(builder->txn, &builder->pool_id, &rest, error);
 }
 
+static int64_t at_most(unsigned __int128 value)
+{
+    return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
 int skr_ip_pool_count(struct skr_txn *txn, struct skr_object *pool, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ip_aside_cleanup) struct skr_ip_aside aside = {0};
@@ -130,15 +136,16 @@ int skr_ip_pool_count(struct skr_txn *txn, struct skr_object *pool, struct skr_e
     if (r < 0)
         return r;
     struct skr_ip_range whole = skr_ip_pool_range(pool);
-    uint64_t reserved = 0, vip = 0;
+    unsigned __int128 reserved = 0, vip = 0;
     for (size_t i = 0; i < aside.count; i++)
-        *(aside.items[i].vip ? &vip : &reserved) += skr_ip_range_size(&aside.items[i].range);
+        *(aside.items[i].vip ? &vip : &reserved) += skr_ip_range_count(&aside.items[i].range);
+    int64_t virtual = at_most(vip);
     for (size_t i = 0; i < count; i++)
-        vip -= skr_ip_aside_find(&aside, &taken[i]) ? 1 : 0;
-    skr_object_set_integer(pool, SKR_IP_POOL_TOTAL, (int64_t)skr_ip_range_size(&whole));
+        virtual -= skr_ip_aside_find(&aside, &taken[i]) ? 1 : 0;
+    skr_object_set_integer(pool, SKR_IP_POOL_TOTAL, at_most(skr_ip_range_count(&whole)));
     skr_object_set_integer(pool, SKR_IP_POOL_ALLOCATED, (int64_t)count);
-    skr_object_set_integer(pool, SKR_IP_POOL_RESERVED_COUNT, (int64_t)reserved);
-    skr_object_set_integer(pool, SKR_IP_POOL_VIP_COUNT, (int64_t)vip);
+    skr_object_set_integer(pool, SKR_IP_POOL_RESERVED_COUNT, at_most(reserved));
+    skr_object_set_integer(pool, SKR_IP_POOL_VIP_COUNT, virtual);
     return 0;
 }
 
@@ -340,15 +347,13 @@ int skr_ip_release(struct skr_txn *txn, struct skr_object *allocation, struct sk
     return r < 0 || found ? r : skr_ip_ranges_give(txn, &pool_id, &address, error);
 }
 
-/* The pool of a VM subnet whose range has the address: 1 and *ret, or 0. */
-static int pool_with(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
+/* The one of these pools whose range has the address: 1 and *ret, or 0. */
+static int pool_with(struct skr_txn *txn, const struct skr_ids *pools, const struct skr_address *address,
                      struct skr_object **ret, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
-    int r = skr_ip_pools_of_subnet(txn, vm_subnet_id, &pools, error);
-    for (size_t i = 0; r == 0 && i < pools.count; i++) {
+    for (size_t i = 0; i < pools->count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;
-        r = skr_fetch(txn, SKR_IP_POOL, &pools.items[i], &pool, error);
+        int r = skr_fetch(txn, SKR_IP_POOL, &pools->items[i], &pool, error);
         if (r < 0)
             return r;
         struct skr_ip_range range = skr_ip_pool_range(pool);
@@ -357,14 +362,14 @@ static int pool_with(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, c
             return 1;
         }
     }
-    return r;
+    return 0;
 }
 
-int skr_ip_take(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
+int skr_ip_take(struct skr_txn *txn, const struct skr_ids *pools, const struct skr_address *address,
                 const struct skr_uuid *owner, const char *pointer, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL, *holder = NULL;
-    int r = pool_with(txn, vm_subnet_id, address, &pool, error);
+    int r = pool_with(txn, pools, address, &pool, error);
     if (r <= 0)
         return r;
     struct skr_uuid pool_id = skr_object_id(pool);
@@ -380,17 +385,12 @@ int skr_ip_take(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const 
     return skr_uuid_equal(&other, owner) ? 0 : say_taken(txn, pool, address, pointer, error);
 }
 
-int skr_ip_give(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
-                const struct skr_uuid *owner, struct skr_error *error)
+int skr_ip_give(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
+                struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL, *holder = NULL;
-    int r = pool_with(txn, vm_subnet_id, address, &pool, error);
-    if (r <= 0)
-        return r;
-    struct skr_uuid pool_id = skr_object_id(pool);
-    r = skr_ip_find(txn, &pool_id, address, &holder, error);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *held = NULL;
+    int r = skr_fetch_by_address(txn, &held_by, SKR_IP_ALLOCATION, owner, address, &held, error);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
-    struct skr_uuid other = skr_object_uuid(holder, SKR_IP_ALLOCATION_OWNER_ID);
-    return skr_uuid_equal(&other, owner) ? skr_ip_release(txn, holder, error) : 0;
+    return skr_ip_release(txn, held, error);
 }

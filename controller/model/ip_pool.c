@@ -7,8 +7,15 @@ static const struct skr_query siblings_at_subnet = {
 static const struct skr_query allocations = {
         "SELECT address, kind FROM ip_allocation WHERE ip_pool_id = ?1 AND retired_at_revision IS NULL LIMIT 9"};
 static const struct skr_query resting = {"SELECT id FROM ip_allocation WHERE ip_pool_id = ?1"};
+static const struct skr_query network_of_subnet = {"SELECT vm_network_id FROM vm_subnet WHERE id = ?1"};
+static const struct skr_query network_passing_site = {
+        "SELECT n.id FROM network_site s JOIN vm_network n ON n.logical_network_id = s.logical_network_id "
+        "WHERE s.id = ?1 AND n.isolation = 'none'"};
+static const struct skr_query networks_on_subnet = {
+        "SELECT n.id FROM vm_network n JOIN vm_subnet v ON v.vm_network_id = n.id AND v.prefix = ?2 "
+        "WHERE n.network_site_id = ?1"};
 static const struct skr_query records_in_range = {
-        "SELECT customer_address, network_adapter_id FROM lookup_record WHERE vm_subnet_id = ?1 "
+        "SELECT customer_address, network_adapter_id FROM lookup_record WHERE vm_network_id = ?1 "
         "AND customer_address >= ?2 AND customer_address <= ?3"};
 
 /* ---- the parent ---- */
@@ -32,6 +39,14 @@ static int check_vm_subnet(struct skr_write *write, struct skr_error *error)
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *vm_subnet = NULL;
     struct skr_uuid id = skr_object_uuid(write->after, SKR_IP_POOL_VM_SUBNET_ID);
     int r = skr_fetch(write->txn, SKR_VM_SUBNET, &id, &vm_subnet, error);
+    if (r == 0 && !skr_object_has(vm_subnet, SKR_VM_SUBNET_VSID))
+        return skr_refuse(
+                error, SKR_ERROR_CONFLICT, "/vm_subnet_id",
+                "VM subnet \"%.100s\" is on a VLAN, whose addresses are from the pools of its site; create the "
+                "pool there.",
+                skr_object_name(vm_subnet));
+    if (r == 0)
+        r = skr_tenant_inherit(write->after, vm_subnet, error);
     if (r < 0 || skr_value_equal(&vm_subnet->values[SKR_VM_SUBNET_PREFIX], &write->after->values[SKR_IP_POOL_SUBNET]))
         return r;
     char text[SKR_PREFIX_TEXT_MAX];
@@ -74,10 +89,6 @@ static int check_member(const struct skr_object *pool, int field, const char *po
 
 static int check_range(const struct skr_object *pool, struct skr_error *error)
 {
-    struct skr_prefix subnet = skr_object_prefix(pool, SKR_IP_POOL_SUBNET);
-    if (!skr_prefix_is_v4(&subnet))
-        return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, "/subnet",
-                          "IPv6 pools are not supported by this version; use an IPv4 subnet.");
     struct skr_ip_range range = skr_ip_pool_range(pool);
     int r = check_member(pool, SKR_IP_POOL_RANGE_START, "/range_start", error);
     if (r == 0)
@@ -208,6 +219,54 @@ static int check_servers(const struct skr_object *pool, int field, struct skr_er
     return 0;
 }
 
+static bool is_domain(const char *name)
+{
+    size_t label = 0;
+    if (strlen(name) > 253)
+        return false;
+    for (const char *c = name; *c; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_';
+        bool edge = label == 0 || !c[1] || c[1] == '.';
+        if (*c == '.' ? label == 0 : (!letter && (*c != '-' || edge)) || ++label > 63)
+            return false;
+        if (*c == '.')
+            label = 0;
+    }
+    return true;
+}
+
+static int check_domains(const struct skr_object *pool, struct skr_error *error)
+{
+    const struct skr_value *list = &pool->values[SKR_IP_POOL_DNS_SEARCH_SUFFIXES];
+    const char *suffix = skr_object_text(pool, SKR_IP_POOL_DNS_SUFFIX);
+    char place[SKR_ERROR_POINTER_MAX];
+    size_t index;
+    json_t *entry;
+    if (suffix && !is_domain(suffix))
+        return skr_refuse(error, SKR_ERROR_INVALID, "/dns_suffix", "\"%.100s\" is no domain, like example.com.",
+                          suffix);
+    if (list->type != SKR_VALUE_JSON)
+        return 0;
+    json_array_foreach (list->json, index, entry)
+        if (!json_is_string(entry) || !*json_string_value(entry) || !is_domain(json_string_value(entry)))
+            return skr_refuse(error, SKR_ERROR_INVALID,
+                              skr_pointer(place, "dns_search_suffixes", (unsigned)index, NULL),
+                              "Write a domain, like example.com.");
+    return 0;
+}
+
+/* NetBIOS name service (RFC 1001) is of IPv4 alone. */
+static int check_wins(const struct skr_object *pool, struct skr_error *error)
+{
+    const struct skr_value *value = &pool->values[SKR_IP_POOL_WINS_SERVERS];
+    char place[SKR_ERROR_POINTER_MAX];
+    for (uint32_t i = 0; value->type == SKR_VALUE_ADDRESSES && i < value->count; i++)
+        if (!skr_address_is_v4(&value->addresses[i]))
+            return skr_refuse(error, SKR_ERROR_INVALID, skr_pointer(place, "wins_servers", i, NULL),
+                              "WINS servers have IPv4 addresses; leave this one out.");
+    return check_servers(pool, SKR_IP_POOL_WINS_SERVERS, error);
+}
+
 static bool ranges_change(const struct skr_write *write)
 {
     return skr_write_changes(write, SKR_IP_POOL_RANGE_START) || skr_write_changes(write, SKR_IP_POOL_RANGE_END) ||
@@ -227,7 +286,9 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     if (r == 0)
         r = check_servers(write->after, SKR_IP_POOL_DNS_SERVERS, error);
     if (r == 0)
-        r = check_servers(write->after, SKR_IP_POOL_WINS_SERVERS, error);
+        r = check_wins(write->after, error);
+    if (r == 0)
+        r = check_domains(write->after, error);
     if (r == 0)
         r = check_siblings(write, error);
     return r < 0 || !ranges_change(write) ? r : skr_ip_pool_count(write->txn, write->after, error);
@@ -235,10 +296,11 @@ static int prepare(struct skr_write *write, struct skr_error *error)
 
 /* ---- what follows ---- */
 
-/* Adapters whose addresses the pool now manages keep them. */
-static int take_present(struct skr_write *write, struct skr_error *error)
+/* Addresses of adapters in a VM network that the pool now manages stay with them. */
+static int take_records(struct skr_write *write, const struct skr_uuid *network_id, struct skr_error *error)
 {
-    struct skr_uuid subnet_id = skr_object_uuid(write->after, SKR_IP_POOL_VM_SUBNET_ID);
+    struct skr_uuid pool_id = skr_object_id(write->after);
+    struct skr_ids pools = {.items = &pool_id, .count = 1};
     struct skr_ip_range range = skr_ip_pool_range(write->after);
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids adapters = {0};
     SKR_CLEANUP(skr_free_cleanup) struct skr_address *addresses = NULL;
@@ -246,7 +308,7 @@ static int take_present(struct skr_write *write, struct skr_error *error)
     int r = skr_txn_query(write->txn, &records_in_range, &statement, error);
     if (r < 0)
         return r;
-    skr_bind_uuid(statement, 1, &subnet_id);
+    skr_bind_uuid(statement, 1, network_id);
     skr_bind_address(statement, 2, &range.first);
     skr_bind_address(statement, 3, &range.last);
     while ((r = skr_step(statement, error)) > 0) {
@@ -259,22 +321,62 @@ static int take_present(struct skr_write *write, struct skr_error *error)
     }
     skr_statement_reset(statement);
     for (size_t i = 0; r == 0 && i < adapters.count; i++)
-        r = skr_ip_take(write->txn, &subnet_id, &addresses[i], &adapters.items[i], "/range_start", error);
+        r = skr_ip_take(write->txn, &pools, &addresses[i], &adapters.items[i], "/range_start", error);
     return r;
+}
+
+/* VM networks whose adapters have addresses of the pool: that of its VM subnet, those on the VLAN of its subnet, and
+ * the one that passes through the site. */
+static int take_present(struct skr_write *write, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids networks = {0};
+    bool site = skr_object_has(write->after, SKR_IP_POOL_NETWORK_SITE_ID);
+    struct skr_uuid parent =
+            skr_object_uuid(write->after, site ? SKR_IP_POOL_NETWORK_SITE_ID : SKR_IP_POOL_VM_SUBNET_ID);
+    struct skr_prefix subnet = skr_object_prefix(write->after, SKR_IP_POOL_SUBNET);
+    int r = 0;
+    if (!site)
+        r = skr_ids_query(write->txn, &network_of_subnet, &parent, &networks, error);
+    if (r == 0 && site)
+        r = skr_ids_query(write->txn, &network_passing_site, &parent, &networks, error);
+    if (r == 0 && site) {
+        struct skr_statement *statement;
+        r = skr_txn_query(write->txn, &networks_on_subnet, &statement, error);
+        if (r < 0)
+            return r;
+        skr_bind_uuid(statement, 1, &parent);
+        skr_bind_prefix(statement, 2, &subnet);
+        while ((r = skr_step(statement, error)) > 0) {
+            struct skr_uuid id = skr_column_uuid(statement, 0);
+            skr_ids_add(&networks, &id);
+        }
+        skr_statement_reset(statement);
+    }
+    for (size_t i = 0; r == 0 && i < networks.count; i++)
+        r = take_records(write, &networks.items[i], error);
+    return r;
+}
+
+/* A site's pools say where its provider addresses and the VM subnets on its VLANs have their gateway. */
+static int tell_site(struct skr_write *write, struct skr_error *error)
+{
+    struct skr_uuid id = skr_object_id(write->after);
+    struct skr_uuid site_id = skr_object_uuid(write->after, SKR_IP_POOL_NETWORK_SITE_ID);
+    struct skr_prefix subnet = skr_object_prefix(write->after, SKR_IP_POOL_SUBNET);
+    int r = write->before ? skr_provider_address_refresh_pool(write->txn, &id, error) : 0;
+    if (r == 0)
+        r = skr_vm_vlan_gateway(write->txn, &site_id, &subnet, error);
+    return r < 0 ? r : skr_provider_address_retry(write->txn, &site_id, error);
 }
 
 static int stored(struct skr_write *write, struct skr_error *error)
 {
     if (!ranges_change(write))
         return 0;
-    struct skr_uuid id = skr_object_id(write->after);
-    struct skr_uuid site_id = skr_object_uuid(write->after, SKR_IP_POOL_NETWORK_SITE_ID);
     int r = skr_ip_pool_rebuild(write->txn, write->after, error);
-    if (r == 0 && skr_object_has(write->after, SKR_IP_POOL_VM_SUBNET_ID))
-        return take_present(write, error);
-    if (r == 0 && write->before)
-        r = skr_provider_address_refresh_pool(write->txn, &id, error);
-    return r < 0 ? r : skr_provider_address_retry(write->txn, &site_id, error);
+    if (r == 0)
+        r = take_present(write, error);
+    return r < 0 || !skr_object_has(write->after, SKR_IP_POOL_NETWORK_SITE_ID) ? r : tell_site(write, error);
 }
 
 static int check_allocations(struct skr_write *write, const struct skr_uuid *id, struct skr_error *error)
@@ -317,22 +419,32 @@ static int removing(struct skr_write *write, struct skr_error *error)
     return r < 0 ? r : skr_ip_ranges_clear(write->txn, &id, error);
 }
 
-static void set_count(json_t *json, const char *name, int64_t value)
+static void set_count(json_t *json, const char *name, unsigned __int128 value)
 {
-    char text[24];
-    snprintf(text, sizeof(text), "%lld", (long long)value);
-    json_object_set_new(json, name, json_string(text));
+    char text[40];
+    char *digit = text + sizeof(text) - 1;
+    *digit = '\0';
+    do
+        *--digit = (char)('0' + (int)(value % 10));
+    while (value /= 10);
+    json_object_set_new(json, name, json_string(digit));
 }
 
+/* Sizes follow from the ranges, beyond 63 bits too; rows count what is allocated, and of virtual IPs what is left. */
 static int compute(struct skr_txn *txn, struct skr_object *pool, struct skr_error *error)
 {
+    SKR_CLEANUP(skr_ip_aside_cleanup) struct skr_ip_aside aside = {0};
     (void)txn;
     (void)error;
     json_t *utilization = json_object();
-    int64_t total = skr_object_integer(pool, SKR_IP_POOL_TOTAL);
-    int64_t allocated = skr_object_integer(pool, SKR_IP_POOL_ALLOCATED);
-    int64_t reserved = skr_object_integer(pool, SKR_IP_POOL_RESERVED_COUNT);
-    int64_t vip = skr_object_integer(pool, SKR_IP_POOL_VIP_COUNT);
+    struct skr_ip_range whole = skr_ip_pool_range(pool);
+    unsigned __int128 total = skr_ip_range_count(&whole), reserved = 0, vip = 0;
+    skr_ip_aside_of(pool, &aside);
+    for (size_t i = 0; i < aside.count; i++)
+        *(aside.items[i].vip ? &vip : &reserved) += skr_ip_range_count(&aside.items[i].range);
+    unsigned __int128 allocated = (unsigned __int128)skr_object_integer(pool, SKR_IP_POOL_ALLOCATED);
+    unsigned __int128 counted = vip > INT64_MAX ? INT64_MAX : vip;
+    vip -= counted - (unsigned __int128)skr_object_integer(pool, SKR_IP_POOL_VIP_COUNT);
     set_count(utilization, "total", total);
     set_count(utilization, "allocated", allocated);
     set_count(utilization, "reserved", reserved);

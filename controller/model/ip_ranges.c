@@ -129,10 +129,14 @@ int skr_ip_range_parse(const char *text, struct skr_ip_range *ret)
     return 0;
 }
 
-uint64_t skr_ip_range_size(const struct skr_ip_range *range)
+unsigned __int128 skr_ip_range_count(const struct skr_ip_range *range)
 {
-    uint64_t distance = skr_address_distance(&range->first, &range->last);
-    return distance >= INT64_MAX ? INT64_MAX : distance + 1;
+    unsigned __int128 first = 0, last = 0;
+    for (size_t i = 0; i < sizeof(range->first.bytes); i++) {
+        first = first << 8 | range->first.bytes[i];
+        last = last << 8 | range->last.bytes[i];
+    }
+    return last - first + 1;
 }
 
 bool skr_ip_range_contains(const struct skr_ip_range *range, const struct skr_address *address)

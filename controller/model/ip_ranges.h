@@ -33,7 +33,7 @@ int skr_ip_ranges_clear(struct skr_txn *txn, const struct skr_uuid *pool_id, str
 
 /* "a" or "a-b". -EINVAL: neither, -ERANGE: b is below a. */
 int skr_ip_range_parse(const char *text, struct skr_ip_range *ret);
-uint64_t skr_ip_range_size(const struct skr_ip_range *range); /* INT64_MAX when more */
+unsigned __int128 skr_ip_range_count(const struct skr_ip_range *range);
 bool skr_ip_range_contains(const struct skr_ip_range *range, const struct skr_address *address);
 struct skr_ip_range skr_ip_pool_range(const struct skr_object *pool);
 void skr_ip_aside_of(const struct skr_object *pool, struct skr_ip_aside *ret);

@@ -1,5 +1,6 @@
 /* Learned addresses become dynamic records. Who had an address first keeps it, until he withdraws it or another port
  * shows that it moved (an announcement); what an administrator wrote is never overruled. */
+#include "controller/model/home.h"
 #include "controller/model/report.h"
 
 static const struct skr_query count_dynamic = {
@@ -23,27 +24,37 @@ static int refuse(struct skr_report *report, const struct learned *learned, cons
     return r < 0 ? r : skr_report_refuse(report, &learned->item->adapter_id, &learned->item->customer_address, reason);
 }
 
+static bool is_link_local(const struct skr_address *address)
+{
+    return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
 /* 0: may be learned; 1: refused; -errno. */
 static int judge(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *vm_subnet = NULL;
-    struct skr_uuid subnet_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
+    SKR_CLEANUP(skr_home_cleanup) struct skr_home home = {0};
+    char of[128], text[192];
+    const char *why = NULL;
     int r = skr_network_adapter_learns(report->txn, learned->adapter, error);
     if (r < 0)
         return r;
-    const char *why = r ? NULL : "its profile does not have guest_specified_ips";
-    if (!why && !skr_address_is_v4(&learned->address))
-        why = "IPv6 customer addresses are not supported";
-    if (!why &&
-        (skr_mac_is_zero(&learned->mac) || skr_mac_is_group(&learned->mac) || skr_mac_is_gateway(&learned->mac)))
+    if (is_link_local(&learned->address)) { /* every IPv6 guest has one, and no router carries it */
+        r = skr_report_refuse(report, &learned->item->adapter_id, &learned->item->customer_address, "link_local");
+        return r < 0 ? r : 1;
+    }
+    if (!r)
+        why = "its profile does not have guest_specified_ips";
+    else if (skr_mac_is_zero(&learned->mac) || skr_mac_is_group(&learned->mac) || skr_mac_is_gateway(&learned->mac))
         why = "its MAC is no address of a guest";
-    r = why ? 0 : skr_fetch(report->txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error);
-    if (r < 0)
+    r = why ? 0 : skr_home_load(report->txn, learned->adapter, &home, error);
+    if (r == 0 && !why) {
+        r = skr_home_refuses(report->txn, &home, &learned->address, &why, of, error);
+        if (r == 0 && why)
+            snprintf(text, sizeof(text), "it %s %s", why, of);
+        why = why ? text : NULL;
+    }
+    if (r < 0 || !why)
         return r;
-    if (!why)
-        why = skr_vm_subnet_refuses(vm_subnet, &learned->address);
-    if (!why)
-        return 0;
     r = refuse(report, learned, why, error);
     return r < 0 ? r : 1;
 }
@@ -102,10 +113,13 @@ static int check_quota(struct skr_report *report, const struct learned *learned,
 /* The pool must not hand out what is in use. 0: taken or none of a pool's; 1: refused. */
 static int reserve(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
     struct skr_uuid id = skr_object_id(learned->adapter);
-    struct skr_uuid subnet_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
     struct skr_error why = {0};
-    int r = skr_ip_take(report->txn, &subnet_id, &learned->address, &id, "", &why);
+    int r = skr_home_pools_of(report->txn, learned->adapter, &pools, error);
+    if (r < 0)
+        return r;
+    r = skr_ip_take(report->txn, &pools, &learned->address, &id, "", &why);
     if (r == 0)
         return 0;
     if (why.tag != SKR_ERROR_EXISTS && why.tag != SKR_ERROR_CONFLICT) {
@@ -133,13 +147,12 @@ static int insert(struct skr_report *report, const struct learned *learned, stru
 static int move(struct skr_report *report, const struct learned *learned, struct skr_object *record,
                 struct skr_error *error)
 {
-    struct skr_uuid subnet_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_VM_SUBNET_ID);
     struct skr_uuid former = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
     char text[SKR_ADDRESS_TEXT_MAX];
     int r = check_count(report, learned, error);
     if (r)
         return r < 0 ? r : 0;
-    r = skr_ip_give(report->txn, &subnet_id, &learned->address, &former, error);
+    r = skr_ip_give(report->txn, &learned->address, &former, error);
     if (r == 0)
         r = reserve(report, learned, error);
     if (r)
@@ -156,11 +169,11 @@ static int learn(struct skr_report *report, const struct learned *learned, struc
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
     struct skr_uuid id = skr_object_id(learned->adapter);
-    struct skr_uuid subnet_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
+    struct skr_uuid network_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
     int r = judge(report, learned, error);
     if (r)
         return r < 0 ? r : 0;
-    r = skr_lookup_record_find(report->txn, &subnet_id, &learned->address, &record, error);
+    r = skr_lookup_record_find(report->txn, &network_id, &learned->address, &record, error);
     if (r == -ENOENT)
         return insert(report, learned, error);
     if (r < 0)
@@ -178,8 +191,8 @@ static int withdraw(struct skr_report *report, const struct learned *learned, st
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
     struct skr_uuid id = skr_object_id(learned->adapter);
-    struct skr_uuid subnet_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
-    int r = skr_lookup_record_find(report->txn, &subnet_id, &learned->address, &record, error);
+    struct skr_uuid network_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
+    int r = skr_lookup_record_find(report->txn, &network_id, &learned->address, &record, error);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     struct skr_uuid owner = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
@@ -208,8 +221,8 @@ static int take(struct skr_report *report, const Skerry__V1__LearnedAddress *ite
     r = learn(report, &learned, error);
     if (r < 0 || !report->body->whole)
         return r;
-    struct skr_uuid subnet_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
-    r = skr_lookup_record_find(report->txn, &subnet_id, &learned.address, &record, error);
+    struct skr_uuid network_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
+    r = skr_lookup_record_find(report->txn, &network_id, &learned.address, &record, error);
     if (r == 0) {
         struct skr_uuid id = skr_object_id(record);
         skr_ids_add(named, &id);

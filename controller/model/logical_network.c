@@ -4,9 +4,11 @@
 #define VXLAN_OVERHEAD 50 /* outer IPv4 20, UDP 8, VXLAN 8 (RFC 7348), inner Ethernet 14 */
 
 static const struct skr_query sites_of = {"SELECT id FROM network_site WHERE logical_network_id = ?1"};
-static const struct skr_query vm_networks_of = {"SELECT id FROM vm_network WHERE logical_network_id = ?1 LIMIT 1"};
+static const struct skr_query vm_networks_of = {
+        "SELECT id FROM vm_network WHERE logical_network_id = ?1 AND isolation = 'network_virtualization' LIMIT 1"};
 static const struct skr_query larger_vm_network = {
-        "SELECT name, mtu FROM vm_network WHERE logical_network_id = ?1 AND mtu > ?2 LIMIT 1"};
+        "SELECT name, mtu FROM vm_network WHERE logical_network_id = ?1 "
+        "AND mtu > CASE isolation WHEN 'network_virtualization' THEN ?2 ELSE ?3 END LIMIT 1"};
 
 int64_t skr_logical_network_overhead(const struct skr_object *network)
 {
@@ -14,19 +16,22 @@ int64_t skr_logical_network_overhead(const struct skr_object *network)
     return encapsulation && !strcmp(encapsulation, "vxlan") ? VXLAN_OVERHEAD : NVGRE_OVERHEAD;
 }
 
-static int check_supported(const struct skr_object *network, struct skr_error *error)
+/* VLAN-based networks are independent of one another; nothing could be virtualized over all of them. */
+static int check_isolation(const struct skr_object *network, struct skr_error *error)
 {
     const char *isolation = skr_object_text(network, SKR_LOGICAL_NETWORK_ISOLATION);
-    if (isolation && strcmp(isolation, "connected") != 0)
-        return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, "/isolation",
-                          "Isolation \"%s\" is not supported by this version; use \"connected\", with "
-                          "network_virtualization for networks of tenants.",
-                          isolation);
-    const char *encapsulation = skr_object_text(network, SKR_LOGICAL_NETWORK_ENCAPSULATION);
-    if (encapsulation && strcmp(encapsulation, "nvgre") != 0)
-        return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, "/encapsulation",
-                          "Encapsulation \"%s\" is not supported by this version; use \"nvgre\".", encapsulation);
-    return 0;
+    if (!strcmp(isolation, "connected") || !skr_object_integer(network, SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION))
+        return 0;
+    return skr_refuse(error, SKR_ERROR_INVALID, "/network_virtualization",
+                      "Network virtualization needs isolation \"connected\", not \"%s\"; give false here.", isolation);
+}
+
+/* Unless it says otherwise, a connected network is virtualized. */
+static void choose_virtualization(struct skr_object *network)
+{
+    bool connected = !strcmp(skr_object_text(network, SKR_LOGICAL_NETWORK_ISOLATION), "connected");
+    if (!skr_object_has(network, SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION))
+        skr_object_set_integer(network, SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION, connected);
 }
 
 static int check_mtu(struct skr_write *write, const struct skr_uuid *id, struct skr_error *error)
@@ -39,6 +44,7 @@ static int check_mtu(struct skr_write *write, const struct skr_uuid *id, struct 
         return r;
     skr_bind_uuid(statement, 1, id);
     skr_bind_integer(statement, 2, inner);
+    skr_bind_integer(statement, 3, mtu);
     r = skr_step(statement, error);
     if (r > 0)
         r = skr_refuse(
@@ -76,11 +82,14 @@ static int check_switch_on(struct skr_write *write, const struct skr_uuid *id, s
 
 static int prepare(struct skr_write *write, struct skr_error *error)
 {
-    int r = check_supported(write->after, error);
+    choose_virtualization(write->after);
+    int r = check_isolation(write->after, error);
     if (r < 0 || !write->before)
         return r;
     struct skr_uuid id = skr_object_id(write->after);
-    if (skr_write_changes(write, SKR_LOGICAL_NETWORK_MTU) && (r = check_mtu(write, &id, error)) < 0)
+    if ((skr_write_changes(write, SKR_LOGICAL_NETWORK_MTU) ||
+         skr_write_changes(write, SKR_LOGICAL_NETWORK_ENCAPSULATION)) &&
+        (r = check_mtu(write, &id, error)) < 0)
         return r;
     if (!skr_write_changes(write, SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION))
         return 0;

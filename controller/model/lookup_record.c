@@ -1,15 +1,16 @@
-/* Where customer addresses are. Static records follow the adapter's addresses, an adapter without any has an l2only
- * record for its MAC, dynamic ones come from reports. host_id is always the adapter's. */
+/* Where customer addresses are, those on VLANs too: there a record has neither VSID nor provider address, and is sent
+ * to no host. Static records follow the adapter's addresses, an adapter without any has an l2only record for its MAC,
+ * dynamic ones come from reports. host_id is always the adapter's. */
 #include "controller/model/rules.h"
 
 static const struct skr_query of_adapter = {"SELECT id FROM lookup_record WHERE network_adapter_id = ?1"};
 static const struct skr_query of_address = {
-        "SELECT id FROM lookup_record WHERE vm_subnet_id = ?1 AND customer_address = ?2"};
+        "SELECT id FROM lookup_record WHERE vm_network_id = ?1 AND customer_address = ?2"};
 
-int skr_lookup_record_find(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
+int skr_lookup_record_find(struct skr_txn *txn, const struct skr_uuid *vm_network_id, const struct skr_address *address,
                            struct skr_object **ret, struct skr_error *error)
 {
-    return skr_fetch_by_address(txn, &of_address, SKR_LOOKUP_RECORD, vm_subnet_id, address, ret, error);
+    return skr_fetch_by_address(txn, &of_address, SKR_LOOKUP_RECORD, vm_network_id, address, ret, error);
 }
 
 /* Takes over what the record shows of its adapter. */
@@ -46,7 +47,9 @@ int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapt
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = skr_row_new(SKR_LOOKUP_RECORD), *vm_subnet = NULL;
     struct skr_uuid subnet_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
     char text[SKR_ADDRESS_TEXT_MAX];
-    int r = skr_fetch(txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error);
+    int r = skr_object_has(adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID)
+                    ? skr_fetch(txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error)
+                    : 0;
     if (r < 0)
         return r;
     follow(record, adapter);
@@ -56,7 +59,8 @@ int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapt
     } else {
         skr_object_set_text(record, SKR_FIELD_NAME, skr_mac_format(mac, text));
     }
-    skr_object_set_integer(record, SKR_LOOKUP_RECORD_VSID, skr_object_integer(vm_subnet, SKR_VM_SUBNET_VSID));
+    if (vm_subnet && skr_object_has(vm_subnet, SKR_VM_SUBNET_VSID))
+        skr_object_set_integer(record, SKR_LOOKUP_RECORD_VSID, skr_object_integer(vm_subnet, SKR_VM_SUBNET_VSID));
     skr_object_set_mac(record, SKR_LOOKUP_RECORD_MAC, mac);
     skr_object_set_text(record, SKR_LOOKUP_RECORD_TYPE, type);
     return skr_txn_insert(txn, record, error);
@@ -64,13 +68,12 @@ int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapt
 
 int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, struct skr_error *error)
 {
-    struct skr_uuid subnet_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_VM_SUBNET_ID);
     struct skr_uuid adapter_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
     struct skr_address address = skr_object_address(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS);
     int r = skr_txn_delete(txn, record, error);
     if (r < 0 || !skr_object_has(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS))
         return r;
-    return skr_ip_give(txn, &subnet_id, &address, &adapter_id, error);
+    return skr_ip_give(txn, &address, &adapter_id, error);
 }
 
 int skr_lookup_record_erase(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error)
@@ -145,7 +148,7 @@ static int compute(struct skr_txn *txn, struct skr_object *record, struct skr_er
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = NULL;
     skr_object_set_json(record, SKR_LOOKUP_RECORD_PROVIDER_ADDRESS, json_null());
-    if (!skr_object_has(record, SKR_LOOKUP_RECORD_HOST_ID))
+    if (!skr_object_has(record, SKR_LOOKUP_RECORD_HOST_ID) || !skr_object_has(record, SKR_LOOKUP_RECORD_VSID))
         return 0;
     struct skr_uuid host_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_HOST_ID);
     struct skr_uuid id = skr_object_uuid(record, SKR_LOOKUP_RECORD_VM_NETWORK_ID);

@@ -1,12 +1,16 @@
-#include "controller/model/rules.h"
+#include "controller/model/home.h"
+#include "controller/model/reach.h"
 
 static const struct skr_query same_mac = {"SELECT id FROM network_adapter WHERE vm_subnet_id = ?1 AND mac = ?2"};
+/* On a VLAN the whole VM network is one broadcast domain. */
+static const struct skr_query same_mac_on_vlan = {
+        "SELECT id FROM network_adapter WHERE +vm_network_id = ?1 AND mac = ?2"};
 static const struct skr_query same_interface = {
         "SELECT id, name FROM network_adapter WHERE host_id = ?1 AND interface = ?2 LIMIT 2"};
 
 /* ---- MAC ---- */
 
-static int check_mac(struct skr_write *write, const struct skr_uuid *subnet_id, struct skr_error *error)
+static int check_mac(struct skr_write *write, const struct skr_home *home, struct skr_error *error)
 {
     struct skr_mac mac = skr_object_mac(write->after, SKR_NETWORK_ADAPTER_MAC);
     char text[SKR_MAC_TEXT_MAX];
@@ -18,23 +22,26 @@ static int check_mac(struct skr_write *write, const struct skr_uuid *subnet_id, 
         return skr_refuse(error, SKR_ERROR_INVALID, "/mac",
                           "%s is the MAC of every gateway; give another or leave it out.", text);
     struct skr_statement *statement;
-    int r = skr_txn_query(write->txn, &same_mac, &statement, error);
+    bool virtualized = skr_vm_network_is_virtualized(home->vm_network);
+    struct skr_uuid domain = skr_object_id(virtualized ? home->vm_subnet : home->vm_network);
+    int r = skr_txn_query(write->txn, virtualized ? &same_mac : &same_mac_on_vlan, &statement, error);
     if (r < 0)
         return r;
-    skr_bind_uuid(statement, 1, subnet_id);
+    skr_bind_uuid(statement, 1, &domain);
     skr_bind_mac(statement, 2, &mac);
     r = skr_step(statement, error);
     skr_statement_reset(statement);
     if (r > 0)
         return skr_refuse(error, SKR_ERROR_EXISTS, "/mac",
-                          "Another adapter of this VM subnet has the MAC %s; give another or leave it out.", text);
+                          "Another adapter of this VM %s has the MAC %s; give another or leave it out.",
+                          virtualized ? "subnet" : "network", text);
     return r;
 }
 
-static int assign_mac(struct skr_write *write, const struct skr_uuid *subnet_id, struct skr_error *error)
+static int assign_mac(struct skr_write *write, const struct skr_home *home, struct skr_error *error)
 {
     if (skr_object_has(write->after, SKR_NETWORK_ADAPTER_MAC))
-        return check_mac(write, subnet_id, error);
+        return check_mac(write, home, error);
     struct skr_uuid host_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_HOST_ID);
     struct skr_mac mac;
     int r = skr_mac_pool_assign(write->txn, &host_id, &mac, error);
@@ -55,14 +62,15 @@ static bool has_address(const struct skr_object *adapter, const struct skr_addre
 }
 
 /* Nobody else's: a static record stands in the way, a learned one gives way to what is written by hand. */
-static int claim_address(struct skr_write *write, const struct skr_uuid *subnet_id, const struct skr_address *address,
+static int claim_address(struct skr_write *write, const struct skr_ids *pools, const struct skr_address *address,
                          const char *place, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL, *owner = NULL;
     struct skr_uuid id = skr_object_id(write->after);
+    struct skr_uuid network_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
     char text[SKR_ADDRESS_TEXT_MAX];
     skr_address_format(address, text);
-    int r = skr_lookup_record_find(write->txn, subnet_id, address, &record, error);
+    int r = skr_lookup_record_find(write->txn, &network_id, address, &record, error);
     if (r < 0 && r != -ENOENT)
         return r;
     struct skr_uuid owner_id = record ? skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID) : id;
@@ -82,29 +90,25 @@ static int claim_address(struct skr_write *write, const struct skr_uuid *subnet_
         if (r < 0)
             return r;
     }
-    return skr_ip_take(write->txn, subnet_id, address, &id, place, error);
+    return skr_ip_take(write->txn, pools, address, &id, place, error);
 }
 
-static int check_addresses(struct skr_write *write, const struct skr_object *vm_subnet, struct skr_error *error)
+static int check_addresses(struct skr_write *write, const struct skr_home *home, struct skr_error *error)
 {
     const struct skr_value *value = &write->after->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
-    char place[SKR_ERROR_POINTER_MAX], text[SKR_ADDRESS_TEXT_MAX];
+    char place[SKR_ERROR_POINTER_MAX], text[SKR_ADDRESS_TEXT_MAX], of[128];
     if (value->count > SKR_ADAPTER_ADDRESSES_MAX)
         return skr_refuse(error, SKR_ERROR_LIMIT, "/ip_addresses", "An adapter has at most %d addresses.",
                           SKR_ADAPTER_ADDRESSES_MAX);
     for (uint32_t i = 0; i < value->count; i++) {
+        const char *why;
         skr_pointer(place, "ip_addresses", i, NULL);
         skr_address_format(&value->addresses[i], text);
-        if (!skr_address_is_v4(&value->addresses[i]))
-            return skr_refuse(error, SKR_ERROR_NOT_SUPPORTED, place,
-                              "IPv6 customer addresses are not supported by this version; use IPv4 addresses.");
-        const char *why = skr_vm_subnet_refuses(vm_subnet, &value->addresses[i]);
-        if (why) {
-            struct skr_prefix prefix = skr_object_prefix(vm_subnet, SKR_VM_SUBNET_PREFIX);
-            char prefix_text[SKR_PREFIX_TEXT_MAX];
-            return skr_refuse(error, SKR_ERROR_INVALID, place, "%s %s %s; choose another address.", text, why,
-                              skr_prefix_format(&prefix, prefix_text));
-        }
+        int r = skr_home_refuses(write->txn, home, &value->addresses[i], &why, of, error);
+        if (r < 0)
+            return r;
+        if (why)
+            return skr_refuse(error, SKR_ERROR_INVALID, place, "%s %s %s; choose another address.", text, why, of);
         for (uint32_t other = 0; other < i; other++)
             if (!skr_address_compare(&value->addresses[other], &value->addresses[i]))
                 return skr_refuse(error, SKR_ERROR_INVALID, place, "%s is listed twice; keep one.", text);
@@ -112,14 +116,14 @@ static int check_addresses(struct skr_write *write, const struct skr_object *vm_
     return 0;
 }
 
-/* The lowest free address of the VM subnet's pools; without a pool the adapter has none. */
-static int assign_address(struct skr_write *write, const struct skr_uuid *subnet_id, struct skr_error *error)
+/* The lowest free address of the pools; without a pool the adapter has none. */
+static int assign_address(struct skr_write *write, const struct skr_home *home, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;
     struct skr_uuid id = skr_object_id(write->after);
     struct skr_address address;
-    int r = skr_ip_pools_of_subnet(write->txn, subnet_id, &pools, error);
+    int r = skr_home_pools(write->txn, home, false, &pools, error);
     if (r < 0)
         return r;
     for (size_t i = 0; i < pools.count; i++) {
@@ -140,32 +144,67 @@ static int assign_address(struct skr_write *write, const struct skr_uuid *subnet
     return 0;
 }
 
-static int settle_addresses(struct skr_write *write, const struct skr_object *vm_subnet, struct skr_error *error)
+/* What is listed becomes the adapter's; what is listed no more goes back. `anew`: the place has changed, and pools that
+ * were out of the question may have the addresses now. */
+static int exchange_addresses(struct skr_write *write, const struct skr_home *home, bool anew, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
+    const struct skr_value *value = &write->after->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
+    const struct skr_value *old = write->before ? &write->before->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES] : NULL;
+    struct skr_uuid id = skr_object_id(write->after);
+    char place[SKR_ERROR_POINTER_MAX];
+    int r = check_addresses(write, home, error);
+    if (r == 0)
+        r = skr_home_pools(write->txn, home, true, &pools, error);
+    for (uint32_t i = 0; r == 0 && i < value->count; i++)
+        if (anew || !write->before || !has_address(write->before, &value->addresses[i]))
+            r = claim_address(write, &pools, &value->addresses[i], skr_pointer(place, "ip_addresses", i, NULL), error);
+    for (uint32_t i = 0; r == 0 && old && old->type == SKR_VALUE_ADDRESSES && i < old->count; i++)
+        if (!has_address(write->after, &old->addresses[i]))
+            r = skr_ip_give(write->txn, &old->addresses[i], &id, error);
+    return r;
+}
+
+static int settle_addresses(struct skr_write *write, const struct skr_home *home, struct skr_error *error)
 {
     struct skr_value *value = &write->after->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
-    struct skr_uuid subnet_id = skr_object_id(vm_subnet), id = skr_object_id(write->after);
-    char place[SKR_ERROR_POINTER_MAX];
+    bool virtualized = skr_vm_network_is_virtualized(home->vm_network);
+    bool anew = !virtualized && (skr_write_changes(write, SKR_NETWORK_ADAPTER_HOST_ID) ||
+                                 skr_write_changes(write, SKR_NETWORK_ADAPTER_VLAN_ID));
     if (value->type != SKR_VALUE_ADDRESSES && write->before) {
         skr_value_clear(value); /* null asks for an assigned one: what is assigned stays */
         skr_value_copy(value, &write->before->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES]);
     }
+    if (value->type != SKR_VALUE_ADDRESSES && !virtualized && !home->site)
+        return 0; /* assigned when its host is known */
     if (value->type != SKR_VALUE_ADDRESSES)
-        return assign_address(write, &subnet_id, error);
-    if (!skr_write_changes(write, SKR_NETWORK_ADAPTER_IP_ADDRESSES))
-        return 0;
-    int r = check_addresses(write, vm_subnet, error);
-    for (uint32_t i = 0; r == 0 && i < value->count; i++)
-        if (!write->before || !has_address(write->before, &value->addresses[i]))
-            r = claim_address(write, &subnet_id, &value->addresses[i], skr_pointer(place, "ip_addresses", i, NULL),
-                              error);
-    const struct skr_value *old = write->before ? &write->before->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES] : NULL;
-    for (uint32_t i = 0; r == 0 && old && i < old->count; i++)
-        if (!has_address(write->after, &old->addresses[i]))
-            r = skr_ip_give(write->txn, &subnet_id, &old->addresses[i], &id, error);
-    return r;
+        return assign_address(write, home, error);
+    return anew || skr_write_changes(write, SKR_NETWORK_ADAPTER_IP_ADDRESSES)
+                   ? exchange_addresses(write, home, anew, error)
+                   : 0;
 }
 
 /* ---- placement ---- */
+
+/* A VLAN: the very site; a network that passes through: any of its logical network. */
+static int check_reach(struct skr_txn *txn, const struct skr_object *vm_network, const struct skr_object *host,
+                       const char *pointer, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_reach_cleanup) struct skr_reach reach = {0};
+    const struct skr_reach_uplink *uplink = NULL;
+    struct skr_uuid host_id = skr_object_id(host), site_id;
+    int r = skr_reach_load(txn, &host_id, &reach, error);
+    if (r == 0)
+        r = skr_reach_vm_network(txn, &reach, vm_network, &site_id, &uplink, error);
+    if (r < 0 || uplink)
+        return r;
+    return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
+                      "No uplink of host \"%.100s\" reaches %s of VM network \"%.100s\"; add the host's group to a "
+                      "site's host_group_ids, and the site to what an uplink of the host reaches.",
+                      skr_object_name(host),
+                      skr_object_has(vm_network, SKR_VM_NETWORK_NETWORK_SITE_ID) ? "the site" : "a site",
+                      skr_object_name(vm_network));
+}
 
 int skr_network_adapter_check_host(struct skr_txn *txn, const struct skr_object *vm_network,
                                    const struct skr_uuid *host_id, const char *pointer, struct skr_error *error)
@@ -183,6 +222,8 @@ int skr_network_adapter_check_host(struct skr_txn *txn, const struct skr_object 
     if (skr_object_integer(host, SKR_HOST_GATEWAY_ONLY))
         return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
                           "Host \"%.100s\" is kept for gateways; choose another host.", skr_object_name(host));
+    if (!skr_vm_network_is_virtualized(vm_network))
+        return check_reach(txn, vm_network, host, pointer, error);
     r = skr_provider_address_reaches(txn, host_id, &network_id, error);
     if (r == 0)
         return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
@@ -265,17 +306,14 @@ static int place(struct skr_write *write, const struct skr_object *network, stru
 
 /* ---- the rules ---- */
 
-static int check_create(struct skr_write *write, const struct skr_object *network, const struct skr_object *vm_subnet,
-                        struct skr_error *error)
+static int check_create(struct skr_write *write, const struct skr_home *home, struct skr_error *error)
 {
-    struct skr_uuid network_id = skr_object_id(network), subnet_id = skr_object_id(vm_subnet);
-    struct skr_uuid of = skr_object_uuid(vm_subnet, SKR_VM_SUBNET_VM_NETWORK_ID);
-    if (!skr_uuid_equal(&network_id, &of))
-        return skr_refuse(error, SKR_ERROR_REFERENCE, "/vm_subnet_id",
-                          "VM subnet \"%.100s\" is not one of VM network \"%.100s\"; name one that is.",
-                          skr_object_name(vm_subnet), skr_object_name(network));
-    int r = skr_tenant_inherit(write->after, network, error);
-    return r < 0 ? r : assign_mac(write, &subnet_id, error);
+    if (home->vm_subnet) {
+        struct skr_uuid subnet_id = skr_object_id(home->vm_subnet);
+        skr_object_set_uuid(write->after, SKR_NETWORK_ADAPTER_VM_SUBNET_ID, &subnet_id);
+    }
+    int r = skr_tenant_inherit(write->after, home->vm_network, error);
+    return r < 0 ? r : assign_mac(write, home, error);
 }
 
 static int check_classification(struct skr_write *write, struct skr_error *error)
@@ -291,24 +329,21 @@ static int check_classification(struct skr_write *write, struct skr_error *error
 
 static int prepare(struct skr_write *write, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = NULL, *vm_subnet = NULL;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = NULL;
+    SKR_CLEANUP(skr_home_cleanup) struct skr_home home = {0};
     struct skr_uuid network_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
-    struct skr_uuid subnet_id = skr_object_uuid(write->after, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
     int r = skr_fetch(write->txn, SKR_VM_NETWORK, &network_id, &network, error);
-    if (r == 0 && !skr_object_has(write->after, SKR_NETWORK_ADAPTER_VM_SUBNET_ID))
-        return skr_refuse(error, SKR_ERROR_INVALID, "/vm_subnet_id", "Name a VM subnet of VM network \"%.100s\".",
-                          skr_object_name(network));
-    if (r == 0)
-        r = skr_fetch(write->txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error);
-    if (r == 0 && !write->before)
-        r = check_create(write, network, vm_subnet, error);
-    if (r == 0)
-        r = check_classification(write, error);
     if (r == 0)
         r = skr_access_control_lists_check(write, SKR_NETWORK_ADAPTER_ACL_IDS, error);
     if (r == 0)
         r = place(write, network, error);
-    return r < 0 ? r : settle_addresses(write, vm_subnet, error);
+    if (r == 0)
+        r = skr_home_load(write->txn, write->after, &home, error);
+    if (r == 0 && !write->before)
+        r = check_create(write, &home, error);
+    if (r == 0)
+        r = check_classification(write, error);
+    return r < 0 ? r : settle_addresses(write, &home, error);
 }
 
 static int stored(struct skr_write *write, struct skr_error *error)
@@ -332,16 +367,11 @@ int skr_network_adapter_unplace(struct skr_txn *txn, struct skr_object *adapter,
 
 int skr_network_adapter_learns(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *classification = NULL, *profile = NULL;
-    if (!skr_object_has(adapter, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID))
-        return 0;
-    struct skr_uuid id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID);
-    int r = skr_fetch(txn, SKR_PORT_CLASSIFICATION, &id, &classification, error);
-    if (r < 0)
-        return r;
-    id = skr_object_uuid(classification, SKR_PORT_CLASSIFICATION_VIRTUAL_PORT_PROFILE_ID);
-    r = skr_fetch(txn, SKR_VIRTUAL_PORT_PROFILE, &id, &profile, error);
-    if (r < 0)
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *profile = NULL;
+    struct skr_uuid host_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
+    bool placed = skr_object_has(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
+    int r = skr_profile_in_force(txn, adapter, placed ? &host_id : NULL, &profile, error);
+    if (r <= 0)
         return r;
     const struct skr_value *security = &profile->values[SKR_VIRTUAL_PORT_PROFILE_SECURITY];
     return security->type == SKR_VALUE_OBJECTS && security->count &&

@@ -11,6 +11,12 @@ static const struct skr_query covers = {
 static const struct skr_query pools_of_site = {"SELECT id, name, subnet FROM ip_pool WHERE network_site_id = ?1"};
 static const struct skr_query addresses_of_site = {"SELECT id FROM provider_address WHERE network_site_id = ?1"};
 
+/* Hosts of adapters in the VM network that passes through the site's logical network, one row an adapter. */
+static const struct skr_query hosts_passing = {
+        "SELECT a.host_id FROM network_site s JOIN vm_network n ON n.logical_network_id = s.logical_network_id "
+        "AND n.isolation = 'none' JOIN network_adapter a ON a.vm_network_id = n.id "
+        "WHERE s.id = ?1 AND a.host_id IS NOT NULL"};
+
 static const struct skr_value *subnets(const struct skr_object *site)
 {
     return &site->values[SKR_NETWORK_SITE_SUBNET_VLANS];
@@ -104,23 +110,53 @@ int skr_network_site_check_virtualized(struct skr_txn *txn, const struct skr_obj
     return check_distance(txn, site, pointer, error);
 }
 
-static int check_entry(const struct skr_object *site, uint32_t index, struct skr_error *error)
+static int64_t vlan_of(const struct skr_object *site, uint32_t index)
 {
-    const struct skr_object *entry = subnets(site)->objects[index];
+    return skr_object_integer(subnets(site)->objects[index], SKR_SUBNET_VLAN_VLAN_ID);
+}
+
+static int64_t secondary_of(const struct skr_object *site, uint32_t index)
+{
+    return skr_object_integer(subnets(site)->objects[index], SKR_SUBNET_VLAN_SECONDARY_VLAN_ID);
+}
+
+/* One primary VLAN serves one isolated private VLAN, and no VLAN is both. */
+static int check_private(const struct skr_object *site, uint32_t index, struct skr_error *error)
+{
+    int64_t primary = vlan_of(site, index), secondary = secondary_of(site, index);
+    char place[SKR_ERROR_POINTER_MAX];
+    skr_pointer(place, "subnet_vlans", index, "secondary_vlan_id");
+    if (!primary || !secondary || primary == secondary)
+        return skr_refuse(
+                error, SKR_ERROR_INVALID, place,
+                "A private VLAN has a VLAN and a secondary VLAN, both from 1 to 4094 and different; give both.");
+    for (uint32_t i = 0; i < index; i++) {
+        int64_t other = vlan_of(site, i), other_secondary = secondary_of(site, i);
+        if ((other == primary) != (other_secondary == secondary))
+            return skr_refuse(error, SKR_ERROR_CONFLICT, place,
+                              "VLAN %lld with secondary VLAN %lld is in the way of %lld with %lld: one VLAN has one "
+                              "secondary VLAN, and a secondary VLAN one VLAN.",
+                              (long long)other, (long long)other_secondary, (long long)primary, (long long)secondary);
+        if (other == secondary || other_secondary == primary)
+            return skr_refuse(error, SKR_ERROR_CONFLICT, place,
+                              "VLAN %lld cannot be a VLAN and a secondary VLAN at once.",
+                              (long long)(other == secondary ? secondary : primary));
+    }
+    return 0;
+}
+
+static int check_subnet(const struct skr_object *site, uint32_t index, struct skr_error *error)
+{
+    struct skr_prefix prefix = skr_object_prefix(subnets(site)->objects[index], SKR_SUBNET_VLAN_SUBNET);
     char place[SKR_ERROR_POINTER_MAX], text[SKR_PREFIX_TEXT_MAX];
-    if (skr_object_has(entry, SKR_SUBNET_VLAN_SECONDARY_VLAN_ID))
-        return skr_refuse(error, SKR_ERROR_INVALID, skr_pointer(place, "subnet_vlans", index, "secondary_vlan_id"),
-                          "A secondary VLAN belongs to logical networks with isolation \"pvlan\"; leave it out.");
-    if (!skr_object_has(entry, SKR_SUBNET_VLAN_SUBNET))
-        return 0;
-    struct skr_prefix prefix = skr_object_prefix(entry, SKR_SUBNET_VLAN_SUBNET);
+    bool v4 = skr_prefix_is_v4(&prefix);
     skr_pointer(place, "subnet_vlans", index, "subnet");
-    if (skr_prefix_is_v4(&prefix) && (prefix.length < 8 || prefix.length > 30))
+    if (prefix.length < (v4 ? 8 : 16) || prefix.length > (v4 ? 30 : 126))
         return skr_refuse(error, SKR_ERROR_INVALID, place,
-                          "%s is no usable subnet; IPv4 subnets of sites are /8 to /30.",
+                          "%s is no usable subnet; subnets of sites are /8 to /30 in IPv4 and /16 to /126 in IPv6.",
                           skr_prefix_format(&prefix, text));
     struct skr_address first = skr_prefix_first(&prefix);
-    if (!skr_address_is_host(&first) && prefix.length)
+    if (!skr_address_is_host(&first))
         return skr_refuse(error, SKR_ERROR_INVALID, place,
                           "%s holds no addresses that hosts can have; use the subnet of the physical network.",
                           skr_prefix_format(&prefix, text));
@@ -130,6 +166,28 @@ static int check_entry(const struct skr_object *site, uint32_t index, struct skr
             return skr_refuse(error, SKR_ERROR_CONFLICT, place, "%s overlaps another subnet of this site.",
                               skr_prefix_format(&prefix, text));
     }
+    return 0;
+}
+
+static int check_entry(const struct skr_object *site, const struct skr_object *network, uint32_t index,
+                       struct skr_error *error)
+{
+    const struct skr_object *entry = subnets(site)->objects[index];
+    bool private = !strcmp(skr_object_text(network, SKR_LOGICAL_NETWORK_ISOLATION), "pvlan");
+    char place[SKR_ERROR_POINTER_MAX];
+    if (!private && skr_object_has(entry, SKR_SUBNET_VLAN_SECONDARY_VLAN_ID))
+        return skr_refuse(error, SKR_ERROR_INVALID, skr_pointer(place, "subnet_vlans", index, "secondary_vlan_id"),
+                          "A secondary VLAN belongs to logical networks with isolation \"pvlan\"; leave it out.");
+    int r = private ? check_private(site, index, error) : 0;
+    if (r < 0)
+        return r;
+    if (skr_object_has(entry, SKR_SUBNET_VLAN_SUBNET))
+        return check_subnet(site, index, error);
+    for (uint32_t i = 0; i < subnet_count(site); i++)
+        if (i != index && vlan_of(site, i) == vlan_of(site, index))
+            return skr_refuse(error, SKR_ERROR_INVALID, skr_pointer(place, "subnet_vlans", index, "subnet"),
+                              "VLAN %lld stands here without a subnet and elsewhere too; keep one of them.",
+                              (long long)vlan_of(site, index));
     return 0;
 }
 
@@ -217,14 +275,17 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     if (subnet_count(write->after) > SKR_SITE_SUBNETS_MAX)
         return skr_refuse(error, SKR_ERROR_LIMIT, "/subnet_vlans", "A site has at most %d subnets.",
                           SKR_SITE_SUBNETS_MAX);
+    bool connected = !strcmp(skr_object_text(network, SKR_LOGICAL_NETWORK_ISOLATION), "connected");
     for (uint32_t i = 0; r == 0 && i < subnet_count(write->after); i++)
-        r = check_entry(write->after, i, error);
-    if (r == 0 && skr_write_changes(write, SKR_NETWORK_SITE_SUBNET_VLANS))
+        r = check_entry(write->after, network, i, error);
+    if (r == 0 && connected && skr_write_changes(write, SKR_NETWORK_SITE_SUBNET_VLANS))
         r = check_overlap(write, error);
     if (r == 0 && write->before && skr_write_changes(write, SKR_NETWORK_SITE_SUBNET_VLANS))
         r = check_dropped(write, error);
     if (r == 0 && skr_object_integer(network, SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION))
-        r = skr_network_site_check_virtualized(write->txn, write->after, NULL, error);
+        return skr_network_site_check_virtualized(write->txn, write->after, NULL, error);
+    if (r == 0 && connected && skr_write_changes(write, SKR_NETWORK_SITE_HOST_GROUP_IDS))
+        r = check_distance(write->txn, write->after, NULL, error);
     return r;
 }
 
@@ -239,13 +300,34 @@ static int changed_hosts(struct skr_write *write, struct skr_ids *hosts, struct 
     return r;
 }
 
+/* Provider addresses, VM subnets on the VLANs and adapters in networks that pass through follow. */
+static int change_subnets(struct skr_write *write, const struct skr_uuid *id, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids hosts = {0};
+    int r = skr_provider_address_refresh_site(write->txn, id, error);
+    if (r == 0)
+        r = skr_vm_vlan_site(write->txn, write->after, error);
+    if (r == 0)
+        r = skr_ids_query(write->txn, &hosts_passing, id, &hosts, error);
+    skr_ids_sort(&hosts);
+    for (size_t i = 0; r == 0 && i < hosts.count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+        if (i && skr_uuid_equal(&hosts.items[i], &hosts.items[i - 1]))
+            continue;
+        r = skr_fetch(write->txn, SKR_HOST, &hosts.items[i], &host, error);
+        if (r == 0)
+            r = skr_home_check_host(write->txn, host, "/subnet_vlans", error);
+    }
+    return r;
+}
+
 static int stored(struct skr_write *write, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids hosts = {0};
     struct skr_uuid id = skr_object_id(write->after);
     int r = 0;
     if (write->before && skr_write_changes(write, SKR_NETWORK_SITE_SUBNET_VLANS))
-        r = skr_provider_address_refresh_site(write->txn, &id, error);
+        r = change_subnets(write, &id, error);
     if (r < 0 || !skr_write_changes(write, SKR_NETWORK_SITE_HOST_GROUP_IDS))
         return r;
     r = changed_hosts(write, &hosts, error);

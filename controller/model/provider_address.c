@@ -4,7 +4,7 @@
  *
  * Rows are compared with what should be, so a host that keeps an (uplink, site) keeps its address, and an interface
  * that is renamed takes its address along. */
-#include "controller/model/rules.h"
+#include "controller/model/reach.h"
 
 #define WANTS_MAX 4096 /* uplinks x sites of one host */
 
@@ -32,6 +32,7 @@ static const struct skr_query adapter_on_network = {
 struct want {
     struct skr_uuid site_id, network_id;
     char interface[16];
+    int distance; /* of a profile's site to the host */
     bool met;
 };
 struct wants {
@@ -84,49 +85,84 @@ static int nearest_sites(struct skr_txn *txn, const struct skr_ids *chain, struc
     return 0;
 }
 
-static int want_named(struct skr_txn *txn, const struct skr_object *uplink, const struct skr_ids *chain,
+/* Names of the host's own uplink: each covering site of them. */
+static int want_named(struct skr_txn *txn, const struct skr_reach *reach, const struct skr_reach_uplink *uplink,
                       struct wants *wants, struct skr_error *error)
 {
-    const struct skr_value *names = &uplink->values[SKR_UPLINK_NETWORK_SITE_IDS];
+    const struct skr_value *names = &uplink->own->values[SKR_UPLINK_NETWORK_SITE_IDS];
     size_t index;
     json_t *name;
     json_array_foreach (names->json, index, name) {
         struct skr_uuid site_id, network_id;
         if (skr_uuid_parse(json_string_value(name), &site_id) < 0)
             continue;
-        int r = skr_network_site_covers(txn, &site_id, chain, error);
+        int r = skr_network_site_covers(txn, &site_id, &reach->groups, error);
         if (r > 0)
             r = skr_find(txn, &network_of_site, &site_id, NULL, &network_id, error);
         if (r < 0)
             return r;
         if (r > 0)
-            wants_add(wants, &site_id, &network_id, skr_object_text(uplink, SKR_UPLINK_INTERFACE));
+            wants_add(wants, &site_id, &network_id, uplink->interface);
     }
+    return 0;
+}
+
+/* Sites of a profile stand for many host groups: of each network the nearest one to this host counts. */
+static int want_listed(struct skr_txn *txn, const struct skr_reach *reach, const struct skr_reach_uplink *uplink,
+                       struct wants *wants, struct skr_error *error)
+{
+    const struct skr_value *sites = &uplink->profile->values[SKR_UPLINK_PORT_PROFILE_NETWORK_SITE_IDS];
+    size_t first = wants->count;
+    if (!skr_object_integer(uplink->profile, SKR_UPLINK_PORT_PROFILE_NETWORK_VIRTUALIZATION))
+        return 0;
+    for (uint32_t i = 0; i < sites->count; i++) {
+        struct skr_uuid network_id;
+        int r = skr_find(txn, &network_of_site, &sites->uuids[i], NULL, &network_id, error);
+        int distance = r > 0 ? skr_reach_distance(txn, reach, uplink, &sites->uuids[i], error) : -ENOENT;
+        if (r < 0 || (distance < 0 && distance != -ENOENT))
+            return r < 0 ? r : distance;
+        if (distance < 0)
+            continue;
+        size_t k = first;
+        while (k < wants->count && !skr_uuid_equal(&wants->items[k].network_id, &network_id))
+            k++;
+        if (k == wants->count)
+            wants_add(wants, &sites->uuids[i], &network_id, uplink->interface);
+        else if (distance < wants->items[k].distance)
+            wants->items[k].site_id = sites->uuids[i];
+        else
+            continue;
+        wants->items[k].distance = distance;
+    }
+    return 0;
+}
+
+static int want_uplink(struct skr_txn *txn, const struct skr_reach *reach, const struct skr_reach_uplink *uplink,
+                       const struct wants *nearest, struct wants *wants, struct skr_error *error)
+{
+    if (uplink->profile)
+        return want_listed(txn, reach, uplink, wants, error);
+    const struct skr_value *names = uplink->own ? &uplink->own->values[SKR_UPLINK_NETWORK_SITE_IDS] : NULL;
+    if (names && names->type == SKR_VALUE_JSON && json_array_size(names->json))
+        return want_named(txn, reach, uplink, wants, error);
+    for (size_t s = 0; s < nearest->count && wants->count < WANTS_MAX; s++)
+        wants_add(wants, &nearest->items[s].site_id, &nearest->items[s].network_id, uplink->interface);
     return 0;
 }
 
 static int compute_wants(struct skr_txn *txn, const struct skr_object *host, struct wants *wants,
                          struct skr_error *error)
 {
-    const struct skr_value *uplinks = &host->values[SKR_HOST_UPLINKS];
-    if (!skr_host_in_service(host) || uplinks->type != SKR_VALUE_OBJECTS)
+    if (!skr_host_in_service(host))
         return 0;
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids chain = {0};
-    SKR_CLEANUP(wants_cleanup) struct wants sites = {0};
-    struct skr_uuid group = skr_object_uuid(host, SKR_HOST_HOST_GROUP_ID);
-    int r = skr_host_group_chain(txn, &group, &chain, error);
+    SKR_CLEANUP(skr_reach_cleanup) struct skr_reach reach = {0};
+    SKR_CLEANUP(wants_cleanup) struct wants nearest = {0};
+    struct skr_uuid id = skr_object_id(host);
+    int r = skr_reach_load(txn, &id, &reach, error);
     if (r == 0)
-        r = nearest_sites(txn, &chain, &sites, error);
-    for (uint32_t u = 0; r == 0 && u < uplinks->count; u++) {
-        const struct skr_object *uplink = uplinks->objects[u];
-        const struct skr_value *names = &uplink->values[SKR_UPLINK_NETWORK_SITE_IDS];
-        if (names->type == SKR_VALUE_JSON && json_array_size(names->json))
-            r = want_named(txn, uplink, &chain, wants, error);
-        else
-            for (size_t s = 0; s < sites.count && wants->count < WANTS_MAX; s++)
-                wants_add(wants, &sites.items[s].site_id, &sites.items[s].network_id,
-                          skr_object_text(uplink, SKR_UPLINK_INTERFACE));
-    }
+        r = nearest_sites(txn, &reach.groups, &nearest, error);
+    for (size_t i = 0; r == 0 && i < reach.count; i++)
+        r = want_uplink(txn, &reach, &reach.uplinks[i], &nearest, wants, error);
     return r;
 }
 
@@ -183,8 +219,12 @@ static int assign(struct skr_txn *txn, struct skr_object *row, struct skr_error 
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;
         struct skr_address address;
         r = skr_fetch(txn, SKR_IP_POOL, &pools.items[i], &pool, error);
-        if (r == 0)
-            r = skr_ip_allocate_free(txn, pool, SKR_IP_PROVIDER, &id, &address, error);
+        if (r < 0)
+            return r;
+        struct skr_prefix subnet = skr_object_prefix(pool, SKR_IP_POOL_SUBNET);
+        if (!skr_prefix_is_v4(&subnet)) /* outer headers are IPv4 */
+            continue;
+        r = skr_ip_allocate_free(txn, pool, SKR_IP_PROVIDER, &id, &address, error);
         if (r < 0)
             return r;
         if (r == 0)
@@ -328,7 +368,7 @@ int skr_provider_address_host(struct skr_txn *txn, const struct skr_object *host
     for (size_t i = 0; r == 0 && i < wants.count; i++)
         if (!wants.items[i].met)
             r = create_row(txn, &id, &wants.items[i], error);
-    return r;
+    return r < 0 ? r : skr_home_check_host(txn, host, pointer, error);
 }
 
 int skr_provider_address_hosts(struct skr_txn *txn, const struct skr_ids *hosts, enum skr_withdrawal withdrawal,

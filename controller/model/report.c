@@ -163,7 +163,8 @@ static int take_interfaces(struct skr_report *report, struct skr_error *error)
 
 /* ---- drift ---- */
 
-static const struct skr_query findings_of_host = {"SELECT id FROM compliance WHERE host_id = ?1"};
+static const struct skr_query findings_of_host = {
+        "SELECT id FROM compliance WHERE host_id = ?1 AND +object_kind <> '" SKR_HELD_PROFILE "'"};
 
 /* The agent's key is its own affair; hashed with the host's id no agent can touch another's rows. */
 static struct skr_uuid finding_id(const struct skr_report *report, const Skerry__V1__DriftItem *item)
@@ -205,8 +206,8 @@ static int take_drift_item(struct skr_report *report, const Skerry__V1__DriftIte
                            struct skr_ids *named, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL, *after = NULL;
-    if (item->key.len != 16)
-        return 0;
+    if (item->key.len != 16 || (item->object_kind && !strcmp(item->object_kind, SKR_HELD_PROFILE)))
+        return 0; /* what is held back is the controller's affair */
     struct skr_uuid id = finding_id(report, item);
     int r = skr_txn_get(report->txn, SKR_COMPLIANCE, &id, NULL, &row, error);
     if (r < 0 && r != -ENOENT)

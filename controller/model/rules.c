@@ -19,6 +19,9 @@ const struct skr_rules *skr_rules_get(enum skr_resource_id resource)
             [SKR_VM_NETWORK] = &skr_vm_network_rules,
             [SKR_VM_SUBNET] = &skr_vm_subnet_rules,
             [SKR_NETWORK_ADAPTER] = &skr_network_adapter_rules,
+            [SKR_UPLINK_PORT_PROFILE] = &skr_uplink_port_profile_rules,
+            [SKR_LOGICAL_SWITCH] = &skr_logical_switch_rules,
+            [SKR_HOST_SWITCH] = &skr_host_switch_rules,
             [SKR_JOIN_TOKEN] = &skr_join_token_rules,
             [SKR_TOKEN] = &skr_token_rules,
             [SKR_USER] = &skr_user_rules,
@@ -136,10 +139,11 @@ bool skr_address_is_host(const struct skr_address *address)
 
 bool skr_prefix_is_edge(const struct skr_prefix *prefix, const struct skr_address *address)
 {
-    if (!skr_prefix_is_v4(prefix) || prefix->length > 30)
+    bool v4 = skr_prefix_is_v4(prefix);
+    if (prefix->length > (v4 ? 30 : 126))
         return false;
     struct skr_address first = skr_prefix_first(prefix), last = skr_prefix_last(prefix);
-    return !skr_address_compare(&first, address) || !skr_address_compare(&last, address);
+    return !skr_address_compare(&first, address) || (v4 && !skr_address_compare(&last, address));
 }
 
 int skr_counter_next(struct skr_txn *txn, const char *name, int64_t first, int64_t *ret, struct skr_error *error)

@@ -44,6 +44,7 @@ struct skr_rules {
     int (*compute)(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
 };
 
+extern const struct skr_rules skr_uplink_port_profile_rules, skr_logical_switch_rules, skr_host_switch_rules;
 extern const struct skr_rules skr_tenant_rules, skr_host_group_rules, skr_logical_network_rules, skr_network_site_rules,
         skr_ip_pool_rules, skr_mac_pool_rules, skr_virtual_port_profile_rules, skr_port_classification_rules,
         skr_host_rules, skr_vm_network_rules, skr_vm_subnet_rules, skr_network_adapter_rules, skr_join_token_rules,
@@ -142,7 +143,7 @@ const char *skr_object_name(const struct skr_object *object);
 bool skr_interface_name_valid(const char *name);
 /* A unicast host address that can stand in a packet: not unspecified, loopback, multicast or broadcast. */
 bool skr_address_is_host(const struct skr_address *address);
-/* The host addresses of an IPv4 prefix exclude the first and the last. */
+/* The host addresses of a prefix exclude the first (IPv6: anycast of its routers) and in IPv4 the last. */
 bool skr_prefix_is_edge(const struct skr_prefix *prefix, const struct skr_address *address);
 /* Counter kept in the settings, starting at `first`. */
 int skr_counter_next(struct skr_txn *txn, const char *name, int64_t first, int64_t *ret, struct skr_error *error);
@@ -236,13 +237,13 @@ int skr_ip_allocate_free(struct skr_txn *txn, const struct skr_object *pool, con
 int skr_ip_allocate(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *wished,
                     const char *kind, const struct skr_uuid *owner, const char *pointer, struct skr_address *ret,
                     struct skr_error *error);
-/* Like it with an address that need not be of a pool: taken when a pool of the VM subnet has it free, refused when
- * somebody else holds it, and nothing otherwise. */
-int skr_ip_take(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
+/* Like it with an address that need not be of a pool: taken when one of these pools has it free, refused when somebody
+ * else holds it, and nothing otherwise. */
+int skr_ip_take(struct skr_txn *txn, const struct skr_ids *pools, const struct skr_address *address,
                 const struct skr_uuid *owner, const char *pointer, struct skr_error *error);
-/* Gives back what `owner` holds at the address in a pool of the VM subnet; nothing when it holds none there. */
-int skr_ip_give(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
-                const struct skr_uuid *owner, struct skr_error *error);
+/* Gives back what `owner` holds at the address; nothing when it holds none there. */
+int skr_ip_give(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
+                struct skr_error *error);
 int skr_ip_release(struct skr_txn *txn, struct skr_object *allocation, struct skr_error *error);
 /* The allocation of an address in a pool; -ENOENT. */
 int skr_ip_find(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
@@ -260,6 +261,60 @@ int skr_ip_pools_of_site(struct skr_txn *txn, const struct skr_uuid *site_id, st
 int skr_ip_pools_of_subnet(struct skr_txn *txn, const struct skr_uuid *subnet_id, struct skr_ids *ids,
                            struct skr_error *error);
 
+/* ---- where adapters are (reach.c, home.c) ---- */
+
+bool skr_vm_network_is_virtualized(const struct skr_object *vm_network);
+/* 1: a host switch carries the adapter on this host, *ret is a copy; 0: none does. */
+int skr_host_switch_for_adapter(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *host_id,
+                                struct skr_object **ret, struct skr_error *error);
+/* The virtual port profile of the adapter on this host: mapped by its host switch, else the classification's own; what
+ * is held back there is in it. `host_id` NULL: on no host. 1, or 0: it has none, and the defaults count. */
+int skr_profile_in_force(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *host_id,
+                         struct skr_object **ret, struct skr_error *error);
+/* Adapters of networks without virtualization still reach their site, VLAN and subnets. `pointer` is to blame. */
+int skr_home_check_host(struct skr_txn *txn, const struct skr_object *host, const char *pointer,
+                        struct skr_error *error);
+
+/* ---- profiles held back on hosts with manual remediation (profile_hold.c) ---- */
+
+#define SKR_HELD_PROFILE "virtual-port-profile" /* object_kind of their rows of compliance */
+/* A profile was written: rows of compliance for the hosts that must not have it yet. */
+int skr_profile_changed(struct skr_write *write, struct skr_error *error);
+/* Puts the values that are still in force on the host into the profile. */
+int skr_profile_hold(struct skr_txn *txn, struct skr_object *profile, const struct skr_uuid *host_id,
+                     struct skr_error *error);
+/* Nothing is held back on the host any more; :remediate. */
+int skr_profile_release(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error);
+/* The profile goes, and with it what is held back of it. */
+int skr_profile_forget(struct skr_txn *txn, const struct skr_uuid *profile_id, struct skr_error *error);
+
+/* ---- host switches (host_switch.c, availability.c) ---- */
+
+/* All of a host that goes. */
+int skr_host_switch_erase(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error);
+/* Keeps the numbers of hosts and host switches of groups; after a host, or a host switch, was written. */
+int skr_host_group_count(struct skr_write *write, struct skr_error *error);
+int skr_host_group_count_switch(struct skr_txn *txn, const struct skr_object *host_switch, int change,
+                                struct skr_error *error);
+/* {highly_available, hosts, hosts_with_switch, reason}; new reference in *ret. */
+int skr_host_switch_availability(struct skr_txn *txn, const struct skr_object *host_switch, json_t **ret,
+                                 struct skr_error *error);
+int skr_host_group_availability(struct skr_txn *txn, const struct skr_object *group, json_t **ret,
+                                struct skr_error *error);
+
+/* ---- VM networks on VLANs (vm_vlan.c) ---- */
+
+/* Settles site, VLAN and secondary VLAN of a new vlan or pvlan network: judges what is given, picks the rest. */
+int skr_vm_vlan_settle(struct skr_write *write, const struct skr_object *logical_network, struct skr_error *error);
+/* Makes the VM subnets of a VM network those of its VLAN at the site. */
+int skr_vm_vlan_subnets(struct skr_txn *txn, const struct skr_object *vm_network, const struct skr_object *site,
+                        struct skr_error *error);
+/* The same for every VM network of a site; refused where a VLAN that one needs would go. */
+int skr_vm_vlan_site(struct skr_txn *txn, const struct skr_object *site, struct skr_error *error);
+/* The gateway of a subnet of the site is what its pools say. */
+int skr_vm_vlan_gateway(struct skr_txn *txn, const struct skr_uuid *site_id, const struct skr_prefix *subnet,
+                        struct skr_error *error);
+
 /* ---- virtual subnet IDs (vsid.c) ---- */
 
 int skr_vsid_assign(struct skr_txn *txn, int64_t wished, int64_t *ret, struct skr_error *error);
@@ -274,8 +329,8 @@ int skr_lookup_record_adapter(struct skr_txn *txn, const struct skr_object *adap
 int skr_lookup_record_move(struct skr_txn *txn, struct skr_object *record, const struct skr_object *adapter,
                            const struct skr_mac *mac, const char *type, struct skr_error *error);
 int skr_lookup_record_erase(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error);
-/* The record of an address in a VM subnet; -ENOENT. */
-int skr_lookup_record_find(struct skr_txn *txn, const struct skr_uuid *vm_subnet_id, const struct skr_address *address,
+/* The record of an address in a VM network; -ENOENT. */
+int skr_lookup_record_find(struct skr_txn *txn, const struct skr_uuid *vm_network_id, const struct skr_address *address,
                            struct skr_object **ret, struct skr_error *error);
 int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_address *address,
                              const struct skr_mac *mac, const char *type, struct skr_error *error);
@@ -309,7 +364,7 @@ bool skr_mac_is_gateway(const struct skr_mac *mac);
 /* Outer headers of the encapsulation: bytes of a PA-side MTU that a VM network cannot use. */
 int64_t skr_logical_network_overhead(const struct skr_object *network);
 int skr_vm_network_mtu(struct skr_txn *txn, const struct skr_object *vm_network, int64_t *ret, struct skr_error *error);
-/* Judges a prefix for VM subnets: IPv4, /8 to /29, of addresses that can be used. */
+/* Judges a prefix for VM subnets: IPv4 /8 to /29 or IPv6 /64, of addresses that can be used. */
 int skr_vm_subnet_check_prefix(const struct skr_prefix *prefix, struct skr_error *error);
 /* Judges an address of an adapter: in the subnet, not its gateway or an edge. NULL or why not. */
 const char *skr_vm_subnet_refuses(const struct skr_object *vm_subnet, const struct skr_address *address);

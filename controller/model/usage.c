@@ -40,7 +40,8 @@ static const struct {
         {SKR_HOST_GROUP, SKR_TOKEN, {REFERENCE("token", "host_group_id")}},
         {SKR_HOST_GROUP, SKR_ROLE_BINDING, {REFERENCE("role_binding", "host_group_id")}},
         {SKR_USER, SKR_ROLE_BINDING, {REFERENCE("role_binding", "user_id")}},
-        {SKR_VM_NETWORK, SKR_VM_SUBNET, {REFERENCE("vm_subnet", "vm_network_id")}},
+        /* those without a VSID were made with the VM network and go with it */
+        {SKR_VM_NETWORK, SKR_VM_SUBNET, {REFERENCE("vm_subnet", "+vsid IS NOT NULL AND vm_network_id")}},
         {SKR_VM_SUBNET, SKR_NETWORK_ADAPTER, {REFERENCE("network_adapter", "vm_subnet_id")}},
         {SKR_VM_SUBNET, SKR_IP_POOL, {REFERENCE("ip_pool", "vm_subnet_id")}},
         {SKR_VM_NETWORK, SKR_CUSTOMER_ROUTE, {REFERENCE("customer_route", "vm_network_id")}},

@@ -6,9 +6,10 @@ static const struct skr_field fields[] = {
                 FIELD("isolation", ENUM, IMMUTABLE, FABRIC, ANY, "How its sites and VM networks are kept apart",
                       .choices = CHOICES("connected", "vlan", "pvlan"), .fallback = "\"connected\"",
                       .column_title = "ISOLATION"),
-        [SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION] = FIELD("network_virtualization", BOOLEAN, 0, FABRIC, ANY,
-                                                             "VM networks with addresses of their own run over it",
-                                                             .fallback = "true", .column_title = "VIRTUALIZATION"),
+        [SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION] =
+                FIELD("network_virtualization", BOOLEAN, NULLABLE, FABRIC, ANY,
+                      "VM networks with addresses of their own run over it; null: where it is connected, yes",
+                      .column_title = "VIRTUALIZATION"),
         [SKR_LOGICAL_NETWORK_ENCAPSULATION] =
                 FIELD("encapsulation", ENUM, 0, FABRIC, ANY,
                       "Wire format between hosts; vxlan is advised for new networks: network cards help with it",
