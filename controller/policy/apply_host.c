@@ -140,6 +140,8 @@ static void host_set_excused(struct skr_policy *policy, struct host *host, bool 
 {
     const struct member *member;
 
+    if (host->excused == excused)
+        return;
     host->excused = excused;
     skr_realization_host_excuse(policy->options.realizations, &host->node.key.id, excused);
     LIST_FOREACH (member, &host->member_list, host_link)
@@ -188,6 +190,7 @@ static void host_deactivate(struct skr_policy *policy, struct host *host)
     struct member *member;
 
     host->active = false;
+    host->excused = false; /* nobody waits for it any more; if it comes back, it is said again */
     host_recount(policy, host);
     if (host->session)
         skr_policy_session_end(policy, host->session, "the host has been removed or revoked");
