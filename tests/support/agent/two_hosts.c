@@ -78,7 +78,7 @@ static void put_fabric(struct skr_fastpath *fastpath, unsigned host, const struc
 {
     uint32_t uplink = if_nametoindex("u");
     struct skr_abi_address own = programs_v4(pas[host]), remote = programs_v4(pas[!host]), none = {0};
-    struct skr_abi_own_pa own_pa = {.ifindex = uplink, .mtu = 1500};
+    struct skr_abi_own_pa own_pa = {.ifindex = uplink, .vlan_id = options->vlan, .mtu = 1500};
     struct skr_abi_peer_key peer = {.domain = 7, .pa = remote};
     struct skr_abi_peer allowed = {0};
     struct skr_abi_neighbor neighbor = {.ifindex = uplink};
@@ -91,6 +91,13 @@ static void put_fabric(struct skr_fastpath *fastpath, unsigned host, const struc
         put(fastpath, SKR_TABLE_NEIGHBORS, &remote, &neighbor);
     put_flood(fastpath, none, remote);
     put_flood(fastpath, remote, none);
+    if (options->vlan) {
+        uint32_t segment = SKR_SEGMENT_OF(uplink, options->vlan);
+        struct skr_abi_subnet of_host = {.flags = SKR_SUBNET_HOST, .mtu = 1500};
+
+        put(fastpath, SKR_TABLE_SUBNETS, &segment, &of_host);
+        cr_assert_eq(fastpath->ops->attach(fastpath, SKR_HOOK_EGRESS, uplink), 0);
+    }
     cr_assert_eq(fastpath->ops->attach(fastpath, SKR_HOOK_UPLINK, uplink), 0);
 }
 

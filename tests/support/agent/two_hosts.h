@@ -15,6 +15,7 @@ struct two_hosts_options {
     bool vxlan;
     bool peer;         /* bpf_redirect_peer to guests */
     bool no_neighbors; /* the kernel resolves next hops */
+    uint32_t vlan;     /* of the provider addresses */
     const char *object_path;
 };
 
