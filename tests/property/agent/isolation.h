@@ -1,6 +1,7 @@
 /* Isolation by generation: random models (tenants with overlapping prefixes, several VM subnets and hosts), random
  * packets, and an oracle that says from the model alone what must happen. isolation_model.c makes models and fills the
- * tables, isolation_oracle.c judges, isolation_packet.c makes packets, isolation.c compares. */
+ * tables, isolation_vlan.c has ports of VLANs beside them, isolation_oracle.c judges, isolation_packet.c makes packets,
+ * isolation.c compares. */
 #pragma once
 
 #include "tests/support/agent/programs.h"
@@ -10,7 +11,8 @@
 #define ADAPTERS   48
 #define HOSTS      4 /* remote */
 #define ROUTES     8
-#define INTERFACES 24
+#define INTERFACES 32
+#define VLAN_PORTS 7
 #define UPLINKS    2 /* the last interfaces */
 #define NOWHERE    (-1)
 
@@ -33,6 +35,16 @@ struct model_adapter {
     unsigned host;        /* remote */
     uint32_t flags;
     bool dynamic;
+    bool closed; /* asks for what cannot be enforced */
+};
+
+/* A port of a VLAN (0: untagged) of an uplink, on interface vlan_interface(its number). Its MAC and address may be a
+ * tenant's or another VLAN's too. */
+struct model_vlan_port {
+    unsigned uplink;
+    uint32_t vlan, ip, flags;
+    uint8_t mac[6];
+    bool closed;
 };
 
 struct model_route {
@@ -45,6 +57,8 @@ struct model {
     struct model_subnet subnets[SUBNETS];
     struct model_adapter adapters[ADAPTERS];
     struct model_route routes[ROUTES];
+    struct model_vlan_port vlan_ports[VLAN_PORTS];
+    uint32_t vlan_mtu;
     bool member[HOSTS][DOMAINS];
     bool neighbor[HOSTS];
     int occupant[INTERFACES]; /* adapter, or NOWHERE */
@@ -74,6 +88,10 @@ struct packet {
     uint16_t gre_flags;
     bool fragment, vxlan;
     unsigned interface;
+    /* A frame of a VLAN: of vlan_port, or of the wire with this tag. */
+    bool plain;
+    int vlan_port;
+    uint32_t vlan;
 };
 
 struct expectation {
@@ -96,4 +114,10 @@ void model_make(struct model *model);
 void model_program(const struct model *model, const struct programs *programs);
 void packet_make(const struct model *model, struct packet *packet);
 size_t packet_bytes(const struct packet *packet, uint8_t *out);
+unsigned vlan_interface(unsigned port);
+void vlan_make(struct model *model);
+void vlan_program(const struct model *model, const struct programs *programs);
+void vlan_packet_make(const struct model *model, struct packet *packet);
+struct expectation vlan_oracle(const struct model *model, const struct packet *packet);
+uint32_t ip_length(const struct packet *packet); /* of the longest segment */
 struct expectation oracle(const struct model *model, const struct packet *packet);

@@ -76,7 +76,7 @@ static void place_adapter(struct model *model, struct model_adapter *adapter, un
 {
     adapter->interface = adapter->record_interface = NOWHERE;
     adapter->place = random_percent(50) ? REMOTE : random_percent(88) ? BOUND : random_percent(60) ? UNBOUND : UNPLACED;
-    if (adapter->place == BOUND && *interface >= INTERFACES - UPLINKS - 2)
+    if (adapter->place == BOUND && *interface >= INTERFACES - UPLINKS - VLAN_PORTS - 2)
         adapter->place = REMOTE;
     if (adapter->place == REMOTE)
         adapter->host = random_below(HOSTS);
@@ -120,6 +120,7 @@ static void make_adapters(struct model *model)
                          (random_percent(80) ? SKR_PORT_ROUTER_GUARD : 0) |
                          (random_percent(30) ? SKR_PORT_GUEST_SPECIFIED_IPS : 0) |
                          (random_percent(15) ? SKR_PORT_MAC_SPOOFING : 0) | (random_percent(50) ? SKR_PORT_PEER : 0);
+        adapter->closed = random_percent(4);
         place_adapter(model, adapter, number, &interface);
         model->adapter_count++;
     }
@@ -152,6 +153,7 @@ void model_make(struct model *model)
     make_subnets(model);
     make_adapters(model);
     make_routes(model);
+    vlan_make(model);
     for (unsigned host = 0; host < HOSTS; host++) {
         model->neighbor[host] = !random_percent(10);
         for (unsigned i = 0; i < model->adapter_count; i++)
@@ -216,6 +218,10 @@ static void program_adapter(const struct model *model, const struct programs *pr
     memcpy(mac_key.mac, from->mac, 6);
     memcpy(ca_record.mac, from->mac, 6);
     memcpy(port.mac, from->mac, 6);
+    if (from->closed) {
+        port.vsid = 0;
+        port.flags |= SKR_PORT_CLOSED;
+    }
     if (from->place == REMOTE)
         mac_record.pa = programs_v4(host_pa(from->host));
     else if (from->place != UNPLACED)
@@ -261,7 +267,8 @@ static void program_flood(const struct model *model, const struct programs *prog
     put_chain(programs, vsid, (struct skr_abi_address){0}, receivers, count);
     count = 0;
     for (unsigned interface = 0; interface < INTERFACES; interface++)
-        if (model->occupant[interface] != NOWHERE && model->adapters[model->occupant[interface]].subnet == number) {
+        if (model->occupant[interface] != NOWHERE && !model->adapters[model->occupant[interface]].closed &&
+            model->adapters[model->occupant[interface]].subnet == number) {
             receivers[count] = (struct skr_abi_address){.bytes = {SKR_FLOOD_LOCAL}};
             receivers[count++].words[3] = htonl(interface_index[interface]);
         }
@@ -304,4 +311,5 @@ void model_program(const struct model *model, const struct programs *programs)
     for (unsigned i = 0; i < model->subnet_count; i++)
         program_flood(model, programs, i);
     program_fabric(model, programs);
+    vlan_program(model, programs);
 }

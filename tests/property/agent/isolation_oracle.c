@@ -54,7 +54,8 @@ static struct expectation flooded(const struct model *model, unsigned subnet, in
     struct expectation expected = {.verdict = SKR_VERDICT_FLOOD, .vsid = model->subnets[subnet].vsid};
 
     for (int i = 0; i < INTERFACES; i++)
-        if (i != except && model->occupant[i] != NOWHERE && model->adapters[model->occupant[i]].subnet == subnet)
+        if (i != except && model->occupant[i] != NOWHERE && !model->adapters[model->occupant[i]].closed &&
+            model->adapters[model->occupant[i]].subnet == subnet)
             expected.target += interface_index[i];
     for (unsigned host = 0; to_hosts && model->subnets[subnet].has_source && host < HOSTS; host++) {
         bool present = false;
@@ -70,13 +71,15 @@ static struct expectation flooded(const struct model *model, unsigned subnet, in
 
 static struct expectation delivered(const struct model *model, const struct model_adapter *to)
 {
+    if (model->adapters[model->occupant[to->record_interface]].closed)
+        return dropped(SKR_DROP_PORT_CLOSED);
     if (to->record_interface != to->interface)
         return dropped(SKR_DROP_INTERNAL);
     return (struct expectation){SKR_VERDICT_LOCAL, 0, interface_index[to->interface], model->subnets[to->subnet].vsid,
                                 0};
 }
 
-static uint32_t ip_length(const struct packet *packet)
+uint32_t ip_length(const struct packet *packet)
 {
     if (packet->ethertype == ETHERTYPE_ARP)
         return 28;
@@ -231,6 +234,8 @@ static struct expectation from_guest(const struct model *model, const struct pac
     if (memcmp(packet->source, from->mac, 6) != 0 &&
         (!(from->flags & SKR_PORT_MAC_SPOOFING) || is_group(packet->source) || is_gateway(packet->source)))
         return dropped(SKR_DROP_SOURCE_MAC);
+    if (from->closed)
+        return dropped(SKR_DROP_PORT_CLOSED);
     if (!model->subnets[from->subnet].programmed)
         return dropped(SKR_DROP_NO_SUBNET);
     if (packet->ethertype == ETHERTYPE_IPV6)
@@ -312,5 +317,7 @@ static struct expectation from_wire(const struct model *model, const struct pack
 
 struct expectation oracle(const struct model *model, const struct packet *packet)
 {
+    if (packet->plain || packet->vlan_port != NOWHERE)
+        return vlan_oracle(model, packet);
     return packet->wire ? from_wire(model, packet) : from_guest(model, packet);
 }

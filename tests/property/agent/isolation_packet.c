@@ -217,8 +217,11 @@ void packet_make(const struct model *model, struct packet *packet)
                               .ttl = 64,
                               .source_port = (uint16_t)(1024 + random_below(1000)),
                               .destination_port = 2000,
-                              .payload = random_below(200)};
-    if (random_percent(55))
+                              .payload = random_below(200),
+                              .vlan_port = NOWHERE};
+    if (random_percent(20))
+        vlan_packet_make(model, packet);
+    else if (random_percent(55))
         make_from_guest(model, packet);
     else
         make_from_wire(model, packet);
@@ -267,7 +270,15 @@ size_t packet_bytes(const struct packet *packet, uint8_t *out)
     size_t length = inner_bytes(packet, packet->wire ? inner : out);
     struct iphdr ip;
 
-    if (!packet->wire)
+    if (packet->plain && packet->vlan) {
+        memmove(out + 16, inner + 12, length - 12);
+        memcpy(out, inner, 12);
+        memcpy(out + 12, (uint8_t[]){0x81, 0, (uint8_t)(packet->vlan >> 8), (uint8_t)packet->vlan}, 4);
+        return length + 4;
+    }
+    if (packet->plain)
+        memcpy(out, inner, length);
+    if (!packet->wire || packet->plain)
         return length;
     length = programs_nvgre(out, packet->outer_mac, router, packet->outer_source, packet->outer_destination,
                             packet->vsid, inner, length);
