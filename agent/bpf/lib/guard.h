@@ -28,6 +28,35 @@ static __always_inline bool subnet_has_host(const struct skr_abi_subnet *subnet,
     return (host & mask) == (bpf_ntohl(subnet->gateway.words[3]) & mask) && (host & ~mask) && (host & ~mask) != ~mask;
 }
 
+static __always_inline struct skr_abi_route *route_find(__u32 domain, __be32 destination)
+{
+    struct skr_abi_route_key key = {.prefix_bits = 160, .domain = bpf_htonl(domain)};
+
+    address_from_v4(&key.destination, destination);
+    return bpf_map_lookup_elem(&routes, &key);
+}
+
+/* Is the sender the next hop of a customer route to this address? What it forwards from there comes through it. */
+static __noinline bool guard_routes_for(const struct skr_abi_port *port, const struct mac *mac, __be32 address)
+{
+    struct skr_abi_ca_record *next_hop;
+    struct skr_abi_route *route;
+    struct skr_abi_ca_key key;
+
+    if (!port || !mac)
+        return false;
+    key.vsid = port->vsid;
+    address_from_v4(&key.ca, address);
+    if (bpf_map_lookup_elem(&records_ca, &key)) /* somebody's own */
+        return false;
+    route = route_find(port->domain, address);
+    if (!route || route->vsid != port->vsid || address_is_zero(&route->next_hop))
+        return false;
+    key.ca = route->next_hop;
+    next_hop = bpf_map_lookup_elem(&records_ca, &key);
+    return next_hop && mac_equal(next_hop->mac, mac);
+}
+
 /* May the sender with this MAC speak for this address? */
 static __always_inline enum claim guard_claim(const struct skr_abi_port *port, const struct skr_abi_subnet *subnet,
                                               const struct mac *mac, __be32 address)
@@ -79,6 +108,8 @@ static __always_inline int guard_ip(struct __sk_buff *skb, const struct skr_abi_
     case CLAIM_NEW:
         event_seen(skb, port, SKR_EVENT_LEARN, &frame->source, frame->source_ip);
         return 0;
+    case CLAIM_REFUSED:
+        return guard_routes_for(port, &frame->source, frame->source_ip) ? 0 : -SKR_DROP_SOURCE_ADDRESS;
     default:
         return -SKR_DROP_SOURCE_ADDRESS;
     }

@@ -65,14 +65,6 @@ static __always_inline int route_rewrite(struct __sk_buff *skb, struct frame *fr
     return 0;
 }
 
-static __always_inline struct skr_abi_route *route_find(__u32 domain, __be32 destination)
-{
-    struct skr_abi_route_key key = {.prefix_bits = 160, .domain = bpf_htonl(domain)};
-
-    address_from_v4(&key.destination, destination);
-    return bpf_map_lookup_elem(&routes, &key);
-}
-
 static __always_inline int route_to(struct __sk_buff *skb, const struct skr_abi_port *port, struct frame *frame,
                                     const struct skr_abi_route *route, const struct skr_abi_subnet *subnet)
 {

@@ -317,6 +317,14 @@ Test(fastpath_programs, customer_route)
 
     programs_put(&programs, "routes", &key, &route);
     expect_routed(0xac100505, SKR_VERDICT_LOCAL, 0, mac_c);
+    /* And what the next hop forwards from there is let in, from nobody else. */
+    from_guest(p3, programs_udp(frame, gateway_mac, mac_c, 0xac100505, IP_A, 1, 2, 10));
+    cr_assert_eq(verdict.verdict, SKR_VERDICT_LOCAL, "reason %u", verdict.reason);
+    cr_assert_eq(verdict.target, p1);
+    expect_drop(programs.port, p1, programs_udp(frame, mac_b, mac_a, 0xac100505, IP_B, 1, 2, 10),
+                SKR_DROP_SOURCE_ADDRESS);
+    expect_drop(programs.port, p3, programs_udp(frame, gateway_mac, mac_c, 0xac200505, IP_A, 1, 2, 10),
+                SKR_DROP_SOURCE_ADDRESS);
 }
 
 Test(fastpath_programs, gateway_answers_ping)

@@ -206,6 +206,25 @@ static struct expectation asked(const struct model *model, const struct packet *
     return holder ? (struct expectation){.verdict = SKR_VERDICT_CONSUMED} : dropped(SKR_DROP_UNKNOWN_DESTINATION);
 }
 
+/* The sender is the next hop of the route that leads to the source address. */
+static bool forwards_from(const struct model *model, const struct model_adapter *from, const struct packet *packet)
+{
+    unsigned domain = model->subnets[from->subnet].domain;
+    const struct model_route *best = NULL;
+    const struct model_adapter *next_hop;
+
+    for (unsigned i = 0; i < model->subnet_count; i++)
+        if (model->subnets[i].domain == domain &&
+            inside(packet->source_ip, model->subnets[i].prefix, model->subnets[i].length))
+            return false;
+    for (unsigned i = 0; i < model->route_count; i++)
+        if (model->routes[i].domain == domain && (!best || model->routes[i].length > best->length) &&
+            inside(packet->source_ip, model->routes[i].prefix, model->routes[i].length))
+            best = &model->routes[i];
+    next_hop = best && best->subnet == from->subnet ? by_ip(model, from->subnet, best->next_hop) : NULL;
+    return next_hop && !memcmp(next_hop->mac, packet->source, 6);
+}
+
 static uint32_t guarded(const struct model *model, const struct packet *packet, const struct model_adapter *from)
 {
     bool udp = packet->protocol == IPPROTO_UDP;
@@ -216,7 +235,9 @@ static uint32_t guarded(const struct model *model, const struct packet *packet, 
         return SKR_DROP_ROUTER_GUARD;
     if (!packet->source_ip)
         return udp && packet->source_port == 68 && packet->destination_port == 67 ? 0 : SKR_DROP_SOURCE_ADDRESS;
-    return may_use(model, from, packet->source, packet->source_ip, false) ? 0 : SKR_DROP_SOURCE_ADDRESS;
+    return may_use(model, from, packet->source, packet->source_ip, false) || forwards_from(model, from, packet)
+                   ? 0
+                   : SKR_DROP_SOURCE_ADDRESS;
 }
 
 static struct expectation from_guest(const struct model *model, const struct packet *packet)

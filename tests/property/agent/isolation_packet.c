@@ -132,6 +132,9 @@ static void make_from_guest(const struct model *model, struct packet *packet)
     if (random_percent(1))
         packet->interface = INTERFACES - UPLINKS - 1; /* nobody's */
     aim(model, packet, from, to);
+    for (unsigned i = 0; i < model->route_count; i++) /* a router among the guests forwards */
+        if (model->routes[i].subnet == from->subnet && model->routes[i].next_hop == from->ip && random_percent(20))
+            packet->source_ip = 0xac100000 + random_below(0x800);
     if (random_percent(15))
         make_arp(model, packet, from);
     else if (random_percent(10))
