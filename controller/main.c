@@ -138,6 +138,9 @@ static void realization_changed(void *arg, const struct skr_realization_change *
     struct skr_jobs *jobs = atomic_load(&controller->jobs);
     if (jobs)
         skr_jobs_realizations(jobs, changes, count);
+    struct skr_api *api = atomic_load(&controller->api);
+    if (api)
+        skr_api_realizations(api, changes, count);
 }
 
 static int open_store(struct controller *controller, struct skr_error *error)

@@ -48,3 +48,5 @@ void skr_api_free(struct skr_api *api);
 /* An skr_commit_fn: wakes watchers and forgets changed tokens. Listen after the policy, so that what a watcher reads is
  * not behind what the policy knows. */
 void skr_api_changes(void *api, const struct skr_change *changes, size_t count);
+/* An skr_realization_listener_fn: watches hear when only realization changed. */
+void skr_api_realizations(void *api, const struct skr_realization_change *changes, size_t count);

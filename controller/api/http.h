@@ -324,6 +324,8 @@ struct skr_http_watches;
 struct skr_http_watches *skr_http_watches_new(void);
 void skr_http_watches_free(struct skr_http_watches *watches);
 void skr_http_watches_changes(struct skr_http_watches *watches, const struct skr_change *changes, size_t count);
+void skr_http_watches_realizations(struct skr_http_watches *watches, const struct skr_realization_change *changes,
+                                   size_t count);
 unsigned skr_http_watches_count(struct skr_http_watches *watches);
 
 /* ---- pieces that stand alone ---- */

@@ -320,3 +320,10 @@ void skr_api_changes(void *arg, const struct skr_change *changes, size_t count)
     if (!atomic_load(&api->stopping))
         skr_http_watches_changes(api->watches, changes, count);
 }
+
+void skr_api_realizations(void *arg, const struct skr_realization_change *changes, size_t count)
+{
+    struct skr_api *api = arg;
+    if (!atomic_load(&api->stopping))
+        skr_http_watches_realizations(api->watches, changes, count);
+}

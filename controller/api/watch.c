@@ -39,20 +39,39 @@ unsigned skr_http_watches_count(struct skr_http_watches *watches)
 
 /* The same object twice is once: its state is read when it is delivered. Beyond the maximum one is lost, as status is
  * allowed to be. */
-static void note_status(struct skr_watch *watch, const struct skr_change *change)
+static void note_status(struct skr_watch *watch, enum skr_resource_id resource, const struct skr_uuid *id)
 {
-    struct skr_uuid id = skr_object_uuid(change->object, SKR_FIELD_ID);
     for (unsigned i = 0; i < watch->status_count; i++)
-        if (watch->statuses[i].resource == change->resource && skr_uuid_compare(&watch->statuses[i].id, &id) == 0)
+        if (watch->statuses[i].resource == resource && skr_uuid_compare(&watch->statuses[i].id, id) == 0)
             return;
     if (watch->status_count < SKR_WATCH_STATUSES_MAX)
-        watch->statuses[watch->status_count++] = (struct skr_watch_status){.resource = change->resource, .id = id};
+        watch->statuses[watch->status_count++] = (struct skr_watch_status){.resource = resource, .id = *id};
+}
+
+struct woken {
+    struct skr_http_request *requests[SKR_HTTP_WATCHES_MAX];
+    unsigned count;
+};
+
+/* Under the lock. */
+static void has_news(struct skr_watch *watch, struct woken *woken)
+{
+    watch->news = true;
+    woken->requests[woken->count++] = skr_http_request_ref(watch->request);
+}
+
+/* Without the lock. */
+static void wake(struct woken *woken)
+{
+    for (unsigned i = 0; i < woken->count; i++) {
+        skr_http_complete(woken->requests[i], SKR_HTTP_DONE);
+        skr_http_request_unref(woken->requests[i]);
+    }
 }
 
 void skr_http_watches_changes(struct skr_http_watches *watches, const struct skr_change *changes, size_t count)
 {
-    struct skr_http_request *wake[SKR_HTTP_WATCHES_MAX];
-    unsigned woken = 0;
+    struct woken woken = {.count = 0};
     uint64_t kinds = 0;
     for (size_t i = 0; i < count; i++)
         kinds |= UINT64_C(1) << changes[i].resource;
@@ -60,17 +79,34 @@ void skr_http_watches_changes(struct skr_http_watches *watches, const struct skr
     for (struct skr_watch *watch = watches->first; watch; watch = watch->next) {
         if (!(watch->kinds & kinds))
             continue;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+            struct skr_uuid id = skr_object_uuid(changes[i].object, SKR_FIELD_ID);
             if (changes[i].op == SKR_CHANGE_STATUS && watch->kinds >> changes[i].resource & 1)
-                note_status(watch, &changes[i]);
-        watch->news = true;
-        wake[woken++] = skr_http_request_ref(watch->request);
+                note_status(watch, changes[i].resource, &id);
+        }
+        has_news(watch, &woken);
     }
     pthread_mutex_unlock(&watches->lock);
-    for (unsigned i = 0; i < woken; i++) {
-        skr_http_complete(wake[i], SKR_HTTP_DONE);
-        skr_http_request_unref(wake[i]);
+    wake(&woken);
+}
+
+void skr_http_watches_realizations(struct skr_http_watches *watches, const struct skr_realization_change *changes,
+                                   size_t count)
+{
+    struct woken woken = {.count = 0};
+    pthread_mutex_lock(&watches->lock);
+    for (struct skr_watch *watch = watches->first; watch; watch = watch->next) {
+        bool concerned = false;
+        for (size_t i = 0; i < count; i++)
+            if (watch->kinds >> changes[i].resource & 1) {
+                note_status(watch, changes[i].resource, &changes[i].id);
+                concerned = true;
+            }
+        if (concerned)
+            has_news(watch, &woken);
     }
+    pthread_mutex_unlock(&watches->lock);
+    wake(&woken);
 }
 
 /* ---- the stream: the connection's worker ---- */
@@ -141,6 +177,7 @@ static void free_watch(void *arg)
     pthread_mutex_unlock(&watches->lock);
     for (unsigned i = 0; i < watch->filter_count; i++)
         skr_value_clear(&watch->filters[i].value);
+    skr_http_fields_done(&watch->fields);
     free(watch->text);
     free(watch);
     skr_http_request_unref(request);
@@ -208,13 +245,16 @@ static int parse_filters(struct skr_http_request *request, struct skr_watch *wat
 /* GET /v1/<collection>?watch=true: the list's kind and filters. */
 static int parse_list_filters(struct skr_http_request *request, struct skr_watch *watch, struct skr_error *error)
 {
-    static const char *const refused[] = {"limit", "page_token", "fields", "labels", "realization"};
+    static const char *const refused[] = {"limit", "page_token", "labels", "realization"};
     struct skr_list_query query = {0};
     for (size_t i = 0; i < SKR_ARRAY_SIZE(refused); i++)
         if (skr_http_parameter(request, refused[i]))
             return skr_error_set(error, SKR_ERROR_SYNTAX, "%s does not go with watch=true", refused[i]);
     watch->kinds = UINT64_C(1) << request->route.resource->id;
-    int r = skr_http_filters(request, &query, error);
+    int r = skr_http_fields_parse(request->route.resource, skr_http_parameter(request, "fields"), &watch->fields,
+                                  error);
+    if (r == 0)
+        r = skr_http_filters(request, &query, error);
     for (unsigned i = 0; r == 0 && i < query.filter_count; i++) {
         const char *name = request->route.resource->fields[query.filters[i].field].name;
         watch->filters[watch->filter_count++] =
@@ -294,6 +334,7 @@ void skr_http_watch(struct skr_http_request *request)
     if (r < 0) {
         for (unsigned i = 0; i < watch->filter_count; i++)
             skr_value_clear(&watch->filters[i].value);
+        skr_http_fields_done(&watch->fields);
         free(watch);
         skr_http_answer_error(request, error);
         return;

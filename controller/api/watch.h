@@ -6,7 +6,7 @@
 #include "controller/api/http.h"
 
 #define SKR_WATCH_FILTERS_MAX  8
-#define SKR_WATCH_STATUSES_MAX 64
+#define SKR_WATCH_STATUSES_MAX 256
 /* Rendering of a batch ends when it has this much text; one object more may follow. */
 #define SKR_WATCH_TEXT_MAX (256 << 10)
 
@@ -30,7 +30,8 @@ struct skr_watch {
     uint64_t kinds;                   /* set of enum skr_resource_id */
     struct skr_watch_filter filters[SKR_WATCH_FILTERS_MAX];
     unsigned filter_count;
-    int64_t cursor; /* everything up to this revision has been delivered */
+    struct skr_http_fields fields; /* of a list's watch */
+    int64_t cursor;                /* everything up to this revision has been delivered */
     int64_t bookmark_due_ns;
     bool ended;
     char *text; /* events on their way out */

@@ -52,72 +52,118 @@ static json_t *describe(enum skr_resource_id resource, const struct skr_uuid *id
     return data;
 }
 
-enum match { MATCHES, NEVER_MATCHES, NOT_NOW };
-
-/* NOT_NOW: a field that can change differs, so the object may have been in this client's view before. */
-static enum match match(const struct skr_watch *watch, const struct skr_object *object)
-{
-    enum match result = MATCHES;
-    for (unsigned i = 0; i < watch->filter_count; i++) {
-        const struct skr_watch_filter *filter = &watch->filters[i];
-        int field = skr_resource_field(object->resource, filter->name);
-        if (field < 0)
-            return NEVER_MATCHES;
-        if (skr_value_equal(&object->values[field], &filter->value))
-            continue;
-        if (field == SKR_FIELD_ID || object->resource->fields[field].flags & SKR_FIELD_IMMUTABLE)
-            return NEVER_MATCHES;
-        result = NOT_NOW;
-    }
-    return result;
-}
-
-/* A deleted object can only be judged by what the log kept of it. */
-static bool deleted_matches(const struct skr_watch *watch, const struct skr_log_row *row)
+static bool matches(const struct skr_watch *watch, const struct skr_object *object)
 {
     for (unsigned i = 0; i < watch->filter_count; i++) {
-        const struct skr_watch_filter *filter = &watch->filters[i];
-        if (strcmp(filter->name, "id") == 0 && skr_uuid_compare(&filter->value.uuid, &row->id) != 0)
-            return false;
-        if (strcmp(filter->name, "tenant_id") == 0 && skr_uuid_compare(&filter->value.uuid, &row->tenant_id) != 0)
+        int field = skr_resource_field(object->resource, watch->filters[i].name);
+        if (field < 0 || !skr_value_equal(&object->values[field], &watch->filters[i].value))
             return false;
     }
     return true;
 }
 
-static bool visible(const struct skr_watch *watch, const struct skr_log_row *row)
+/* ---- what the log kept of an object: before a change, or at its end ---- */
+
+static bool sight_covered(const struct skr_sight *sight, const struct skr_log_row *row, const json_t *fields)
 {
-    const struct skr_principal *principal = &watch->request->principal;
-    if (!(watch->kinds >> row->resource & 1) ||
-        !skr_role_reads(skr_resource_get(row->resource)->reader, principal->role))
+    struct skr_uuid id = row->id;
+    switch (sight->kind) {
+    case SKR_SIGHT_NOTHING:
         return false;
-    return skr_uuid_is_nil(&principal->tenant_id) || skr_uuid_compare(&principal->tenant_id, &row->tenant_id) == 0;
-}
-
-static void render_put(struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *row)
-{
-    struct skr_http_request *request = watch->request;
-    struct skr_object *object SKR_CLEANUP(skr_object_cleanup) = NULL;
-    struct skr_error ignored = {0};
-    /* Gone meanwhile: its delete stands further on in the log. */
-    if (skr_model_read(txn, &request->principal, row->resource, &row->id, &object, &ignored) < 0)
-        return;
-    enum match matched = match(watch, object);
-    if (matched == NEVER_MATCHES)
-        return;
-    json_t *data = describe(row->resource, &row->id, row->revision);
-    if (matched == MATCHES)
-        json_object_set_new(data, "object", skr_render_object(request->api, &request->principal, object, NULL, NULL));
-    append_event(watch, matched == MATCHES ? "put" : "delete", row->revision, data);
-}
-
-/* Does the object change again in this batch? Then that row delivers it. */
-static bool comes_again(const struct skr_log_row *rows, size_t count, size_t at)
-{
-    for (size_t i = at + 1; i < count; i++)
-        if (rows[i].resource == rows[at].resource && skr_uuid_compare(&rows[i].id, &rows[at].id) == 0)
+    case SKR_SIGHT_ALL:
+        return true;
+    case SKR_SIGHT_TENANT:
+        return skr_uuid_compare(&sight->tenant_id, &row->tenant_id) == 0;
+    case SKR_SIGHT_FABRIC:
+        return skr_uuid_is_nil(&row->tenant_id);
+    case SKR_SIGHT_WITHIN:
+        break;
+    }
+    if (sight->field != SKR_FIELD_ID) {
+        const char *name = skr_resource_get(row->resource)->fields[sight->field].name;
+        const char *text = json_string_value(json_object_get(fields, name));
+        if (!text || skr_uuid_parse(text, &id) < 0)
+            return false;
+    }
+    for (uint32_t i = 0; i < sight->count; i++)
+        if (skr_uuid_compare(&sight->ids[i], &id) == 0)
             return true;
     return false;
+}
+
+static bool filter_matched(const struct skr_watch_filter *filter, const struct skr_log_row *row, const json_t *fields)
+{
+    if (strcmp(filter->name, "id") == 0)
+        return skr_uuid_compare(&filter->value.uuid, &row->id) == 0;
+    if (strcmp(filter->name, "tenant_id") == 0)
+        return skr_uuid_compare(&filter->value.uuid, &row->tenant_id) == 0;
+    const struct skr_resource *resource = skr_resource_get(row->resource);
+    int field = skr_resource_field(resource, filter->name);
+    if (field < 0)
+        return false;
+    json_t *wanted = skr_value_to_json(&resource->fields[field], &filter->value, SKR_ROLE_ADMIN);
+    bool equal = json_equal(wanted, json_object_get(fields, filter->name));
+    json_decref(wanted);
+    return equal;
+}
+
+/* Was the object in this client's view before the change? A client must never hear of one that was not: an id is a
+ * secret between tenants, and a filter is exact. */
+static bool was_seen(const struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *row)
+{
+    struct skr_sight sight = {0};
+    struct skr_error ignored = {0};
+    json_t *fields = NULL;
+    if (skr_model_sees(txn, &watch->request->principal, row->resource, &sight, &ignored) < 0)
+        return false;
+    bool seen = skr_store_log_fields(txn, row->revision, &fields, &ignored) == 0 && sight_covered(&sight, row, fields);
+    for (unsigned i = 0; seen && i < watch->filter_count; i++)
+        seen = filter_matched(&watch->filters[i], row, fields);
+    skr_sight_done(&sight);
+    json_decref(fields);
+    return seen;
+}
+
+static bool visible(const struct skr_watch *watch, const struct skr_log_row *row)
+{
+    return watch->kinds >> row->resource & 1 &&
+           skr_role_reads(skr_resource_get(row->resource)->reader, watch->request->principal.role);
+}
+
+/* The next row about the same object, of all or of those that say what it was before; NULL: none in this batch. */
+static const struct skr_log_row *next_row(const struct skr_log_row *rows, size_t count, size_t at, bool with_fields)
+{
+    for (size_t i = at + 1; i < count; i++)
+        if (rows[i].resource == rows[at].resource && skr_uuid_compare(&rows[i].id, &rows[at].id) == 0 &&
+            (rows[i].has_fields || !with_fields))
+            return &rows[i];
+    return NULL;
+}
+
+/* An object that changes again in this batch is put by its last row; each row tells by itself whom it leaves. */
+static void feed_put(struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *rows, size_t count,
+                     size_t at)
+{
+    const struct skr_log_row *row = &rows[at];
+    struct skr_http_request *request = watch->request;
+    bool last = !next_row(rows, count, at, false);
+    if (!last && !row->has_fields)
+        return;
+    struct skr_object *object SKR_CLEANUP(skr_object_cleanup) = NULL;
+    struct skr_error ignored = {0};
+    bool now = skr_model_read(txn, &request->principal, row->resource, &row->id, &object, &ignored) == 0 &&
+               matches(watch, object);
+    json_t *data = describe(row->resource, &row->id, row->revision);
+    const struct skr_log_row *next = next_row(rows, count, at, true);
+    if (now && last) {
+        json_object_set_new(data, "object",
+                            skr_render_object(request->api, &request->principal, object, NULL, &watch->fields));
+        append_event(watch, "put", row->revision, data);
+    } else if (row->has_fields && was_seen(watch, txn, row) && !(next ? was_seen(watch, txn, next) : now)) {
+        append_event(watch, "delete", row->revision, data);
+    } else {
+        json_decref(data);
+    }
 }
 
 static void feed_rows(struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *rows, size_t count)
@@ -125,14 +171,12 @@ static void feed_rows(struct skr_watch *watch, struct skr_txn *txn, const struct
     for (size_t i = 0; i < count && watch->size < SKR_WATCH_TEXT_MAX; i++) {
         const struct skr_log_row *row = &rows[i];
         watch->cursor = row->revision;
-        if (!visible(watch, row) || comes_again(rows, count, i))
+        if (!visible(watch, row))
             continue;
-        if (row->op == SKR_CHANGE_DELETE) {
-            if (deleted_matches(watch, row))
-                append_event(watch, "delete", row->revision, describe(row->resource, &row->id, row->revision));
-        } else {
-            render_put(watch, txn, row);
-        }
+        if (row->op != SKR_CHANGE_DELETE)
+            feed_put(watch, txn, rows, count, i);
+        else if (was_seen(watch, txn, row))
+            append_event(watch, "delete", row->revision, describe(row->resource, &row->id, row->revision));
     }
 }
 
@@ -152,10 +196,11 @@ static void feed_statuses(struct skr_watch *watch, struct skr_txn *txn, const st
         struct skr_object *object SKR_CLEANUP(skr_object_cleanup) = NULL;
         struct skr_error ignored = {0};
         if (skr_model_read(txn, &request->principal, statuses[i].resource, &statuses[i].id, &object, &ignored) < 0 ||
-            match(watch, object) != MATCHES)
+            !matches(watch, object))
             continue;
         json_t *data = describe(statuses[i].resource, &statuses[i].id, 0);
-        json_object_set_new(data, "object", skr_render_object(request->api, &request->principal, object, NULL, NULL));
+        json_object_set_new(data, "object",
+                            skr_render_object(request->api, &request->principal, object, NULL, &watch->fields));
         append_event(watch, "status", -1, data);
     }
 }

@@ -35,32 +35,51 @@ static bool is_ready(void *arg)
     return ((struct api_server *)arg)->ready;
 }
 
-void api_server_start(struct api_server *server, const struct skr_api_options *given, const char *vfs)
+/* The API over the store as it stands, on a port of its own. */
+static void open_api(struct api_server *server, const struct skr_api_options *given)
 {
     static const uint8_t hash[32] = {0xab};
     char *key SKR_CLEANUP(skr_free_cleanup) = NULL, *certificate SKR_CLEANUP(skr_free_cleanup) = NULL;
     struct skr_api_options options = given ? *given : (struct skr_api_options){0};
     struct skr_error error = {0};
-    *server = (struct api_server){.ready = true};
-    curl_global_init(CURL_GLOBAL_ALL);
-    skr_test_store_open(&server->database, vfs);
-    struct skr_store *store = server->database.store;
     cr_assert_eq(skr_realization_table_new(&server->realizations), 0);
-    cr_assert_eq(skr_store_write_wait(store, skr_model_bootstrap, NULL, NULL, &error), 0, "%s", error.detail);
-    cr_assert_eq(skr_store_write_wait(store, first_token, &server->token, NULL, &error), 0, "%s", error.detail);
     make_identity(server, &key, &certificate);
     options.listen = "127.0.0.1:0";
     options.key_pem = key;
     options.certificate_pem = certificate;
-    options.store = store;
+    options.store = server->database.store;
     options.realizations = server->realizations;
     options.south_address = "controller.test:6653";
     options.authority_key_hash = hash;
     options.ready = is_ready;
     options.ready_arg = server;
     cr_assert_eq(skr_api_new(&options, &server->api, &error), 0, "%s", error.detail);
-    skr_store_listen(store, skr_api_changes, server->api);
+    skr_store_listen(server->database.store, skr_api_changes, server->api);
+    skr_realization_listen(server->realizations, skr_api_realizations, server->api);
     snprintf(server->url, sizeof(server->url), "https://127.0.0.1:%u", skr_api_port(server->api));
+}
+
+void api_server_start(struct api_server *server, const struct skr_api_options *given, const char *vfs)
+{
+    struct skr_error error = {0};
+    *server = (struct api_server){.ready = true};
+    curl_global_init(CURL_GLOBAL_ALL);
+    skr_test_store_open(&server->database, vfs);
+    struct skr_store *store = server->database.store;
+    cr_assert_eq(skr_store_write_wait(store, skr_model_bootstrap, NULL, NULL, &error), 0, "%s", error.detail);
+    cr_assert_eq(skr_store_write_wait(store, first_token, &server->token, NULL, &error), 0, "%s", error.detail);
+    open_api(server, given);
+}
+
+void api_server_restart(struct api_server *server, const struct skr_api_options *given)
+{
+    skr_api_stop(server->api);
+    skr_test_store_close(&server->database);
+    skr_api_free(server->api);
+    skr_realization_table_free(server->realizations);
+    free(SKR_TAKE(server->authority_pem));
+    skr_test_store_reopen(&server->database, NULL);
+    open_api(server, given);
 }
 
 void api_server_stop(struct api_server *server)

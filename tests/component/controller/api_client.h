@@ -21,6 +21,8 @@ struct api_server {
  */
 void api_server_start(struct api_server *server, const struct skr_api_options *options, const char *vfs);
 void api_server_stop(struct api_server *server);
+/* Stops and starts over the same database: another port, another authority, the same tokens. */
+void api_server_restart(struct api_server *server, const struct skr_api_options *options);
 
 struct api_reply {
     long status; /* 0: no answer */
