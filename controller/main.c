@@ -4,6 +4,7 @@
 #include "controller/jobs/jobs.h"
 #include "controller/names.h"
 #include "controller/policy/policy.h"
+#include "controller/restore.h"
 #include "controller/south/south.h"
 #include <errno.h>
 #include <limits.h>
@@ -25,7 +26,7 @@
 #define RETRIES_PRUNED_MAX 1000
 
 struct settings {
-    char *config, *data_directory, *api_listen, *agent_listen, *agent_address, *log_level;
+    char *passphrase_file, *config, *data_directory, *api_listen, *agent_listen, *agent_address, *log_level;
     int64_t certificate_lifetime_ms;
     bool log_json, help, version;
 };
@@ -47,6 +48,8 @@ static const struct skr_option options[] = {
         {"log", "level", "log-level", SKR_OPTION_TEXT, AT(log_level), "info", 0, 0,
          "error, warning, notice, info or debug"},
         {"log", "json", "log-json", SKR_OPTION_BOOLEAN, AT(log_json), NULL, 0, 0, "write JSON lines"},
+        {NULL, NULL, "passphrase-file", SKR_OPTION_TEXT, AT(passphrase_file), NULL, 0, 0,
+         "restore: file with the backup's passphrase"},
         {NULL, NULL, "help", SKR_OPTION_BOOLEAN, AT(help), NULL, 0, 0, "print this"},
         {NULL, NULL, "version", SKR_OPTION_BOOLEAN, AT(version), NULL, 0, 0, "print the version"},
 };
@@ -375,6 +378,17 @@ static int serve(struct controller *controller)
     return result < 0 ? 1 : 0;
 }
 
+static int restore(struct controller *controller, const char *file)
+{
+    struct skr_error error = {0};
+    int result = prepare_directory(controller, &error);
+    if (result == 0)
+        result = skr_restore(controller->database, file, controller->settings.passphrase_file, &error);
+    if (result < 0)
+        fprintf(stderr, "skerry-controller: %s\n", error.detail);
+    return result < 0 ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct controller controller;
@@ -382,12 +396,23 @@ int main(int argc, char **argv)
     struct skr_error error = {0};
     enum skr_log_level level = SKR_LOG_INFO;
     int status = 0;
+    const char *backup = NULL;
+    if (argc > 1 && strcmp(argv[1], "restore") == 0) {
+        backup = argc > 2 && argv[2][0] != '-' ? argv[2] : NULL;
+        if (!backup) {
+            fprintf(stderr, "skerry-controller: restore FILE [--passphrase-file FILE]: name the backup.\n");
+            return 2;
+        }
+        argc -= 2;
+        argv += 2;
+    }
     if (read_settings(settings, argc, argv, &error) < 0) {
         fprintf(stderr, "skerry-controller: %s\n", error.detail);
         return 2;
     }
     if (settings->help) {
-        printf("skerry-controller [flags]: the central controller of Skerry\n\n");
+        printf("skerry-controller [flags]: the central controller of Skerry\n"
+               "skerry-controller restore FILE [flags]: puts a backup in the place of its database\n\n");
         skr_config_help(options, SKR_ARRAY_SIZE(options));
     } else if (settings->version) {
         printf("skerry-controller " SKR_VERSION "\n");
@@ -397,7 +422,7 @@ int main(int argc, char **argv)
         status = 2;
     } else {
         skr_log_init(level, settings->log_json);
-        status = serve(&controller);
+        status = backup ? restore(&controller, backup) : serve(&controller);
     }
     skr_config_done(options, SKR_ARRAY_SIZE(options), settings);
     return status;

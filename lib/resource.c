@@ -33,6 +33,7 @@ static const struct skr_resource *const resources[SKR_RESOURCE_COUNT] = {
         [SKR_COMPLIANCE] = &skr_resource_compliance,
         [SKR_EVENT] = &skr_resource_event,
         [SKR_JOB] = &skr_resource_job,
+        [SKR_BACKUP] = &skr_resource_backup,
         [SKR_AUDIT_RECORD] = &skr_resource_audit_record,
         [SKR_USAGE] = &skr_resource_usage,
 };

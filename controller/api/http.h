@@ -280,6 +280,7 @@ void skr_http_whoami(struct skr_http_request *request); /* session.c: GET /v1/se
 void skr_http_list(struct skr_http_request *request);        /* list.c */
 void skr_http_get(struct skr_http_request *request);         /* list.c */
 void skr_http_write(struct skr_http_request *request);       /* write.c: POST, PUT, PATCH, DELETE and actions */
+void skr_http_accept_database(struct skr_http_request *request); /* accept.c */
 void skr_http_batch(struct skr_http_request *request);       /* write.c */
 void skr_http_realization(struct skr_http_request *request); /* wait.c */
 void skr_http_watch(struct skr_http_request *request);       /* watch.c */

@@ -138,6 +138,8 @@ void skr_jobs_changes(void *argument, const struct skr_change *changes, size_t c
     pthread_mutex_lock(&jobs->lock);
     for (size_t i = 0; i < count; i++) {
         struct skr_uuid id = skr_object_id(changes[i].object);
+        if (changes[i].resource == SKR_BACKUP && changes[i].op == SKR_CHANGE_DELETE)
+            skr_job_backup_deleted(jobs->backup_directory, changes[i].object);
         if (changes[i].resource == SKR_JOB)
             news |= job_changed(jobs, &changes[i]);
         news |= touch(jobs, &id);
@@ -266,9 +268,10 @@ static int look_once(struct skr_jobs *jobs, struct skr_job_look *look, struct sk
 {
     int r = write_look(jobs, look, error);
     if (r == 0 && look->wants) {
-        r = look->wants->prepare(jobs->options.store, look->row, jobs->backup_directory, &look->prepared, error);
-        if (r == 0)
-            r = write_look(jobs, look, error);
+        /* What it needs outside of the database may be missing for good: that is a failure, not a pause. */
+        if (look->wants->prepare(jobs->options.store, look->row, jobs->backup_directory, &look->prepared, error) < 0)
+            return fail(jobs, look, error);
+        r = write_look(jobs, look, error);
     }
     return r < 0 && !is_passing(r, error) ? fail(jobs, look, error) : r;
 }

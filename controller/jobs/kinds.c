@@ -1,7 +1,7 @@
 #include "controller/jobs/private.h"
 
 static const struct skr_job_kind *const kinds[] = {&skr_job_migrate, &skr_job_drain, &skr_job_replace,
-                                                   &skr_job_remediate};
+                                                   &skr_job_remediate, &skr_job_backup};
 
 const struct skr_job_kind *skr_job_kind_find(const char *name)
 {

@@ -60,7 +60,9 @@ struct skr_job_kind {
 
 /* NULL: a kind this version does not know. */
 const struct skr_job_kind *skr_job_kind_find(const char *name);
-extern const struct skr_job_kind skr_job_migrate, skr_job_drain, skr_job_replace, skr_job_remediate;
+/* On the writer's thread: the row is gone, and so must be its file. */
+void skr_job_backup_deleted(const char *directory, const struct skr_object *backup);
+extern const struct skr_job_kind skr_job_backup, skr_job_migrate, skr_job_drain, skr_job_replace, skr_job_remediate;
 
 /* ---- for steps (step.c, realized.c) ---- */
 

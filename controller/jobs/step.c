@@ -278,9 +278,16 @@ int skr_job_look(struct skr_txn *txn, void *argument, struct skr_error *error)
     }
     if (r < 0)
         return r;
+    bool rolled_back;
     job = skr_object_copy(look->row);
     open_run(txn, look, look->row);
-    r = go_on(look, job, error);
+    r = skr_model_rolled_back(txn, &rolled_back, error);
+    if (r == 0 && rolled_back) { /* nothing is written until somebody has accepted the database */
+        look->run.look_again_ms = look->now_ms + SKR_JOB_LOOK_AGAIN_MS;
+        return 0;
+    }
+    if (r == 0)
+        r = go_on(look, job, error);
     return r < 0 ? r : store_row(look, job, error);
 }
 

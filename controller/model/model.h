@@ -260,6 +260,15 @@ int skr_model_host_synced(struct skr_txn *txn, void *host_synced, struct skr_err
 /* A Hello proved that the database is older than a host's: from now on every request's write is refused with CONFLICT
  * and a sentence that says what to do; durable. */
 int skr_model_set_rolled_back(struct skr_txn *txn, void *unused, struct skr_error *error);
+/* An skr_write_fn: an administrator has reviewed what hosts have that a restored or rolled back database has not, and
+ * goes on with it. Revisions go on far beyond any that a host may have received, so that none proves it older again.
+ * CONFLICT when it is not rolled back. */
+int skr_model_accept_database(struct skr_txn *txn, void *unused, struct skr_error *error);
+/* Reason of the event that says so: south ends the sessions that stood still. */
+#define SKR_EVENT_DATABASE_ACCEPTED "DatabaseAccepted"
+/* Settings that a copy of the database treats apart. */
+#define SKR_SETTING_AUTHORITY_KEY "authority.key"
+#define SKR_SETTING_ROLLED_BACK   "rolled_back"
 int skr_model_rolled_back(struct skr_txn *txn, bool *ret, struct skr_error *error);
 
 /* Reason of the event that host:remediate leaves; its host_id says which host. South sends the command when it sees it.

@@ -49,7 +49,7 @@ extern const struct skr_rules skr_tenant_rules, skr_host_group_rules, skr_logica
         skr_ip_pool_rules, skr_mac_pool_rules, skr_virtual_port_profile_rules, skr_port_classification_rules,
         skr_host_rules, skr_vm_network_rules, skr_vm_subnet_rules, skr_network_adapter_rules, skr_join_token_rules,
         skr_token_rules, skr_user_rules, skr_role_binding_rules, skr_session_rules, skr_lookup_record_rules,
-        skr_access_control_list_rules, skr_customer_route_rules;
+        skr_backup_rules, skr_access_control_list_rules, skr_customer_route_rules;
 
 /* Never NULL; views have empty ones. */
 const struct skr_rules *skr_rules_get(enum skr_resource_id resource);

@@ -1,15 +1,15 @@
 /* Facts about the whole controller that are no objects. */
 #include "controller/model/rules.h"
 
-#define AUTHORITY_KEY         "authority.key"
 #define AUTHORITY_CERTIFICATE "authority.certificate"
-#define ROLLED_BACK           "rolled_back"
+/* More changes than a controller makes between its newest backup and its loss. */
+#define REVISION_GAP 1000000000
 
 int skr_model_authority_get(struct skr_txn *txn, char **ret_key_pem, char **ret_certificate_pem,
                             struct skr_error *error)
 {
     SKR_CLEANUP(skr_free_cleanup) char *key = NULL, *certificate = NULL;
-    int r = skr_txn_setting_get(txn, AUTHORITY_KEY, &key, error);
+    int r = skr_txn_setting_get(txn, SKR_SETTING_AUTHORITY_KEY, &key, error);
     if (r == 0)
         r = skr_txn_setting_get(txn, AUTHORITY_CERTIFICATE, &certificate, error);
     if (r < 0)
@@ -22,7 +22,7 @@ int skr_model_authority_get(struct skr_txn *txn, char **ret_key_pem, char **ret_
 int skr_model_authority_set(struct skr_txn *txn, const char *key_pem, const char *certificate_pem,
                             struct skr_error *error)
 {
-    int r = skr_txn_setting_set(txn, AUTHORITY_KEY, key_pem, error);
+    int r = skr_txn_setting_set(txn, SKR_SETTING_AUTHORITY_KEY, key_pem, error);
     return r < 0 ? r : skr_txn_setting_set(txn, AUTHORITY_CERTIFICATE, certificate_pem, error);
 }
 
@@ -36,14 +36,30 @@ int skr_model_set_rolled_back(struct skr_txn *txn, void *unused, struct skr_erro
     r = skr_event_add(
             txn, "DatabaseRolledBack", NULL, NULL, error,
             "A host has received newer changes than this database holds; nothing is written until it has been "
-            "replaced by the newest one.");
-    return r < 0 ? r : skr_txn_setting_set(txn, ROLLED_BACK, "1", error);
+            "replaced by a newer one or accepted.");
+    return r < 0 ? r : skr_txn_setting_set(txn, SKR_SETTING_ROLLED_BACK, "1", error);
+}
+
+int skr_model_accept_database(struct skr_txn *txn, void *unused, struct skr_error *error)
+{
+    (void)unused;
+    bool rolled_back;
+    int r = skr_model_rolled_back(txn, &rolled_back, error);
+    if (r < 0)
+        return r;
+    if (!rolled_back)
+        return skr_error_set(error, SKR_ERROR_CONFLICT, "The database is in use as it is; there is nothing to accept.");
+    skr_txn_skip_revisions(txn, REVISION_GAP);
+    r = skr_txn_setting_set(txn, SKR_SETTING_ROLLED_BACK, "0", error);
+    return r < 0 ? r
+                 : skr_event_add(txn, SKR_EVENT_DATABASE_ACCEPTED, NULL, NULL, error,
+                                 "An administrator goes on with this database; hosts get what it says.");
 }
 
 int skr_model_rolled_back(struct skr_txn *txn, bool *ret, struct skr_error *error)
 {
     SKR_CLEANUP(skr_free_cleanup) char *value = NULL;
-    int r = skr_txn_setting_get(txn, ROLLED_BACK, &value, error);
+    int r = skr_txn_setting_get(txn, SKR_SETTING_ROLLED_BACK, &value, error);
     if (r < 0 && r != -ENOENT)
         return r;
     *ret = value && !strcmp(value, "1");
@@ -58,6 +74,6 @@ int skr_rolled_back_check(struct skr_txn *txn, struct skr_error *error)
         return r;
     return skr_error_set(
             error, SKR_ERROR_CONFLICT,
-            "This database is older than what hosts have already received, so nothing is written: stop the "
-            "controller and restore the newest database.");
+            "This database is older than what hosts have already received, so nothing is written: restore a newer "
+            "backup, or review the orphans and go on with this one by POST /v1/controller:accept-database.");
 }

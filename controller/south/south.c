@@ -270,10 +270,25 @@ static void host_changed(struct skr_south *south, const struct skr_change *chang
         skr_worker_end_session(south, session, "revoked");
 }
 
+/* They stood still; when they come back they are judged anew. */
+static void end_all_sessions(struct skr_south *south)
+{
+    size_t count;
+    struct skr_registry_row *rows = skr_registry_rows(&south->registry, &count);
+    for (size_t i = 0; rows && i < count; i++) {
+        uint64_t session = skr_registry_find(&south->registry, &rows[i].host_id);
+        if (session)
+            skr_worker_end_session(south, session, "database_accepted");
+    }
+    free(rows);
+}
+
 static void event_written(struct skr_south *south, const struct skr_change *change)
 {
     const char *reason = skr_object_text(change->object, SKR_EVENT_REASON);
     struct skr_uuid host_id = skr_object_uuid(change->object, SKR_EVENT_HOST_ID);
+    if (change->op == SKR_CHANGE_PUT && reason && strcmp(reason, SKR_EVENT_DATABASE_ACCEPTED) == 0)
+        end_all_sessions(south);
     if (change->op == SKR_CHANGE_PUT && reason && strcmp(reason, SKR_SOUTH_REMEDIATE) == 0 && south->policy)
         skr_policy_command(south->policy, &host_id, SKERRY__V1__COMMAND__KIND__KIND_REMEDIATE);
 }

@@ -70,6 +70,31 @@ struct skr_store_stats {
 };
 void skr_store_stats(struct skr_store *store, struct skr_store_stats *ret);
 
+/* ---- whole copies ---- */
+
+/* Makes a copy of the database as it is now, in one file of mode 0600 that must not exist, and checks it. With `value`
+ * the setting has that value in the copy and its own leaves no trace there. Any thread that may take its time. */
+struct skr_store_copy {
+    const char *path;
+    const char *setting, *value; /* value NULL: the copy is exact */
+};
+struct skr_store_copy_facts {
+    int64_t bytes, revision;
+};
+int skr_store_copy(struct skr_store *store, const struct skr_store_copy *options, struct skr_store_copy_facts *ret,
+                   struct skr_error *error);
+
+/* Puts a checked copy in the place of a database that nobody has open, and keeps that one as `aside`. CONFLICT: it is
+ * open, or the file is damaged or no database of ours; nothing is changed then. */
+struct skr_store_restore {
+    const char *path, *file, *aside;
+    const char *mark;    /* a setting that gets the value "1" */
+    const char *setting; /* whose value `change` may replace: *ret stays NULL when it need not */
+    int (*change)(void *arg, const char *value, char **ret, struct skr_error *error);
+    void *arg;
+};
+int skr_store_restore(const struct skr_store_restore *options, struct skr_error *error);
+
 /* ---- changes ---- */
 
 enum skr_change_op {
@@ -191,6 +216,9 @@ int64_t skr_txn_now_ms(struct skr_txn *txn);
 void skr_txn_tally(struct skr_txn *txn, const struct skr_uuid *id, int64_t add);
 /* In order of their first addition; fn returning non-zero ends it with that value. */
 int skr_txn_each_tally(struct skr_txn *txn, int (*fn)(void *arg, const struct skr_uuid *id, int64_t sum), void *arg);
+
+/* Inside a write, before its first change: the next revisions begin after a gap of this size. */
+void skr_txn_skip_revisions(struct skr_txn *txn, int64_t count);
 
 /* Named facts (the settings table): certificate authority, counters. *ret_value is owned by the caller; -ENOENT. */
 int skr_txn_setting_get(struct skr_txn *txn, const char *name, char **ret_value, struct skr_error *error);

@@ -39,6 +39,7 @@ enum skr_resource_id {
     SKR_CUSTOMER_ROUTE,
     SKR_USER,
     SKR_ROLE_BINDING,
+    SKR_BACKUP,
     /* Views: rows that the model keeps or derives; read-only over REST. */
     SKR_LOOKUP_RECORD,
     SKR_PROVIDER_ADDRESS,

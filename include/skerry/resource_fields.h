@@ -437,3 +437,14 @@ enum { /* usage (tenant scope): one row a tenant, its id */
     SKR_USAGE_QUOTAS, /* STRUCT */
     SKR_USAGE_FIELD_COUNT
 };
+enum { /* backup */
+    SKR_BACKUP_FILE = SKR_FIELD_COMMON_COUNT, /* TEXT read-only unversioned, as are the others */
+    SKR_BACKUP_BYTES,                         /* INTEGER nullable */
+    SKR_BACKUP_REVISION,                      /* INTEGER nullable */
+    SKR_BACKUP_DATABASE_ID,                   /* UUID */
+    SKR_BACKUP_ENCRYPTED,                     /* BOOLEAN */
+    SKR_BACKUP_COMPLETED_AT,                  /* TIME nullable */
+    SKR_BACKUP_AUTHORITY_KEY,                 /* TEXT hidden nullable: encrypted PEM, until the copy has it */
+    SKR_BACKUP_PASSPHRASE,                    /* SECRET, given at create */
+    SKR_BACKUP_FIELD_COUNT
+};

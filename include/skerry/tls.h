@@ -32,6 +32,10 @@ static inline void skr_tls_identity_cleanup(struct skr_tls_identity **identity)
 }
 int skr_tls_identity_set_certificate(struct skr_tls_identity *identity, const char *certificate_pem,
                                      struct skr_error *error);
+/* PKCS #8 with scrypt and AES-256 (RFC 5958, RFC 7914), as PEM "ENCRYPTED PRIVATE KEY". About 50 ms. */
+int skr_tls_key_encrypt(const char *key_pem, const char *passphrase, char **ret_pem, struct skr_error *error);
+/* -ENOTSUP without an error: the PEM is not encrypted. INVALID: not with this passphrase. */
+int skr_tls_key_decrypt(const char *pem, const char *passphrase, char **ret_key_pem, struct skr_error *error);
 int skr_tls_identity_key_pem(const struct skr_tls_identity *identity, char **ret_pem);
 int skr_tls_identity_certificate_pem(const struct skr_tls_identity *identity, char **ret_pem);
 

@@ -60,6 +60,7 @@ extern const struct skr_resource skr_resource_effective_route;
 extern const struct skr_resource skr_resource_compliance;
 extern const struct skr_resource skr_resource_event;
 extern const struct skr_resource skr_resource_job;
+extern const struct skr_resource skr_resource_backup;
 extern const struct skr_resource skr_resource_audit_record;
 extern const struct skr_resource skr_resource_usage;
 /* tenant.quotas, which the view of usage shows too */

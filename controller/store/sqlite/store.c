@@ -241,6 +241,11 @@ int64_t skr_txn_revision(struct skr_txn *txn)
     return txn->revision;
 }
 
+void skr_txn_skip_revisions(struct skr_txn *txn, int64_t count)
+{
+    txn->revision += count;
+}
+
 struct skr_store *skr_txn_store(struct skr_txn *txn)
 {
     return txn->store;
