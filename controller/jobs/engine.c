@@ -27,9 +27,10 @@ struct skr_job_waiting {
     struct skr_map_key key; /* the job's id */
     struct skr_jobs *jobs;
     struct watch_list watches;
-    bool dirty;       /* to be looked at */
-    int64_t own_etag; /* of the row as the last look wrote it */
-    int64_t due_ms;   /* INT64_MAX: never */
+    bool dirty;            /* to be looked at */
+    int64_t own_etag;      /* of the row as the last look wrote it */
+    int64_t born_revision; /* of the write that started it; 0: this engine did not hear of it */
+    int64_t due_ms;        /* INT64_MAX: never */
     struct skr_realization_wait *realization;
     int64_t awaited_revision;
 };
@@ -110,7 +111,7 @@ static bool job_changed(struct skr_jobs *jobs, const struct skr_change *change)
     if (!job) {
         if (change->op == SKR_CHANGE_DELETE || !skr_job_is_open(change->object))
             return false;
-        add_job(jobs, &id);
+        add_job(jobs, &id)->born_revision = change->write_revision;
         return true;
     }
     if (skr_object_integer(change->object, SKR_FIELD_ETAG) == job->own_etag)
@@ -284,6 +285,7 @@ static void look_at(struct skr_jobs *jobs, struct skr_job_waiting *job, int64_t 
     job->dirty = false;
     job->due_ms = INT64_MAX;
     pthread_mutex_unlock(&jobs->lock);
+    look.born_revision = job->born_revision;
     int r = look_once(jobs, &look, &error);
     if (r < 0)
         try_later(jobs, job, now_ms, &error);

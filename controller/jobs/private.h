@@ -26,6 +26,7 @@ struct skr_job_run {
     const json_t *input;                    /* what was asked for */
     json_t *progress;                       /* what steps remember; an object, kept with the row */
     int64_t now_ms, started_ms;             /* started_ms: when this engine began to hear of hosts */
+    int64_t born_revision;                  /* of the write that started the job; 0: before this engine began */
     bool cancelled;                         /* for undo: not failed */
     const char *backup_directory;
     json_t *prepared; /* what the step's prepare found out; NULL without one */
@@ -62,7 +63,8 @@ struct skr_job_kind {
 const struct skr_job_kind *skr_job_kind_find(const char *name);
 /* On the writer's thread: the row is gone, and so must be its file. */
 void skr_job_backup_deleted(const char *directory, const struct skr_object *backup);
-extern const struct skr_job_kind skr_job_backup, skr_job_migrate, skr_job_drain, skr_job_replace, skr_job_remediate;
+extern const struct skr_job_kind skr_job_deploy_host_switch, skr_job_remove_host_switch, skr_job_backup,
+        skr_job_migrate, skr_job_drain, skr_job_replace, skr_job_remediate;
 
 /* ---- for steps (step.c, realized.c) ---- */
 
@@ -93,7 +95,7 @@ int skr_job_place(struct skr_job_run *run, struct skr_object *adapter, const str
 struct skr_job_look {
     struct skr_jobs *jobs;
     struct skr_uuid id;
-    int64_t now_ms;
+    int64_t now_ms, born_revision;
     const char *failure; /* the step's last attempt was refused: end the job with this */
     bool without_undo;   /* and the undo was refused too */
     json_t *prepared;    /* by the prepare of the step at hand */

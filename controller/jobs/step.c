@@ -165,6 +165,7 @@ static void open_run(struct skr_txn *txn, struct skr_job_look *look, const struc
                                 .host_id = skr_object_uuid(job, SKR_JOB_HOST_ID),
                                 .now_ms = look->now_ms,
                                 .started_ms = look->jobs->started_ms,
+                                .born_revision = look->born_revision,
                                 .backup_directory = look->jobs->backup_directory,
                                 .prepared = look->prepared};
     run->input = input->type == SKR_VALUE_JSON ? input->json : NULL;
