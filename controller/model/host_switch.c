@@ -257,11 +257,25 @@ static int refresh(struct skr_txn *txn, const struct skr_object *host_switch, co
     return r < 0 ? r : skr_provider_address_host(txn, host, SKR_WITHDRAWAL_FREE, pointer, error);
 }
 
+/* What a request writes is followed by a job; what the model itself writes is part of something larger. */
+static int follow(struct skr_write *write, const char *kind, struct skr_error *error)
+{
+    const struct skr_object *host_switch = write->after ? write->after : write->before;
+    const struct skr_job_request job = {.kind = kind,
+                                        .object = host_switch,
+                                        .host_id = skr_object_uuid(host_switch, SKR_HOST_SWITCH_HOST_ID),
+                                        .principal = write->principal,
+                                        .beside = !write->after};
+    return write->principal->joining ? 0 : skr_job_start(write->txn, &job, &write->job_id, error);
+}
+
 static int stored(struct skr_write *write, struct skr_error *error)
 {
     int r = write->before ? 0 : skr_host_group_count_switch(write->txn, write->after, 1, error);
     if (r == 0)
         r = check_reached(write, error);
+    if (r == 0 && !write->before)
+        r = follow(write, "deploy_host_switch", error);
     if (r < 0 || !skr_write_changes(write, SKR_HOST_SWITCH_UPLINKS))
         return r;
     return refresh(write->txn, write->after, "/uplinks", error);
@@ -271,6 +285,8 @@ static int stored(struct skr_write *write, struct skr_error *error)
 static int removing(struct skr_write *write, struct skr_error *error)
 {
     int r = skr_host_group_count_switch(write->txn, write->before, -1, error);
+    if (r == 0)
+        r = follow(write, "remove_host_switch", error);
     if (r < 0 || !list(write->before, SKR_HOST_SWITCH_UPLINKS)->count)
         return r;
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *bare = skr_object_copy(write->before);

@@ -140,7 +140,7 @@ int skr_job_start(struct skr_txn *txn, const struct skr_job_request *request, st
                   struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *job = skr_row_new(SKR_JOB);
-    int r = request->object ? check_alone(txn, request->object, error) : 0;
+    int r = request->object && !request->beside ? check_alone(txn, request->object, error) : 0;
     if (r == 0)
         r = check_room(txn, error);
     if (r == 0)

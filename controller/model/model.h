@@ -160,6 +160,7 @@ struct skr_job_request {
     struct skr_uuid host_id, parent_id;    /* nil: none */
     const struct skr_principal *principal; /* who asks; NULL: the controller itself */
     json_t *input;                         /* object, kept with the row; may be NULL */
+    bool beside;                           /* another job about the object may be open: this one ends what it is about */
 };
 /* Inserts the row: the job begins when this write is committed, and not if it is not. An object has one open job at a
  * time: CONFLICT. LIMIT. Rules put *ret into struct skr_write's job_id, actions into the request's; the API then
