@@ -78,7 +78,7 @@ static void keep_counters(struct skr_peer *peer, const Skerry__V1__Report *repor
 static bool has_counters_alone(const Skerry__V1__Report *report)
 {
     return !report->whole && !report->n_learned && !report->n_interfaces && !report->n_drift && !report->n_bindings &&
-           !report->n_claims;
+           !report->n_claims && !report->n_moved;
 }
 
 static void answer(struct skr_peer *peer, uint64_t sequence, Skerry__V1__ReportAccepted *accepted)

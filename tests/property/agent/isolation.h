@@ -36,6 +36,10 @@ struct model_adapter {
     uint32_t flags;
     bool dynamic;
     bool closed; /* asks for what cannot be enforced */
+    /* Moving. `other`: the host that its record is armed with, or that it left (turned); NOWHERE: it does not move. */
+    int other;
+    bool turned;
+    bool arrives; /* from a remote host to this one: `interface` waits for it, armed */
 };
 
 /* A port of a VLAN (0: untagged) of an uplink, on interface vlan_interface(its number). Its MAC and address may be a
@@ -84,7 +88,7 @@ struct packet {
     /* On the wire. */
     bool wire;
     uint32_t outer_source, outer_destination, vsid;
-    uint8_t outer_mac[6], outer_tos;
+    uint8_t outer_mac[6], outer_tos, outer_ttl;
     uint16_t gre_flags;
     bool fragment, vxlan;
     unsigned interface;

@@ -89,6 +89,24 @@ static void place_adapter(struct model *model, struct model_adapter *adapter, un
     }
 }
 
+/* Some move: away from here or from elsewhere, to a remote host or to here. */
+static void move_adapter(struct model *model, struct model_adapter *adapter, unsigned number, unsigned *interface)
+{
+    adapter->other = NOWHERE;
+    if ((adapter->place != BOUND && adapter->place != REMOTE) || !random_percent(30))
+        return;
+    if (adapter->place == REMOTE && random_percent(30) && *interface < INTERFACES - UPLINKS - VLAN_PORTS - 2) {
+        adapter->arrives = true;
+        adapter->interface = (int)(*interface)++;
+        model->occupant[adapter->interface] = (int)number;
+        return;
+    }
+    adapter->other = (int)random_below(HOSTS);
+    adapter->turned = random_percent(50);
+    if (adapter->place == REMOTE && (unsigned)adapter->other == adapter->host)
+        adapter->other = NOWHERE;
+}
+
 static void make_adapters(struct model *model)
 {
     unsigned interface = 0;
@@ -122,6 +140,7 @@ static void make_adapters(struct model *model)
                          (random_percent(15) ? SKR_PORT_MAC_SPOOFING : 0) | (random_percent(50) ? SKR_PORT_PEER : 0);
         adapter->closed = random_percent(4);
         place_adapter(model, adapter, number, &interface);
+        move_adapter(model, adapter, number, &interface);
         model->adapter_count++;
     }
 }
@@ -157,7 +176,8 @@ void model_make(struct model *model)
     for (unsigned host = 0; host < HOSTS; host++) {
         model->neighbor[host] = !random_percent(10);
         for (unsigned i = 0; i < model->adapter_count; i++)
-            if (model->adapters[i].place == REMOTE && model->adapters[i].host == host)
+            if ((model->adapters[i].place == REMOTE && model->adapters[i].host == host) ||
+                (model->adapters[i].other == (int)host && random_percent(90)))
                 model->member[host][model->subnets[model->adapters[i].subnet].domain] = true;
         if (random_percent(10)) /* revoked: records may still name it */
             memset(model->member[host], 0, sizeof(model->member[host]));
@@ -226,6 +246,16 @@ static void program_adapter(const struct model *model, const struct programs *pr
         mac_record.pa = programs_v4(host_pa(from->host));
     else if (from->place != UNPLACED)
         mac_record.pa = programs_v4(own_pa(subnet->source));
+    if (from->other != NOWHERE) {
+        mac_record.armed_pa = programs_v4(host_pa((unsigned)from->other));
+        mac_record.flags = from->turned ? SKR_MAC_FLIPPED : 0;
+    }
+    if (from->arrives) {
+        port.flags |= SKR_PORT_ARMED;
+        if (subnet->has_source)
+            mac_record.armed_pa = programs_v4(own_pa(subnet->source));
+        programs_put(programs, "ports", &interface_index[from->interface], &port);
+    }
     if (from->place == BOUND) {
         mac_record.ifindex = interface_index[from->record_interface];
         programs_put(programs, "ports", &interface_index[from->interface], &port);

@@ -55,7 +55,7 @@ static struct expectation flooded(const struct model *model, unsigned subnet, in
 
     for (int i = 0; i < INTERFACES; i++)
         if (i != except && model->occupant[i] != NOWHERE && !model->adapters[model->occupant[i]].closed &&
-            model->adapters[model->occupant[i]].subnet == subnet)
+            !model->adapters[model->occupant[i]].arrives && model->adapters[model->occupant[i]].subnet == subnet)
             expected.target += interface_index[i];
     for (unsigned host = 0; to_hosts && model->subnets[subnet].has_source && host < HOSTS; host++) {
         bool present = false;
@@ -240,6 +240,17 @@ static uint32_t guarded(const struct model *model, const struct packet *packet, 
                    : SKR_DROP_SOURCE_ADDRESS;
 }
 
+/* The VM's first frame, whatever it is, becomes an announcement. */
+static struct expectation arrived(const struct model *model, const struct packet *packet,
+                                  const struct model_adapter *from)
+{
+    const struct model_subnet *subnet = &model->subnets[from->subnet];
+
+    if (memcmp(packet->source, from->mac, 6) != 0 || from->closed || !subnet->programmed || !subnet->has_source)
+        return dropped(SKR_DROP_NOT_CURRENT);
+    return flooded(model, from->subnet, from->interface, true);
+}
+
 static struct expectation from_guest(const struct model *model, const struct packet *packet)
 {
     int occupant = model->occupant[packet->interface];
@@ -252,6 +263,8 @@ static struct expectation from_guest(const struct model *model, const struct pac
         return dropped(SKR_DROP_GUEST_VLAN_TAG);
     if (packet->ethertype == ETHERTYPE_IP && packet->cut && !packet->gso_size)
         return dropped(SKR_DROP_TRUNCATED);
+    if (from->arrives)
+        return arrived(model, packet, from);
     if (memcmp(packet->source, from->mac, 6) != 0 &&
         (!(from->flags & SKR_PORT_MAC_SPOOFING) || is_group(packet->source) || is_gateway(packet->source)))
         return dropped(SKR_DROP_SOURCE_MAC);
@@ -302,7 +315,25 @@ static uint32_t sender_fault(const struct model *model, const struct packet *pac
         return SKR_DROP_NOT_A_MEMBER;
     if (is_gateway(packet->source))
         return is_group(packet->destination) ? SKR_DROP_SOURCE_RECORD : 0;
-    return from && from->place == REMOTE && from->host == host ? 0 : SKR_DROP_SOURCE_RECORD;
+    return from && ((from->place == REMOTE && from->host == host) || from->other == (int)host) ? 0
+                                                                                               : SKR_DROP_SOURCE_RECORD;
+}
+
+/* What came to the wrong host goes on to the right one, unless it came from there, or would go to no member. */
+static struct expectation passed_on(const struct model *model, const struct packet *packet,
+                                    const struct model_adapter *to)
+{
+    const struct model_subnet *subnet = &model->subnets[to->subnet];
+    unsigned uplink = packet->interface - (INTERFACES - UPLINKS);
+
+    if (to->place != REMOTE || !subnet->has_source || !model->member[to->host][subnet->domain] ||
+        packet->outer_source == host_pa(to->host))
+        return dropped(SKR_DROP_NOT_LOCAL);
+    if (packet->outer_ttl <= 1)
+        return dropped(SKR_DROP_STRAGGLER_LOOP);
+    return (struct expectation){SKR_VERDICT_REMOTE, 0,
+                                interface_index[INTERFACES - UPLINKS + (model->neighbor[to->host] ? 0 : uplink)],
+                                subnet->vsid, htonl(host_pa(to->host))};
 }
 
 static struct expectation from_wire(const struct model *model, const struct packet *packet)
@@ -318,16 +349,21 @@ static struct expectation from_wire(const struct model *model, const struct pack
     if (subnet == model->subnet_count || !model->subnets[subnet].programmed)
         return dropped(SKR_DROP_UNKNOWN_VSID);
     reason = sender_fault(model, packet, subnet);
+    if (!is_group(packet->destination))
+        to = by_mac(model, subnet, packet->destination);
+    /* The host that a VM has left may pass on what others sent to it there. */
+    if (reason == SKR_DROP_SOURCE_RECORD && to && to->place == BOUND && to->turned &&
+        packet->outer_source == host_pa((unsigned)to->other))
+        reason = 0;
     if (reason)
         return dropped(reason);
     if (!is_group(packet->destination)) {
-        to = by_mac(model, subnet, packet->destination);
         if (!to)
             return dropped(SKR_DROP_UNKNOWN_DESTINATION);
         if (to->place == UNBOUND && packet->outer_destination == own_pa(model->subnets[subnet].source))
             return dropped(SKR_DROP_UNBOUND);
         if (to->place != BOUND)
-            return dropped(SKR_DROP_NOT_LOCAL);
+            return passed_on(model, packet, to);
     }
     if (packet->ethertype == 0x88b5 && packet->payload < 20) /* the kernel wants as much as an IPv4 header to remain */
         return dropped(SKR_DROP_DECAPSULATION_FAILED);

@@ -14,7 +14,7 @@ static const struct model_adapter *adapter_like(const struct model *model, bool 
     for (unsigned attempt = 0; attempt < 200; attempt++) {
         const struct model_adapter *adapter = any_adapter(model);
 
-        if ((!bound || adapter->place == BOUND) && (subnet < 0 || adapter->subnet == (unsigned)subnet) &&
+        if ((!bound || adapter->interface != NOWHERE) && (subnet < 0 || adapter->subnet == (unsigned)subnet) &&
             (domain < 0 || model->subnets[adapter->subnet].domain == (unsigned)domain))
             return adapter;
     }
@@ -128,7 +128,7 @@ static void make_from_guest(const struct model *model, struct packet *packet)
     const struct model_adapter *to =
             adapter_like(model, false, random_percent(60) ? (int)from->subnet : -1, random_percent(95) ? domain : -1);
 
-    packet->interface = from->place == BOUND ? (unsigned)from->interface : INTERFACES - UPLINKS - 1;
+    packet->interface = from->interface != NOWHERE ? (unsigned)from->interface : INTERFACES - UPLINKS - 1;
     if (random_percent(1))
         packet->interface = INTERFACES - UPLINKS - 1; /* nobody's */
     aim(model, packet, from, to);
@@ -186,7 +186,7 @@ static void spoil_outer(const struct model *model, struct packet *packet)
 
 static void make_from_wire(const struct model *model, struct packet *packet)
 {
-    const struct model_adapter *to = adapter_like(model, random_percent(90), -1, -1);
+    const struct model_adapter *to = adapter_like(model, random_percent(82), -1, -1);
     const struct model_subnet *subnet = &model->subnets[to->subnet];
     const struct model_adapter *from = to;
 
@@ -204,6 +204,11 @@ static void make_from_wire(const struct model *model, struct packet *packet)
     packet->interface = INTERFACES - UPLINKS + subnet->source;
     memcpy(packet->outer_mac, uplink_mac(subnet->source), 6);
     packet->gre_flags = 0x2000;
+    packet->outer_ttl = random_percent(50) ? 1 : 64;
+    if (from->other != NOWHERE && random_percent(20)) /* the other host of a move */
+        packet->outer_source = host_pa((unsigned)from->other);
+    else if (to->other != NOWHERE && random_percent(30)) /* on its way over the host that the VM has left */
+        packet->outer_source = host_pa((unsigned)to->other);
     if (random_percent(15))
         memcpy(packet->destination, broadcast_mac, 6);
     if (random_percent(30))
@@ -306,6 +311,7 @@ size_t packet_bytes(const struct packet *packet, uint8_t *out)
         ip.tot_len = htons((uint16_t)(length - 14));
     }
     ip.tos = packet->outer_tos;
+    ip.ttl = packet->outer_ttl;
     if (packet->fragment)
         ip.frag_off = htons(0x2000);
     programs_checksum(&ip);
