@@ -332,6 +332,10 @@ class Vm:
             self.host.namespace.run("ip", "link", "del", self.port, check=False)
             self.host = None
 
+    def announce(self) -> None:
+        """What QEMU does where a VM goes on: a gratuitous ARP from every address."""
+        self.namespace.run("arping", "-U", "-c", "1", "-I", "eth0", self.address, check=False)
+
     def bound(self) -> bool:
         return bool(self.lab.api.get(f"/v1/network-adapters/{self.id}")["status"].get("bound"))
 
