@@ -3,6 +3,7 @@
  * the host has none, or when the rest cannot be moved; the host then stays in maintenance. Cancelled, it starts no
  * further move and the host is as it was; what has moved stays moved. */
 #include "controller/jobs/private.h"
+#include "controller/model/reach.h"
 
 #define DRAIN_PARALLEL_MAX   8  /* moves under way at a time */
 #define DRAIN_BATCH_MAX      64 /* adapters without a running VM written in one look */
@@ -50,8 +51,8 @@ static int count_of(struct skr_txn *txn, const struct skr_query *query, const st
     return r < 0 ? r : 0;
 }
 
-/* 1: the host can take an adapter of this logical network, and has *ret_load; 0: not. */
-static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const struct skr_uuid *network_id,
+/* 1: the host can take an adapter of this VM network, and has *ret_load; 0: not. */
+static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const struct skr_object *network,
                       int64_t *ret_load, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
@@ -63,8 +64,13 @@ static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const 
         skr_object_integer(host, SKR_HOST_GATEWAY_ONLY) ||
         !skr_realization_host_online(run->realizations, id, &since_ms))
         return 0;
-    r = skr_provider_address_reaches(run->txn, id, network_id, error);
-    if (r <= 0)
+    SKR_CLEANUP(skr_reach_cleanup) struct skr_reach reach = {0};
+    const struct skr_reach_uplink *uplink = NULL;
+    struct skr_uuid site_id;
+    r = skr_reach_load(run->txn, id, &reach, error);
+    if (r == 0)
+        r = skr_reach_vm_network(run->txn, &reach, network, &site_id, &uplink, error);
+    if (r < 0 || !uplink)
         return r;
     *ret_load = 0;
     r = count_of(run->txn, &load_of, id, ret_load, error);
@@ -74,14 +80,14 @@ static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const 
 }
 
 /* 1: the least loaded of these that can take it, of DRAIN_CANDIDATES_MAX at most, beginning anywhere. */
-static int choose_among(struct skr_job_run *run, const struct skr_ids *hosts, const struct skr_uuid *network_id,
+static int choose_among(struct skr_job_run *run, const struct skr_ids *hosts, const struct skr_object *network,
                         unsigned start, struct skr_uuid *ret, struct skr_error *error)
 {
     int64_t least = INT64_MAX;
     for (size_t i = 0; i < hosts->count && i < DRAIN_CANDIDATES_MAX; i++) {
         const struct skr_uuid *id = &hosts->items[(start + i) % hosts->count];
         int64_t load = 0;
-        int r = judge_host(run, id, network_id, &load, error);
+        int r = judge_host(run, id, network, &load, error);
         if (r < 0)
             return r;
         if (r > 0 && load < least) {
@@ -118,16 +124,15 @@ static int choose(struct skr_job_run *run, const struct skr_object *adapter, str
         r = skr_job_fetch(run, SKR_HOST, &run->host_id, &host, error);
     if (r < 0)
         return r;
-    struct skr_uuid network_id = skr_object_uuid(network, SKR_VM_NETWORK_LOGICAL_NETWORK_ID),
-                    group_id = skr_object_uuid(host, SKR_HOST_HOST_GROUP_ID);
+    struct skr_uuid group_id = skr_object_uuid(host, SKR_HOST_HOST_GROUP_ID);
     if (list_given(run, &given))
-        return choose_among(run, &given, &network_id, start, ret, error);
+        return choose_among(run, &given, network, start, ret, error);
     r = skr_host_group_chain(run->txn, &group_id, &chain, error);
     for (size_t i = 0; r == 0 && i < chain.count; i++) {
         SKR_CLEANUP(skr_ids_cleanup) struct skr_ids hosts = {0};
         r = skr_host_group_hosts(run->txn, &chain.items[i], &hosts, error);
         if (r == 0)
-            r = choose_among(run, &hosts, &network_id, start, ret, error);
+            r = choose_among(run, &hosts, network, start, ret, error);
     }
     return r;
 }

@@ -32,6 +32,12 @@ static int check_isolation(struct skr_write *write, const struct skr_object *net
                           "A VM network with isolation \"%s\" stands on a logical network with isolation \"%s\", and "
                           "\"%.100s\" is \"%s\"; choose another logical network.",
                           isolation, none ? "connected" : isolation, skr_object_name(network), below);
+    if (none && skr_object_integer(network, SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION))
+        return skr_refuse(
+                error, SKR_ERROR_CONFLICT, "/isolation",
+                "Logical network \"%.100s\" has network virtualization: its addresses are those of hosts, and "
+                "no VM may be among them; choose a logical network without it.",
+                skr_object_name(network));
     if (none || virtualized)
         for (int f = SKR_VM_NETWORK_NETWORK_SITE_ID; f <= SKR_VM_NETWORK_SECONDARY_VLAN_ID; f++)
             if (skr_object_has(write->after, f)) {
