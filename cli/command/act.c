@@ -61,7 +61,7 @@ static void tell(const struct skr_writing *writing, const struct skr_resource *r
 }
 
 static int act(struct skr_writing *writing, const struct skr_resource *resource, const char *name,
-               const struct skr_action *action, int *code, struct skr_error *error)
+               const struct skr_action *action, struct skr_error *error)
 {
     struct skr_request_path path;
     struct skr_request request = {.method = "POST"};
@@ -79,9 +79,7 @@ static int act(struct skr_writing *writing, const struct skr_resource *resource,
                  action->verb);
     request.body = action->input ? body : NULL;
     r = skr_write_send(writing, &request, &path, shown, &answer, error);
-    if (r == 0 && answer.status == 202)
-        r = skr_write_follow_job(writing, answer.body, code, error);
-    else if (r == 0)
+    if (r == 0 && !answer.job[0])
         tell(writing, resource, shown, action, answer.body);
     json_decref(object);
     json_decref(body);
@@ -96,16 +94,16 @@ static int run(const struct skr_command *command, const struct skr_arguments *ar
     struct skr_writing writing SKR_CLEANUP(skr_writing_done) = {.session = &session, .arguments = arguments};
     struct skr_error error = {0};
     unsigned forms = 1U << SKR_FORM_TABLE | 1U << SKR_FORM_JSON;
-    int code = SKR_EXIT_DONE, settled = SKR_EXIT_DONE;
+    int code = SKR_EXIT_DONE;
     const struct skr_action *action = find_action(resource, verb, &error);
     if (!action || skr_form_parse(skr_arguments_flag(arguments, "output"), forms, &writing.form, &error) < 0)
         return skr_usage(command, &error);
     int r = skr_session_open(&session, &error);
     if (r == 0)
-        r = act(&writing, resource, name, action, &code, &error);
-    if (r == 0 && code == SKR_EXIT_DONE)
-        r = skr_write_settle(&writing, &settled, &error);
-    return r < 0 ? skr_fail(&error) : code ? code : settled;
+        r = act(&writing, resource, name, action, &error);
+    if (r == 0)
+        r = skr_write_settle(&writing, &code, &error);
+    return r < 0 ? skr_fail(&error) : code;
 }
 
 int skr_command_act(const struct skr_command *command, const struct skr_arguments *arguments)

@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
-static int delete_one(struct skr_writing *writing, const struct skr_resource *resource, const char *name, int *code,
+static int delete_one(struct skr_writing *writing, const struct skr_resource *resource, const char *name,
                       struct skr_error *error)
 {
     struct skr_request_path path;
     struct skr_request request = {.method = "DELETE"};
     struct skr_answer answer = {0};
     json_t *object = NULL;
-    int started = SKR_EXIT_DONE;
     int r = skr_lookup_find(writing->session->lookup, resource, name, &object, error);
     if (r < 0)
         return r;
@@ -20,13 +19,9 @@ static int delete_one(struct skr_writing *writing, const struct skr_resource *re
     r = skr_write_send(writing, &request, &path, shown, &answer, error);
     if (r < 0)
         return r;
-    if (answer.status == 202) { /* it takes steps */
-        r = skr_write_follow_job(writing, answer.body, &started, error);
-    } else {
+    if (!answer.job[0])
         printf("%s/%s deleted%s\n", resource->name, shown, skr_write_is_dry(writing) ? " (dry run)" : "");
-        fflush(stdout);
-    }
-    *code = *code == SKR_EXIT_DONE ? started : *code;
+    fflush(stdout);
     skr_answer_done(&answer);
     return r;
 }
@@ -48,7 +43,7 @@ int skr_command_delete(const struct skr_command *command, const struct skr_argum
         return skr_usage_because(command, "delete takes the names of the %s to delete", resource->collection);
     int r = skr_session_open(&session, &error);
     if (r == 0)
-        r = delete_one(&writing, resource, name, &code, &error);
+        r = delete_one(&writing, resource, name, &error);
     for (unsigned at = (unsigned)taken; at < arguments->word_count && r == 0; at++) {
         name = arguments->words[at];
         const char *slash = strchr(arguments->words[0], '/');
@@ -59,10 +54,9 @@ int skr_command_delete(const struct skr_command *command, const struct skr_argum
                                   arguments->words[at]);
         }
         if (r == 0)
-            r = delete_one(&writing, resource, name, &code, &error);
+            r = delete_one(&writing, resource, name, &error);
     }
-    int settled = SKR_EXIT_DONE;
     if (r == 0)
-        r = skr_write_settle(&writing, &settled, &error);
-    return r < 0 ? skr_fail(&error) : code ? code : settled;
+        r = skr_write_settle(&writing, &code, &error);
+    return r < 0 ? skr_fail(&error) : code;
 }

@@ -11,6 +11,7 @@ bool skr_write_is_dry(const struct skr_writing *writing)
 void skr_writing_done(struct skr_writing *writing)
 {
     json_decref(SKR_TAKE(writing->revisions));
+    json_decref(SKR_TAKE(writing->jobs));
 }
 
 int skr_write_send(struct skr_writing *writing, struct skr_request *request, struct skr_request_path *path,
@@ -28,6 +29,10 @@ int skr_write_send(struct skr_writing *writing, struct skr_request *request, str
     if (answer.revision && skr_arguments_flag(writing->arguments, "wait")) {
         writing->revisions = writing->revisions ? writing->revisions : json_array();
         json_array_append_new(writing->revisions, json_pack("[s, I]", what ? what : "?", (json_int_t)answer.revision));
+    }
+    if (answer.job[0]) {
+        writing->jobs = writing->jobs ? writing->jobs : json_array();
+        json_array_append_new(writing->jobs, json_string(answer.job));
     }
     *ret = answer;
     return 0;
@@ -92,26 +97,28 @@ void skr_write_tell(struct skr_writing *writing, const struct skr_resource *reso
     fflush(stdout);
 }
 
-int skr_write_follow_job(struct skr_writing *writing, const json_t *job, int *ret_code, struct skr_error *error)
+/* *deadline 0: as long as they take. */
+static int follow_jobs(struct skr_writing *writing, bool waits, int64_t deadline, int *ret_code,
+                       struct skr_error *error)
 {
-    const char *id = json_string_value(json_object_get(job, "id"));
-    const char *kind = json_string_value(skr_shown_member(job, "kind"));
-    unsigned ms;
-    int r = skr_wait_flags(writing->arguments, &ms, error);
-    *ret_code = SKR_EXIT_DONE;
-    if (r < 0 || !id)
-        return r;
-    if (writing->form == SKR_FORM_JSON && !ms) {
-        skr_json_print(job, stdout);
-        return 0;
+    json_t *job;
+    size_t i;
+    int r = 0;
+    json_array_foreach (writing->jobs, i, job) {
+        const char *id = json_string_value(job);
+        int64_t left = deadline ? (deadline - skr_clock_monotonic_ns()) / SKR_NS_PER_MS : 0;
+        int code = SKR_EXIT_DONE;
+        if (writing->form != SKR_FORM_JSON)
+            printf("job/%s started\n", id);
+        fflush(stdout);
+        if (!waits)
+            skr_say("skerryctl job wait %s follows it", id);
+        else if (r == 0)
+            r = skr_wait_job(writing->session, id, deadline && left < 1 ? 1 : left, &code, error);
+        if (*ret_code == SKR_EXIT_DONE)
+            *ret_code = code;
     }
-    printf("job/%s %s started\n", id, kind ? kind : "");
-    fflush(stdout);
-    if (ms)
-        return skr_wait_job(writing->session, id, skr_arguments_flag(writing->arguments, "timeout") ? ms : 0, ret_code,
-                            error);
-    skr_say("skerryctl job wait %s follows it", id);
-    return 0;
+    return r;
 }
 
 int skr_write_settle(struct skr_writing *writing, int *ret_code, struct skr_error *error)
@@ -122,7 +129,10 @@ int skr_write_settle(struct skr_writing *writing, int *ret_code, struct skr_erro
     *ret_code = SKR_EXIT_DONE;
     int r = skr_wait_flags(writing->arguments, &ms, error);
     int64_t deadline = skr_clock_monotonic_ns() + (int64_t)ms * SKR_NS_PER_MS;
-    if (!ms)
+    if (r == 0)
+        r = follow_jobs(writing, ms != 0, skr_arguments_flag(writing->arguments, "timeout") ? deadline : 0, ret_code,
+                        error);
+    if (!ms || *ret_code != SKR_EXIT_DONE)
         return r;
     json_array_foreach (writing->revisions, i, write) {
         int64_t left = (deadline - skr_clock_monotonic_ns()) / SKR_NS_PER_MS;

@@ -8,6 +8,7 @@ struct skr_writing {
     const struct skr_arguments *arguments; /* --wait, --timeout, --dry-run, --confirm */
     enum skr_form form;
     json_t *revisions; /* with --wait: [what, revision] of each write that was done */
+    json_t *jobs;      /* ids of the jobs that writes started */
 };
 /* Cleanup function; the struct may be zeroed but for its first members. */
 void skr_writing_done(struct skr_writing *writing);
@@ -25,9 +26,7 @@ int skr_write_patch(struct skr_writing *writing, const struct skr_resource *reso
 /* "vm-network/red/web created" */
 void skr_write_tell(struct skr_writing *writing, const struct skr_resource *resource, const json_t *object,
                     const char *what);
-/* A job that a write started: with --wait it is followed, else named. *ret_code as skr_wait_job. */
-int skr_write_follow_job(struct skr_writing *writing, const json_t *job, int *ret_code, struct skr_error *error);
 bool skr_write_is_dry(const struct skr_writing *writing);
-/* With --wait: waits until all of the writes are realized, --timeout at most for all together. *ret_code: of the first
- * that is not. */
+/* The end of a command that wrote. With --wait: follows the jobs that were started and waits until all of the writes are
+ * realized, --timeout at most for all together; *ret_code: of the first that is not. Without it: names the jobs. */
 int skr_write_settle(struct skr_writing *writing, int *ret_code, struct skr_error *error);

@@ -117,6 +117,8 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
     }
     if (strncasecmp(line, "Skerry-Revision: ", 17) == 0)
         answer->revision = strtoll(line + 17, NULL, 10);
+    if (strncasecmp(line, "Location: /v1/jobs/", 19) == 0)
+        snprintf(answer->job, sizeof(answer->job), "%.36s", line + 19);
     return size;
 }
 

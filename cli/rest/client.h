@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <skerry/tls.h>
+#include <skerry/uuid.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,7 +41,8 @@ struct skr_answer {
     long status;
     json_t *body; /* NULL: none */
     char etag[SKR_ETAG_TEXT_MAX];
-    int64_t revision; /* Skerry-Revision of a write, 0 = none */
+    int64_t revision;            /* Skerry-Revision of a write, 0 = none */
+    char job[SKR_UUID_TEXT_MAX]; /* of a 202: the job that carries on; "" = none */
 };
 void skr_answer_done(struct skr_answer *answer);
 

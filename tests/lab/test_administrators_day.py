@@ -147,6 +147,8 @@ def test_hosts_join_and_get_the_switch(day):
     for name in day.hosts:
         uplinks = json.dumps([{"interface": "up0", "uplink_port_profile_id": day.ctl.get("uplink-port-profile", "datacenter")["id"]}])
         day.ctl("create", "host-switch", "fabric", "--host", name, "--logical-switch", "fabric", "--uplinks", uplinks, "--wait")
+    jobs = day.ctl.list("jobs", "--kind", "deploy_host_switch")
+    assert [j["state"] for j in jobs] == ["succeeded"] * 3, jobs
     for shown in day.ctl.list("host-switches"):
         assert shown["status"]["realization"]["state"] == "realized", shown
 
