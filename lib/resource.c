@@ -36,6 +36,7 @@ static const struct skr_resource *const resources[SKR_RESOURCE_COUNT] = {
         [SKR_BACKUP] = &skr_resource_backup,
         [SKR_AUDIT_RECORD] = &skr_resource_audit_record,
         [SKR_USAGE] = &skr_resource_usage,
+        [SKR_ADDRESS_HOLDING] = &skr_resource_address_holding,
 };
 
 const struct skr_resource *skr_resource_get(enum skr_resource_id id)

@@ -11,36 +11,23 @@ static const struct skr_value *input(const struct skr_action_request *request, c
     return field < 0 ? NULL : &request->input->values[field];
 }
 
+/* Both are writes of an allocation by other words. */
 static int allocate(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *pool,
                     struct skr_error *error)
 {
     const struct skr_value *wished = input(request, "address"), *kind = input(request, "kind");
-    const char *what = kind && kind->type == SKR_VALUE_TEXT ? kind->text : SKR_IP_MANUAL;
-    bool given = wished && wished->type == SKR_VALUE_ADDRESS;
-    struct skr_address address;
-    if (strcmp(what, SKR_IP_MANUAL) != 0 && strcmp(what, SKR_IP_VIP) != 0)
-        return skr_refuse(error, SKR_ERROR_INVALID, "/kind",
-                          "Allocate \"manual\" or \"vip\"; the others are made by the "
-                          "controller.");
-    if (given && skr_object_has(pool, SKR_IP_POOL_VM_SUBNET_ID)) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL, *vm_subnet = NULL;
-        struct skr_uuid subnet_id = skr_object_uuid(pool, SKR_IP_POOL_VM_SUBNET_ID);
-        int r = skr_fetch(txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error);
-        if (r < 0)
-            return r;
-        struct skr_uuid network_id = skr_object_uuid(vm_subnet, SKR_VM_SUBNET_VM_NETWORK_ID);
-        r = skr_lookup_record_find(txn, &network_id, &wished->address, &record, error);
-        if (r == 0)
-            return skr_refuse(error, SKR_ERROR_EXISTS, "/address",
-                              "A network adapter has this address; choose another.");
-        if (r != -ENOENT)
-            return r;
-    }
-    int r = skr_ip_allocate(txn, pool, given ? &wished->address : NULL, what, NULL, "/address", &address, error);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = skr_object_new(skr_resource_get(SKR_IP_ALLOCATION));
+    struct skr_uuid pool_id = skr_object_id(pool);
+    skr_object_set_uuid(allocation, SKR_IP_ALLOCATION_IP_POOL_ID, &pool_id);
+    if (wished && wished->type == SKR_VALUE_ADDRESS)
+        skr_object_set_address(allocation, SKR_IP_ALLOCATION_ADDRESS, &wished->address);
+    if (kind && kind->type == SKR_VALUE_TEXT)
+        skr_object_set_text(allocation, SKR_IP_ALLOCATION_KIND, kind->text);
+    int r = skr_write_inner(txn, SKR_IP_ALLOCATION, NULL, allocation, error);
     if (r < 0)
         return r;
-    char text[SKR_ADDRESS_TEXT_MAX];
-    request->result = json_pack("{s:s, s:s}", "address", skr_address_format(&address, text), "kind", what);
+    request->result = json_pack("{s:s, s:s}", "address", skr_object_name(allocation), "kind",
+                                skr_object_text(allocation, SKR_IP_ALLOCATION_KIND));
     return 0;
 }
 
@@ -53,22 +40,11 @@ static int release(struct skr_txn *txn, struct skr_action_request *request, stru
     char text[SKR_ADDRESS_TEXT_MAX];
     if (!address || address->type != SKR_VALUE_ADDRESS)
         return skr_refuse(error, SKR_ERROR_INVALID, "/address", "Say which address to give back.");
-    skr_address_format(&address->address, text);
     int r = skr_ip_find(txn, &pool_id, &address->address, &allocation, error);
     if (r == -ENOENT)
-        return skr_refuse(error, SKR_ERROR_CONFLICT, "/address", "%s is not allocated in this pool.", text);
-    if (r < 0)
-        return r;
-    const char *kind = skr_object_text(allocation, SKR_IP_ALLOCATION_KIND);
-    if (strcmp(kind, SKR_IP_MANUAL) != 0 && strcmp(kind, SKR_IP_VIP) != 0)
-        return skr_refuse(error, SKR_ERROR_IN_USE, "/address",
-                          "%s belongs to its %s and is released with it; change or delete that.", text,
-                          strcmp(kind, SKR_IP_ADAPTER) ? "host" : "network adapter");
-    r = skr_ip_release(txn, allocation, error);
-    if (r < 0 || !skr_object_has(pool, SKR_IP_POOL_NETWORK_SITE_ID))
-        return r;
-    struct skr_uuid site_id = skr_object_uuid(pool, SKR_IP_POOL_NETWORK_SITE_ID);
-    return skr_provider_address_retry(txn, &site_id, error);
+        return skr_refuse(error, SKR_ERROR_CONFLICT, "/address", "%s is not allocated in this pool.",
+                          skr_address_format(&address->address, text));
+    return r < 0 ? r : skr_write_inner(txn, SKR_IP_ALLOCATION, allocation, NULL, error);
 }
 
 static int set_enrolment(struct skr_txn *txn, struct skr_object *host, const char *enrolment, struct skr_error *error)

@@ -71,7 +71,9 @@ int skr_model_bootstrap(struct skr_txn *txn, void *unused, struct skr_error *err
 {
     (void)unused;
     SKR_CLEANUP(skr_free_cleanup) char *done = NULL;
-    int r = skr_txn_setting_get(txn, DONE, &done, error);
+    int r = skr_ip_usage_bootstrap(txn, error);
+    if (r == 0)
+        r = skr_txn_setting_get(txn, DONE, &done, error);
     if (r != -ENOENT)
         return r;
     struct skr_uuid root;

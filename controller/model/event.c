@@ -42,6 +42,8 @@ int skr_model_prune(struct skr_txn *txn, void *unused, struct skr_error *error)
 {
     (void)unused;
     int r = skr_event_prune(txn, PRUNE_MAX, error);
+    if (r == 0)
+        r = skr_holding_prune(txn, PRUNE_MAX, error);
     return r < 0 ? r : skr_audit_prune(txn, PRUNE_MAX, error);
 }
 

@@ -165,13 +165,18 @@ int skr_ip_pool_rebuild(struct skr_txn *txn, const struct skr_object *pool, stru
 
 /* ---- taking and giving ---- */
 
-static int count(struct skr_txn *txn, const struct skr_uuid *pool_id, int allocated, int vip, struct skr_error *error)
+/* Of the pool, and of what it belongs to. */
+static int count(struct skr_txn *txn, const struct skr_object *pool, int allocated, int vip, struct skr_error *error)
 {
+    struct skr_uuid pool_id = skr_object_id(pool);
+    struct skr_ip_counts more = {.allocated = (unsigned __int128)allocated, .vip = (unsigned __int128)vip}, none = {0};
     struct skr_statement *statement;
-    int r = skr_txn_query(txn, &count_up, &statement, error);
+    int r = skr_ip_usage_change(txn, pool, &none, &more, error);
+    if (r == 0)
+        r = skr_txn_query(txn, &count_up, &statement, error);
     if (r < 0)
         return r;
-    skr_bind_uuid(statement, 1, pool_id);
+    skr_bind_uuid(statement, 1, &pool_id);
     skr_bind_integer(statement, 2, allocated);
     skr_bind_integer(statement, 3, vip);
     r = skr_step(statement, error);
@@ -185,19 +190,22 @@ int skr_ip_find(struct skr_txn *txn, const struct skr_uuid *pool_id, const struc
     return skr_fetch_by_address(txn, &allocation_at, SKR_IP_ALLOCATION, pool_id, address, ret, error);
 }
 
-static int insert(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
+static int insert(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *address,
                   const char *kind, const struct skr_uuid *owner, bool vip, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = skr_row_new(SKR_IP_ALLOCATION);
+    struct skr_uuid pool_id = skr_object_id(pool), tenant_id = skr_object_uuid(pool, SKR_FIELD_TENANT_ID);
     char text[SKR_ADDRESS_TEXT_MAX];
+    if (!skr_uuid_is_nil(&tenant_id))
+        skr_object_set_uuid(row, SKR_FIELD_TENANT_ID, &tenant_id);
     skr_object_set_text(row, SKR_FIELD_NAME, skr_address_format(address, text));
-    skr_object_set_uuid(row, SKR_IP_ALLOCATION_IP_POOL_ID, pool_id);
+    skr_object_set_uuid(row, SKR_IP_ALLOCATION_IP_POOL_ID, &pool_id);
     skr_object_set_address(row, SKR_IP_ALLOCATION_ADDRESS, address);
     skr_object_set_text(row, SKR_IP_ALLOCATION_KIND, kind);
     if (owner)
         skr_object_set_uuid(row, SKR_IP_ALLOCATION_OWNER_ID, owner);
-    int r = skr_txn_insert(txn, row, error);
-    return r < 0 ? r : count(txn, pool_id, 1, vip ? -1 : 0, error);
+    int r = skr_held_insert(txn, row, error);
+    return r < 0 ? r : count(txn, pool, 1, vip ? -1 : 0, error);
 }
 
 /* The lowest virtual IP that nobody has: 1, or 0 when all are taken. */
@@ -232,12 +240,16 @@ static int lowest_vip(struct skr_txn *txn, const struct skr_uuid *pool_id, const
     return 0;
 }
 
-static int allocate_lowest(struct skr_txn *txn, const struct skr_object *pool, const struct skr_ip_aside *aside,
-                           bool vip, struct skr_address *ret, struct skr_error *error)
+/* Takes the lowest free address out of the pool, without a row: 1, or 0 when none is free. */
+static int claim_free(struct skr_txn *txn, const struct skr_object *pool, const char *kind, struct skr_address *ret,
+                      struct skr_error *error)
 {
+    SKR_CLEANUP(skr_ip_aside_cleanup) struct skr_ip_aside aside = {0};
     struct skr_uuid pool_id = skr_object_id(pool);
-    if (vip)
-        return lowest_vip(txn, &pool_id, aside, ret, error);
+    if (!strcmp(kind, SKR_IP_VIP)) {
+        skr_ip_aside_of(pool, &aside);
+        return lowest_vip(txn, &pool_id, &aside, ret, error);
+    }
     int r = skr_ip_ranges_lowest(txn, &pool_id, ret, error);
     return r <= 0 ? r : skr_ip_ranges_take(txn, &pool_id, ret, error);
 }
@@ -245,16 +257,11 @@ static int allocate_lowest(struct skr_txn *txn, const struct skr_object *pool, c
 int skr_ip_allocate_free(struct skr_txn *txn, const struct skr_object *pool, const char *kind,
                          const struct skr_uuid *owner, struct skr_address *ret, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ip_aside_cleanup) struct skr_ip_aside aside = {0};
-    struct skr_uuid pool_id = skr_object_id(pool);
     struct skr_address address;
-    bool vip = !strcmp(kind, SKR_IP_VIP);
-    if (vip)
-        skr_ip_aside_of(pool, &aside);
-    int r = allocate_lowest(txn, pool, &aside, vip, &address, error);
+    int r = claim_free(txn, pool, kind, &address, error);
     if (r <= 0)
         return r;
-    r = insert(txn, &pool_id, &address, kind, owner, vip, error);
+    r = insert(txn, pool, &address, kind, owner, !strcmp(kind, SKR_IP_VIP), error);
     if (r < 0)
         return r;
     *ret = address;
@@ -309,42 +316,56 @@ static int allocate_wished(struct skr_txn *txn, const struct skr_object *pool, c
     return r == -ENOENT ? 0 : r < 0 ? r : say_taken(txn, pool, address, pointer, error);
 }
 
-int skr_ip_allocate(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *wished,
-                    const char *kind, const struct skr_uuid *owner, const char *pointer, struct skr_address *ret,
-                    struct skr_error *error)
+int skr_ip_claim(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *wished, const char *kind,
+                 const char *pointer, struct skr_address *ret, struct skr_error *error)
 {
     bool vip = !strcmp(kind, SKR_IP_VIP);
-    struct skr_uuid pool_id = skr_object_id(pool);
-    if (!wished) {
-        int r = skr_ip_allocate_free(txn, pool, kind, owner, ret, error);
-        if (r)
-            return r < 0 ? r : 0;
+    struct skr_address address;
+    int r = wished ? allocate_wished(txn, pool, wished, vip, pointer, error)
+                   : claim_free(txn, pool, kind, &address, error);
+    if (r < 0)
+        return r;
+    if (!wished && r == 0)
         return skr_error_set(error, SKR_ERROR_EXHAUSTED, "IP pool \"%.100s\" has no free %saddress; widen its range.",
                              skr_object_name(pool), vip ? "virtual IP " : "");
-    }
-    int r = allocate_wished(txn, pool, wished, vip, pointer, error);
-    if (r == 0)
-        r = insert(txn, &pool_id, wished, kind, owner, vip, error);
-    if (r == 0)
-        *ret = *wished;
-    return r;
+    *ret = wished ? *wished : address;
+    return 0;
 }
 
-int skr_ip_release(struct skr_txn *txn, struct skr_object *allocation, struct skr_error *error)
+int skr_ip_count_claim(struct skr_txn *txn, const struct skr_object *pool, const struct skr_object *allocation,
+                       struct skr_error *error)
+{
+    bool vip = !strcmp(skr_object_text(allocation, SKR_IP_ALLOCATION_KIND), SKR_IP_VIP);
+    int r = count(txn, pool, 1, vip ? -1 : 0, error);
+    return r < 0 ? r : skr_held_note(txn, NULL, allocation, error);
+}
+
+/* The row is gone: the pool has one less, and the address is free unless it is set aside. */
+static int free_address(struct skr_txn *txn, const struct skr_object *allocation, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ip_aside_cleanup) struct skr_ip_aside aside = {0};
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;
     struct skr_uuid pool_id = skr_object_uuid(allocation, SKR_IP_ALLOCATION_IP_POOL_ID);
     struct skr_address address = skr_object_address(allocation, SKR_IP_ALLOCATION_ADDRESS);
     int r = skr_fetch(txn, SKR_IP_POOL, &pool_id, &pool, error);
-    if (r == 0)
-        r = skr_txn_delete(txn, allocation, error);
     if (r < 0)
         return r;
     skr_ip_aside_of(pool, &aside);
     const struct skr_ip_aside_range *found = skr_ip_aside_find(&aside, &address);
-    r = count(txn, &pool_id, -1, found && found->vip ? 1 : 0, error);
+    r = count(txn, pool, -1, found && found->vip ? 1 : 0, error);
     return r < 0 || found ? r : skr_ip_ranges_give(txn, &pool_id, &address, error);
+}
+
+int skr_ip_give_back(struct skr_txn *txn, const struct skr_object *allocation, struct skr_error *error)
+{
+    int r = skr_held_note(txn, allocation, NULL, error);
+    return r < 0 ? r : free_address(txn, allocation, error);
+}
+
+int skr_ip_release(struct skr_txn *txn, struct skr_object *allocation, struct skr_error *error)
+{
+    int r = skr_held_delete(txn, allocation, error);
+    return r < 0 ? r : free_address(txn, allocation, error);
 }
 
 /* The one of these pools whose range has the address: 1 and *ret, or 0. */
@@ -375,7 +396,7 @@ int skr_ip_take(struct skr_txn *txn, const struct skr_ids *pools, const struct s
     struct skr_uuid pool_id = skr_object_id(pool);
     r = skr_ip_ranges_take(txn, &pool_id, address, error);
     if (r)
-        return r < 0 ? r : insert(txn, &pool_id, address, SKR_IP_ADAPTER, owner, false, error);
+        return r < 0 ? r : insert(txn, pool, address, SKR_IP_ADAPTER, owner, false, error);
     r = skr_ip_find(txn, &pool_id, address, &holder, error);
     if (r == -ENOENT)
         return 0; /* reserved: set aside for exactly this, addresses given by hand */

@@ -373,7 +373,12 @@ static int stored(struct skr_write *write, struct skr_error *error)
 {
     if (!ranges_change(write))
         return 0;
-    int r = skr_ip_pool_rebuild(write->txn, write->after, error);
+    struct skr_ip_counts was = {0}, now = skr_ip_counts_of(write->after);
+    if (write->before)
+        was = skr_ip_counts_of(write->before);
+    int r = skr_ip_usage_change(write->txn, write->after, &was, &now, error);
+    if (r == 0)
+        r = skr_ip_pool_rebuild(write->txn, write->after, error);
     if (r == 0)
         r = take_present(write, error);
     return r < 0 || !skr_object_has(write->after, SKR_IP_POOL_NETWORK_SITE_ID) ? r : tell_site(write, error);
@@ -416,41 +421,18 @@ static int removing(struct skr_write *write, struct skr_error *error)
                 "Freed addresses of IP pool \"%.100s\" rest until every host has let go of them; try again "
                 "when all hosts are in sync, or remove hosts that do not come back.",
                 skr_object_name(write->before));
+    const struct skr_ip_counts was = skr_ip_counts_of(write->before), none = {0};
+    if (r == 0)
+        r = skr_ip_usage_change(write->txn, write->before, &was, &none, error);
     return r < 0 ? r : skr_ip_ranges_clear(write->txn, &id, error);
 }
 
-static void set_count(json_t *json, const char *name, unsigned __int128 value)
-{
-    char text[40];
-    char *digit = text + sizeof(text) - 1;
-    *digit = '\0';
-    do
-        *--digit = (char)('0' + (int)(value % 10));
-    while (value /= 10);
-    json_object_set_new(json, name, json_string(digit));
-}
-
-/* Sizes follow from the ranges, beyond 63 bits too; rows count what is allocated, and of virtual IPs what is left. */
 static int compute(struct skr_txn *txn, struct skr_object *pool, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ip_aside_cleanup) struct skr_ip_aside aside = {0};
+    const struct skr_ip_counts counts = skr_ip_counts_of(pool);
     (void)txn;
     (void)error;
-    json_t *utilization = json_object();
-    struct skr_ip_range whole = skr_ip_pool_range(pool);
-    unsigned __int128 total = skr_ip_range_count(&whole), reserved = 0, vip = 0;
-    skr_ip_aside_of(pool, &aside);
-    for (size_t i = 0; i < aside.count; i++)
-        *(aside.items[i].vip ? &vip : &reserved) += skr_ip_range_count(&aside.items[i].range);
-    unsigned __int128 allocated = (unsigned __int128)skr_object_integer(pool, SKR_IP_POOL_ALLOCATED);
-    unsigned __int128 counted = vip > INT64_MAX ? INT64_MAX : vip;
-    vip -= counted - (unsigned __int128)skr_object_integer(pool, SKR_IP_POOL_VIP_COUNT);
-    set_count(utilization, "total", total);
-    set_count(utilization, "allocated", allocated);
-    set_count(utilization, "reserved", reserved);
-    set_count(utilization, "vip", vip);
-    set_count(utilization, "free", total - allocated - reserved - vip);
-    skr_object_set_json(pool, SKR_IP_POOL_UTILIZATION, utilization);
+    skr_object_set_json(pool, SKR_IP_POOL_UTILIZATION, skr_ip_counts_json(&counts));
     return 0;
 }
 

@@ -1,5 +1,6 @@
-/* The free ranges of a pool, rows of ip_pool_free, and the addresses it sets aside: reserved ones, gateways, and those
- * kept for virtual IPs. Used by ip_allocation.c and ip_pool.c alone; counters are theirs. */
+/* How addresses of pools are counted and kept. The free ranges of a pool, rows of ip_pool_free, and the addresses it
+ * sets aside: reserved ones, gateways, and those kept for virtual IPs. Used by ip_allocation.c and ip_pool.c alone;
+ * counters are theirs, and the sums over pools (ip_usage.c) follow them. */
 #pragma once
 
 #include "controller/model/rules.h"
@@ -42,3 +43,15 @@ static inline void skr_ip_aside_cleanup(struct skr_ip_aside *aside)
     free(aside->items);
 }
 const struct skr_ip_aside_range *skr_ip_aside_find(const struct skr_ip_aside *aside, const struct skr_address *address);
+
+/* ---- counts (ip_usage.c) ---- */
+
+struct skr_ip_counts {
+    unsigned __int128 total, allocated, reserved, vip;
+};
+struct skr_ip_counts skr_ip_counts_of(const struct skr_object *pool);
+/* {total, allocated, reserved, vip, free} as decimal texts; new reference. */
+json_t *skr_ip_counts_json(const struct skr_ip_counts *counts);
+/* A pool counts so much more and so much less, and with it what it belongs to. */
+int skr_ip_usage_change(struct skr_txn *txn, const struct skr_object *pool, const struct skr_ip_counts *less,
+                        const struct skr_ip_counts *more, struct skr_error *error);

@@ -116,4 +116,9 @@ static int stored(struct skr_write *write, struct skr_error *error)
                                               error);
 }
 
-const struct skr_rules skr_logical_network_rules = {.prepare = prepare, .stored = stored};
+static int compute(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
+{
+    return skr_ip_usage_compute(txn, object, SKR_LOGICAL_NETWORK_UTILIZATION, error);
+}
+
+const struct skr_rules skr_logical_network_rules = {.prepare = prepare, .stored = stored, .compute = compute};

@@ -38,7 +38,7 @@ int skr_lookup_record_move(struct skr_txn *txn, struct skr_object *record, const
         skr_object_set_mac(after, SKR_LOOKUP_RECORD_MAC, mac);
     if (type)
         skr_object_set_text(after, SKR_LOOKUP_RECORD_TYPE, type);
-    return skr_txn_update(txn, record, after, error);
+    return skr_held_update(txn, record, after, error);
 }
 
 int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_address *address,
@@ -63,14 +63,14 @@ int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapt
         skr_object_set_integer(record, SKR_LOOKUP_RECORD_VSID, skr_object_integer(vm_subnet, SKR_VM_SUBNET_VSID));
     skr_object_set_mac(record, SKR_LOOKUP_RECORD_MAC, mac);
     skr_object_set_text(record, SKR_LOOKUP_RECORD_TYPE, type);
-    return skr_txn_insert(txn, record, error);
+    return skr_held_insert(txn, record, error);
 }
 
 int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, struct skr_error *error)
 {
     struct skr_uuid adapter_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
     struct skr_address address = skr_object_address(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS);
-    int r = skr_txn_delete(txn, record, error);
+    int r = skr_held_delete(txn, record, error);
     if (r < 0 || !skr_object_has(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS))
         return r;
     return skr_ip_give(txn, &address, &adapter_id, error);
@@ -110,7 +110,7 @@ static int settle(struct skr_txn *txn, struct skr_object *record, const struct s
     if (!skr_object_has(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS)) {
         *l2only = addresses->count == 0;
         return *l2only ? skr_lookup_record_move(txn, record, adapter, &mac, NULL, error)
-                       : skr_txn_delete(txn, record, error);
+                       : skr_held_delete(txn, record, error);
     }
     struct skr_address address = skr_object_address(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS);
     int index = index_of(addresses, &address);
@@ -119,7 +119,7 @@ static int settle(struct skr_txn *txn, struct skr_object *record, const struct s
         return skr_lookup_record_move(txn, record, adapter, &mac, "static", error);
     }
     return learned ? skr_lookup_record_move(txn, record, adapter, NULL, NULL, error)
-                   : skr_txn_delete(txn, record, error);
+                   : skr_held_delete(txn, record, error);
 }
 
 int skr_lookup_record_adapter(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error)

@@ -371,4 +371,10 @@ static int removing(struct skr_write *write, struct skr_error *error)
     return r < 0 ? r : skr_provider_address_hosts(write->txn, &hosts, SKR_WITHDRAWAL_UNUSED, "", error);
 }
 
-const struct skr_rules skr_network_site_rules = {.prepare = prepare, .stored = stored, .removing = removing};
+static int compute(struct skr_txn *txn, struct skr_object *object, struct skr_error *error)
+{
+    return skr_ip_usage_compute(txn, object, SKR_NETWORK_SITE_UTILIZATION, error);
+}
+
+const struct skr_rules skr_network_site_rules = {
+        .prepare = prepare, .stored = stored, .removing = removing, .compute = compute};

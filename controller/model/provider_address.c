@@ -250,7 +250,7 @@ static int create_row(struct skr_txn *txn, const struct skr_uuid *host_id, const
     skr_object_set_uuid(row, SKR_PROVIDER_ADDRESS_LOGICAL_NETWORK_ID, &want->network_id);
     skr_object_set_text(row, SKR_PROVIDER_ADDRESS_UPLINK, want->interface);
     int r = assign(txn, row, error);
-    return r < 0 ? r : skr_txn_insert(txn, row, error);
+    return r < 0 ? r : skr_held_insert(txn, row, error);
 }
 
 static int withdraw_row(struct skr_txn *txn, struct skr_object *row, struct skr_error *error)
@@ -258,7 +258,7 @@ static int withdraw_row(struct skr_txn *txn, struct skr_object *row, struct skr_
     struct skr_uuid pool_id = skr_object_uuid(row, SKR_PROVIDER_ADDRESS_IP_POOL_ID);
     struct skr_address address = skr_object_address(row, SKR_PROVIDER_ADDRESS_ADDRESS);
     bool has = skr_object_has(row, SKR_PROVIDER_ADDRESS_ADDRESS);
-    int r = skr_txn_delete(txn, row, error);
+    int r = skr_held_delete(txn, row, error);
     return r < 0 || !has ? r : skr_ip_retire(txn, &pool_id, &address, error);
 }
 
@@ -266,7 +266,7 @@ static int rename_row(struct skr_txn *txn, struct skr_object *row, const struct 
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(row);
     skr_object_set_text(after, SKR_PROVIDER_ADDRESS_UPLINK, want->interface);
-    return skr_txn_update(txn, row, after, error);
+    return skr_held_update(txn, row, after, error);
 }
 
 /* ---- a host ---- */
@@ -397,7 +397,7 @@ int skr_provider_address_retry(struct skr_txn *txn, const struct skr_uuid *site_
         r = assign(txn, after, error);
         if (r <= 0)
             return r;
-        r = skr_txn_update(txn, row, after, error);
+        r = skr_held_update(txn, row, after, error);
     }
     return r;
 }
@@ -421,7 +421,7 @@ static int refresh(struct skr_txn *txn, const struct skr_query *query, const str
             return r;
         after = skr_object_copy(row);
         describe(after, pool, site);
-        r = skr_txn_update(txn, row, after, error);
+        r = skr_held_update(txn, row, after, error);
     }
     return r;
 }

@@ -18,7 +18,7 @@ int skr_ip_retire(struct skr_txn *txn, const struct skr_uuid *pool_id, const str
     /* The revision before may be another write's, which hosts have: it proves nothing about this removal. */
     skr_object_set_integer(after, SKR_IP_ALLOCATION_RETIRED_AT_REVISION, skr_txn_revision(txn) + 1);
     skr_object_set_null(after, SKR_IP_ALLOCATION_OWNER_ID);
-    return skr_txn_update(txn, row, after, error);
+    return skr_held_update(txn, row, after, error);
 }
 
 int skr_retired_limit(struct skr_txn *txn, int64_t *ret, struct skr_error *error)

@@ -27,6 +27,7 @@ const struct skr_rules *skr_rules_get(enum skr_resource_id resource)
             [SKR_USER] = &skr_user_rules,
             [SKR_ROLE_BINDING] = &skr_role_binding_rules,
             [SKR_SESSION] = &skr_session_rules,
+            [SKR_IP_ALLOCATION] = &skr_ip_allocation_rules,
             [SKR_LOOKUP_RECORD] = &skr_lookup_record_rules,
             [SKR_BACKUP] = &skr_backup_rules,
             [SKR_ACCESS_CONTROL_LIST] = &skr_access_control_list_rules,

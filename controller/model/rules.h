@@ -40,6 +40,8 @@ struct skr_rules {
     int (*stored)(struct skr_write *write, struct skr_error *error);
     /* Judges a delete and takes away derived rows. Nobody uses the object: that was checked before. */
     int (*removing)(struct skr_write *write, struct skr_error *error);
+    /* The row is gone: frees what it held. */
+    int (*removed)(struct skr_write *write, struct skr_error *error);
     /* Fills COMPUTED fields of an object that is about to be shown. */
     int (*compute)(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
 };
@@ -49,7 +51,7 @@ extern const struct skr_rules skr_tenant_rules, skr_host_group_rules, skr_logica
         skr_ip_pool_rules, skr_mac_pool_rules, skr_virtual_port_profile_rules, skr_port_classification_rules,
         skr_host_rules, skr_vm_network_rules, skr_vm_subnet_rules, skr_network_adapter_rules, skr_join_token_rules,
         skr_token_rules, skr_user_rules, skr_role_binding_rules, skr_session_rules, skr_lookup_record_rules,
-        skr_backup_rules, skr_access_control_list_rules, skr_customer_route_rules;
+        skr_backup_rules, skr_access_control_list_rules, skr_customer_route_rules, skr_ip_allocation_rules;
 
 /* Never NULL; views have empty ones. */
 const struct skr_rules *skr_rules_get(enum skr_resource_id resource);
@@ -233,18 +235,21 @@ int skr_ip_pool_rebuild(struct skr_txn *txn, const struct skr_object *pool, stru
 /* 1: the lowest free address is taken, 0: none is free. */
 int skr_ip_allocate_free(struct skr_txn *txn, const struct skr_object *pool, const char *kind,
                          const struct skr_uuid *owner, struct skr_address *ret, struct skr_error *error);
-/* `wished` NULL: the lowest free one. EXHAUSTED names the pool; EXISTS says who has the wished address. */
-int skr_ip_allocate(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *wished,
-                    const char *kind, const struct skr_uuid *owner, const char *pointer, struct skr_address *ret,
-                    struct skr_error *error);
-/* Like it with an address that need not be of a pool: taken when one of these pools has it free, refused when somebody
- * else holds it, and nothing otherwise. */
+/* Like it with a wished address that need not be of a pool: taken when one of these pools has it free, refused when
+ * somebody else holds it, and nothing otherwise. */
 int skr_ip_take(struct skr_txn *txn, const struct skr_ids *pools, const struct skr_address *address,
                 const struct skr_uuid *owner, const char *pointer, struct skr_error *error);
 /* Gives back what `owner` holds at the address; nothing when it holds none there. */
 int skr_ip_give(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
                 struct skr_error *error);
 int skr_ip_release(struct skr_txn *txn, struct skr_object *allocation, struct skr_error *error);
+/* An allocation that a request made or deleted: takes the address out of the pool without a row, and counts what the
+ * row then means. `wished` NULL: the lowest free one. EXHAUSTED names the pool; EXISTS says who has the wished one. */
+int skr_ip_claim(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *wished, const char *kind,
+                 const char *pointer, struct skr_address *ret, struct skr_error *error);
+int skr_ip_count_claim(struct skr_txn *txn, const struct skr_object *pool, const struct skr_object *allocation,
+                       struct skr_error *error);
+int skr_ip_give_back(struct skr_txn *txn, const struct skr_object *allocation, struct skr_error *error);
 /* The allocation of an address in a pool; -ENOENT. */
 int skr_ip_find(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
                 struct skr_object **ret, struct skr_error *error);
@@ -255,6 +260,21 @@ int skr_ip_retire(struct skr_txn *txn, const struct skr_uuid *pool_id, const str
 int skr_retired_limit(struct skr_txn *txn, int64_t *ret, struct skr_error *error);
 /* Frees addresses and VSIDs that every host has let go of. */
 int skr_retired_reclaim(struct skr_txn *txn, struct skr_error *error);
+/* Sums up what the pools of a VM subnet, a network site or a logical network have, into its computed field. */
+int skr_ip_usage_compute(struct skr_txn *txn, struct skr_object *parent, int field, struct skr_error *error);
+/* Makes the sums of a database that has pools and no sums. */
+int skr_ip_usage_bootstrap(struct skr_txn *txn, struct skr_error *error);
+/* Writes a row that says who has an address (lookup record, provider address, allocation), and the history with it:
+ * such rows are written by these and by nothing else (address_holding.c). */
+int skr_held_insert(struct skr_txn *txn, struct skr_object *row, struct skr_error *error);
+int skr_held_update(struct skr_txn *txn, const struct skr_object *before, struct skr_object *after,
+                    struct skr_error *error);
+int skr_held_delete(struct skr_txn *txn, struct skr_object *row, struct skr_error *error);
+/* The history alone, of a row that a request's write inserts (`before` NULL) or deletes (`after` NULL). */
+int skr_held_note(struct skr_txn *txn, const struct skr_object *before, const struct skr_object *after,
+                  struct skr_error *error);
+/* Takes away ended holdings that are too old or too many, at most `max`. */
+int skr_holding_prune(struct skr_txn *txn, unsigned max, struct skr_error *error);
 /* Pools of a parent, by id. */
 int skr_ip_pools_of_site(struct skr_txn *txn, const struct skr_uuid *site_id, struct skr_ids *ids,
                          struct skr_error *error);

@@ -135,9 +135,10 @@ static int compute(struct skr_txn *txn, struct skr_object *vm_subnet, struct skr
     int r = skr_fetch(txn, SKR_VM_NETWORK, &id, &network, error);
     if (r == 0)
         r = skr_vm_network_mtu(txn, network, &mtu, error);
-    if (r == 0)
-        skr_object_set_json(vm_subnet, SKR_VM_SUBNET_MTU, json_integer(mtu));
-    return r;
+    if (r < 0)
+        return r;
+    skr_object_set_json(vm_subnet, SKR_VM_SUBNET_MTU, json_integer(mtu));
+    return skr_ip_usage_compute(txn, vm_subnet, SKR_VM_SUBNET_UTILIZATION, error);
 }
 
 const char *skr_vm_subnet_refuses(const struct skr_object *vm_subnet, const struct skr_address *address)

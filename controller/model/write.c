@@ -118,7 +118,7 @@ static int run_delete(struct skr_write *write, const struct skr_rules *rules, st
         r = skr_txn_delete(write->txn, write->before, error);
     if (r == 0)
         skr_removal_note(write);
-    return r;
+    return r < 0 || !rules->removed ? r : rules->removed(write, error);
 }
 
 int skr_write_run(struct skr_write *write, struct skr_error *error)

@@ -51,6 +51,7 @@ enum skr_resource_id {
     SKR_AUDIT_RECORD,
     SKR_USAGE,
     SKR_SESSION, /* made by a login, not by an ordinary create */
+    SKR_ADDRESS_HOLDING,
     SKR_RESOURCE_COUNT
 };
 

@@ -37,6 +37,7 @@ enum { /* logical-network */
     SKR_LOGICAL_NETWORK_NETWORK_VIRTUALIZATION,             /* BOOLEAN */
     SKR_LOGICAL_NETWORK_ENCAPSULATION,                      /* ENUM nvgre | vxlan */
     SKR_LOGICAL_NETWORK_MTU,                                /* INTEGER 1280 to 9216, default 1500: of the PA side */
+    SKR_LOGICAL_NETWORK_UTILIZATION,                        /* COMPUTED: of its sites' pools together */
     SKR_LOGICAL_NETWORK_FIELD_COUNT
 };
 enum { /* network-site.subnet_vlans[] */
@@ -49,6 +50,7 @@ enum { /* network-site */
     SKR_NETWORK_SITE_LOGICAL_NETWORK_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
     SKR_NETWORK_SITE_HOST_GROUP_IDS,                              /* REFERENCES */
     SKR_NETWORK_SITE_SUBNET_VLANS,                                /* STRUCTS */
+    SKR_NETWORK_SITE_UTILIZATION,                                 /* COMPUTED: of its pools together */
     SKR_NETWORK_SITE_FIELD_COUNT
 };
 enum { /* ip-pool.gateways[] */
@@ -160,6 +162,7 @@ enum { /* vm-subnet (tenant scope) */
     SKR_VM_SUBNET_MTU,                /* COMPUTED */
     SKR_VM_SUBNET_PA_MULTICAST_GROUP, /* ADDRESS nullable, administrators: NOT_SUPPORTED yet when set */
     SKR_VM_SUBNET_ACL_IDS,            /* REFERENCES: lists that hold for every adapter in it */
+    SKR_VM_SUBNET_UTILIZATION, /* COMPUTED: of its pools together */
     SKR_VM_SUBNET_FIELD_COUNT
 };
 enum { /* network-adapter (tenant scope) */
@@ -330,7 +333,7 @@ enum { /* provider-address */
     SKR_PROVIDER_ADDRESS_FIELD_COUNT
 };
 enum { /* ip-allocation */
-    SKR_IP_ALLOCATION_IP_POOL_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
+    SKR_IP_ALLOCATION_IP_POOL_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
     SKR_IP_ALLOCATION_ADDRESS,                             /* ADDRESS */
     SKR_IP_ALLOCATION_KIND,                                /* ENUM adapter | provider | vip | manual */
     SKR_IP_ALLOCATION_OWNER_ID,                            /* UUID nullable */
@@ -447,4 +450,19 @@ enum { /* backup */
     SKR_BACKUP_AUTHORITY_KEY,                 /* TEXT hidden nullable: encrypted PEM, until the copy has it */
     SKR_BACKUP_PASSPHRASE,                    /* SECRET, given at create */
     SKR_BACKUP_FIELD_COUNT
+};
+enum { /* address (collection addresses): one row a holding, ended ones too; its ids outlive what they name */
+    SKR_ADDRESS_HOLDING_ADDRESS = SKR_FIELD_COMMON_COUNT, /* ADDRESS */
+    SKR_ADDRESS_HOLDING_KIND,                             /* ENUM adapter | learned | provider | vip | manual */
+    SKR_ADDRESS_HOLDING_OWNER_KIND,                       /* TEXT: network-adapter, host, ip-allocation */
+    SKR_ADDRESS_HOLDING_OWNER_ID,                         /* UUID */
+    SKR_ADDRESS_HOLDING_OWNER_NAME,                       /* TEXT: then */
+    SKR_ADDRESS_HOLDING_VM_NETWORK_ID,                    /* UUID nullable */
+    SKR_ADDRESS_HOLDING_VM_SUBNET_ID,                     /* UUID nullable */
+    SKR_ADDRESS_HOLDING_NETWORK_SITE_ID,                  /* UUID nullable, fabric */
+    SKR_ADDRESS_HOLDING_IP_POOL_ID,                       /* UUID nullable, fabric: pools of sites are no tenant's */
+    SKR_ADDRESS_HOLDING_HELD_FROM,                        /* TIME */
+    SKR_ADDRESS_HOLDING_HELD_UNTIL,                       /* TIME nullable: null = now */
+    SKR_ADDRESS_HOLDING_SOURCE_ID,                        /* UUID hidden: the row behind it */
+    SKR_ADDRESS_HOLDING_FIELD_COUNT
 };

@@ -17,6 +17,9 @@ static const struct skr_field fields[] = {
         [SKR_LOGICAL_NETWORK_MTU] = FIELD("mtu", INTEGER, 0, FABRIC, ANY,
                                           "Largest packet of the physical network in bytes, outer headers included",
                                           .minimum = 1280, .maximum = 9216, .fallback = "1500", .column_title = "MTU"),
+        [SKR_LOGICAL_NETWORK_UTILIZATION] =
+                FIELD("utilization", COMPUTED, READ_ONLY, NOBODY, FABRIC,
+                      "Pools of its sites together: {total, allocated, reserved, vip, free} as decimal texts"),
 };
 
 const struct skr_resource skr_resource_logical_network = {

@@ -27,6 +27,10 @@ static const struct skr_field fields[] = {
                                                   .target = SKR_HOST_GROUP, .column_title = "HOST GROUPS"),
         [SKR_NETWORK_SITE_SUBNET_VLANS] = FIELD("subnet_vlans", STRUCTS, 0, FABRIC, FABRIC, "Subnets and VLANs here",
                                                 .sub = &subnet_vlan, .maximum = 256, .column_title = "SUBNETS"),
+        [SKR_NETWORK_SITE_UTILIZATION] =
+                FIELD("utilization", COMPUTED, READ_ONLY, NOBODY, FABRIC,
+                      "Its pools together: {total, allocated, reserved, vip, free} as decimal texts",
+                      .column_title = "UTILIZATION"),
 };
 
 const struct skr_resource skr_resource_network_site = {

@@ -63,5 +63,6 @@ extern const struct skr_resource skr_resource_job;
 extern const struct skr_resource skr_resource_backup;
 extern const struct skr_resource skr_resource_audit_record;
 extern const struct skr_resource skr_resource_usage;
+extern const struct skr_resource skr_resource_address_holding;
 /* tenant.quotas, which the view of usage shows too */
 extern const struct skr_resource skr_resource_quotas;

@@ -23,6 +23,10 @@ static const struct skr_field fields[] = {
         [SKR_VM_SUBNET_ACL_IDS] = FIELD("acl_ids", REFERENCES, 0, ANY, ANY,
                                         "Access control lists of every adapter in it, after the adapter's own",
                                         .target = SKR_ACCESS_CONTROL_LIST, .maximum = 16),
+        [SKR_VM_SUBNET_UTILIZATION] =
+                FIELD("utilization", COMPUTED, READ_ONLY, NOBODY, ANY,
+                      "Its pools together: {total, allocated, reserved, vip, free} as decimal texts",
+                      .column_title = "UTILIZATION"),
 };
 
 const struct skr_resource skr_resource_vm_subnet = {

@@ -38,6 +38,7 @@ static const unsigned field_counts[SKR_RESOURCE_COUNT] = {
         [SKR_BACKUP] = SKR_BACKUP_FIELD_COUNT,
         [SKR_AUDIT_RECORD] = SKR_AUDIT_RECORD_FIELD_COUNT,
         [SKR_USAGE] = SKR_USAGE_FIELD_COUNT,
+        [SKR_ADDRESS_HOLDING] = SKR_ADDRESS_HOLDING_FIELD_COUNT,
 };
 
 #define EACH_RESOURCE(r)                                                                                               \
@@ -226,9 +227,8 @@ Test(resource, administrators_fields_are_theirs)
 /* Rows: what is reserved; columns: who. w writes, r reads, b both. */
 Test(resource, roles)
 {
-    static const enum skr_role reserved[] = {SKR_ROLE_NOBODY, SKR_ROLE_ADMIN, SKR_ROLE_FABRIC,
-                                             SKR_ROLE_TENANT, SKR_ROLE_ANY,   SKR_ROLE_PUBLIC,
-                                             SKR_ROLE_SELF};
+    static const enum skr_role reserved[] = {SKR_ROLE_NOBODY, SKR_ROLE_ADMIN,  SKR_ROLE_FABRIC, SKR_ROLE_TENANT,
+                                             SKR_ROLE_ANY,    SKR_ROLE_PUBLIC, SKR_ROLE_SELF};
     static const enum skr_role who[] = {SKR_ROLE_ADMIN,  SKR_ROLE_FABRIC, SKR_ROLE_AUDITOR,
                                         SKR_ROLE_TENANT, SKR_ROLE_VIEWER, SKR_ROLE_NOBODY};
     static const char *const expected[] = {"------", "b-r---", "bbr---", "b-rb--", "bbrbr-", "bbbbbb", "bbbbb-"};
