@@ -47,9 +47,10 @@ static void assert_local(struct skr_program *program, const struct skr_program_l
     if (record->adapter->placed)
         value.ifindex = record->adapter->ifindex;
     else if (moving) /* it has left, and the record is about to say so */
-        value = (struct skr_abi_mac_record){.pa = value.armed_pa, .flags = SKR_MAC_FLIPPED, .armed_pa = value.pa};
+        value = (struct skr_abi_mac_record){
+                .pa = value.armed_pa, .flags = SKR_MAC_FLIPPED | SKR_MAC_TOLD, .armed_pa = value.pa};
     if (former && !moving) {
-        value.flags = SKR_MAC_FLIPPED;
+        value.flags = SKR_MAC_FLIPPED | SKR_MAC_TOLD;
         value.armed_pa = skr_program_abi(former);
     }
     skr_program_ask(program, SKR_TABLE_RECORDS_MAC, &record->key, &owner, &value);

@@ -33,7 +33,8 @@ static bool armed_record(const struct skr_abi_mac_record *record)
 static bool turned_record(const struct skr_abi_mac_record *intended, const struct skr_abi_mac_record *found,
                           struct skr_abi_mac_record *ret)
 {
-    if (!armed_record(intended) || intended->flags & SKR_MAC_FLIPPED || !(found->flags & SKR_MAC_FLIPPED) ||
+    if (!armed_record(intended) || intended->flags & SKR_MAC_FLIPPED ||
+        (found->flags & (SKR_MAC_FLIPPED | SKR_MAC_TOLD)) != SKR_MAC_FLIPPED ||
         memcmp(&found->pa, &intended->armed_pa, sizeof(found->pa)) != 0)
         return false;
     *ret = (struct skr_abi_mac_record){.pa = intended->armed_pa,

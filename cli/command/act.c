@@ -9,7 +9,7 @@
 static const struct skr_action *find_action(const struct skr_resource *resource, const char *verb,
                                             struct skr_error *error)
 {
-    const char *names[32];
+    const char *names[32] = {NULL};
     char known[200] = "";
     size_t count = 0;
     for (unsigned i = 0; i < resource->action_count; i++) {

@@ -64,7 +64,8 @@ struct skr_abi_mac_key {
 };
 enum {
     SKR_MAC_FLIPPED = 1 << 0,
-    SKR_MAC_WAITS = 1 << 1 /* in a segment: of an armed port, whose first frame writes its interface here */
+    SKR_MAC_WAITS = 1 << 1, /* in a segment: of an armed port, whose first frame writes its interface here */
+    SKR_MAC_TOLD = 1 << 2   /* with FLIPPED: the agent wrote it so, no frame did */
 };
 struct skr_abi_mac_record {
     struct skr_abi_address pa; /* of the host; own PA when local */
