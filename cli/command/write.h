@@ -27,6 +27,6 @@ int skr_write_patch(struct skr_writing *writing, const struct skr_resource *reso
 void skr_write_tell(struct skr_writing *writing, const struct skr_resource *resource, const json_t *object,
                     const char *what);
 bool skr_write_is_dry(const struct skr_writing *writing);
-/* The end of a command that wrote. With --wait: follows the jobs that were started and waits until all of the writes are
- * realized, --timeout at most for all together; *ret_code: of the first that is not. Without it: names the jobs. */
+/* The end of a command that wrote. With --wait: follows the jobs that were started and waits until all of the writes
+ * are realized, --timeout at most for all together; *ret_code: of the first that is not. Without it: names the jobs. */
 int skr_write_settle(struct skr_writing *writing, int *ret_code, struct skr_error *error);

@@ -164,6 +164,14 @@ Test(skerryctl, csv_goes_out_and_comes_back)
     cr_expect(strstr(err, "Standard input, line 2, column rage"), "%s", err);
 }
 
+Test(skerryctl, the_controller_itself)
+{
+    expect(0, ctl("controller show"));
+    cr_expect(strstr(out, "revision"), "%s", out);
+    expect(4, ctl("controller accept-database")); /* nothing was put back */
+    expect(2, ctl("controller show me"));
+}
+
 Test(skerryctl, top_looks_and_ends)
 {
     expect(0, ctl("top --interval 10ms --count 2"));

@@ -67,7 +67,6 @@ Test(terminal, looks_as_it_should)
     golden("not_found", 3, "get tenant purple");
     golden("conflict", 4, "delete tenant red");
     golden("mistyped_kind", 2, "get tenats");
-    golden("mistyped_command", 2, "gte tenants");
     golden("explain", 1, "explain red/web/vm 10.0.0.9");
     golden("mistyped_flag", 2, "apply --dry-rum");
 }
