@@ -91,6 +91,29 @@ static int parse_revision(const char *text, int64_t *ret, struct skr_error *erro
     return 0;
 }
 
+/* Whoever sees a part alone hears of writes that changed something of it, and of others as if there were none. */
+static int check_write(struct skr_http_request *request, int64_t revision, struct skr_error *error)
+{
+    const struct skr_principal *principal = &request->principal;
+    struct skr_txn *txn SKR_CLEANUP(skr_store_read_cleanup) = NULL;
+    /* The store is asked, not the policy: a revision that has just been committed may not have reached the policy. */
+    int64_t newest = skr_store_revision(request->api->store);
+    if (skr_uuid_is_nil(&principal->tenant_id) && skr_uuid_is_nil(&principal->host_group_id))
+        return revision <= newest
+                       ? 0
+                       : skr_error_set(error, SKR_ERROR_NOT_FOUND,
+                                       "There is no write %" PRId64 " yet; the last is %" PRId64, revision, newest);
+    int r = skr_store_read_begin(request->api->store, &txn, error);
+    if (r == 0)
+        r = skr_model_sees_write(txn, principal, revision, error);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    return skr_error_set(error, SKR_ERROR_NOT_FOUND,
+                         "There is no write %" PRId64 " that changed something of yours, or it is too long ago; the "
+                         "objects themselves say whether they are realized",
+                         revision);
+}
+
 void skr_http_realization(struct skr_http_request *request)
 {
     unsigned timeout_ms = 0;
@@ -102,11 +125,8 @@ void skr_http_realization(struct skr_http_request *request)
     int r = parse_revision(request->route.word, &question->revision, &request->error);
     if (r == 0)
         r = skr_http_wait_parameters(request, &timeout_ms, &request->error);
-    /* The store is asked, not the policy: a revision that has just been committed may not have reached the policy. */
-    if (r == 0 && question->revision > skr_store_revision(request->api->store))
-        r = skr_error_set(&request->error, SKR_ERROR_NOT_FOUND,
-                          "There is no write %" PRId64 " yet; the last is %" PRId64, question->revision,
-                          skr_store_revision(request->api->store));
+    if (r == 0)
+        r = check_write(request, question->revision, &request->error);
     if (r < 0) {
         skr_http_answer_error(request, &request->error);
         return;

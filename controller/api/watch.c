@@ -74,10 +74,11 @@ void skr_http_watches_changes(struct skr_http_watches *watches, const struct skr
     struct woken woken = {.count = 0};
     uint64_t kinds = 0;
     for (size_t i = 0; i < count; i++)
-        kinds |= UINT64_C(1) << changes[i].resource;
+        kinds |= UINT64_C(1) << changes[i].resource | skr_watch_kinds_decided(changes[i].resource);
     pthread_mutex_lock(&watches->lock);
+    uint64_t credentials = kinds & (UINT64_C(1) << SKR_TOKEN | UINT64_C(1) << SKR_SESSION);
     for (struct skr_watch *watch = watches->first; watch; watch = watch->next) {
-        if (!(watch->kinds & kinds))
+        if (!(watch->kinds & kinds) && !credentials)
             continue;
         for (size_t i = 0; i < count; i++) {
             struct skr_uuid id = skr_object_uuid(changes[i].object, SKR_FIELD_ID);
@@ -185,28 +186,42 @@ static void free_watch(void *arg)
 
 /* ---- the request ---- */
 
-static int parse_kinds(const char *text, uint64_t *ret, struct skr_error *error)
+/* A kind that is not for the role is none. */
+static unsigned readable_kinds(const struct skr_principal *principal, const struct skr_resource **ret)
 {
-    uint64_t kinds = 0;
-    if (!text) {
-        *ret = (UINT64_C(1) << SKR_RESOURCE_COUNT) - 1;
-        return 0;
+    unsigned count = 0;
+    for (int i = 0; i < SKR_RESOURCE_COUNT; i++) {
+        const struct skr_resource *resource = skr_resource_get((enum skr_resource_id)i);
+        if (skr_role_reads(resource->reader, principal->role))
+            ret[count++] = resource;
     }
-    char *copy SKR_CLEANUP(skr_free_cleanup) = strdup(text), *rest = copy, *name;
+    return count;
+}
+
+static int parse_kinds(const struct skr_principal *principal, const char *text, uint64_t *ret, struct skr_error *error)
+{
+    const struct skr_resource *readable[SKR_RESOURCE_COUNT];
+    const char *names[SKR_RESOURCE_COUNT];
+    unsigned count = readable_kinds(principal, readable);
+    uint64_t kinds = 0;
+    for (unsigned i = 0; i < count; i++) {
+        names[i] = readable[i]->name;
+        kinds |= text ? 0 : UINT64_C(1) << readable[i]->id;
+    }
+    char *copy SKR_CLEANUP(skr_free_cleanup) = text ? strdup(text) : NULL, *rest = copy, *name;
     while ((name = strsep(&rest, ","))) {
-        const struct skr_resource *resource = skr_resource_find(name);
-        const char *names[SKR_RESOURCE_COUNT];
-        if (resource) {
-            kinds |= UINT64_C(1) << resource->id;
+        unsigned at = 0;
+        while (at < count && strcmp(names[at], name) != 0)
+            at++;
+        if (at < count) {
+            kinds |= UINT64_C(1) << readable[at]->id;
             continue;
         }
-        for (int i = 0; i < SKR_RESOURCE_COUNT; i++)
-            names[i] = skr_resource_get((enum skr_resource_id)i)->name;
-        const char *near = skr_nearest(name, names, SKR_RESOURCE_COUNT);
+        const char *near = skr_nearest(name, names, count);
         return near ? skr_error_set(error, SKR_ERROR_SYNTAX, "kinds: there is no kind '%.60s'; did you mean '%s'?",
                                     name, near)
                     : skr_error_set(error, SKR_ERROR_SYNTAX,
-                                    "kinds: there is no kind '%.60s'; give kinds such as vm-network,host", name);
+                                    "kinds: there is no kind '%.60s'; give kinds such as vm-network,vm-subnet", name);
     }
     *ret = kinds;
     return 0;
@@ -322,7 +337,7 @@ void skr_http_watch(struct skr_http_request *request)
     if (request->route.kind == SKR_ROUTE_COLLECTION) {
         r = parse_list_filters(request, watch, error);
     } else {
-        r = parse_kinds(skr_http_parameter(request, "kinds"), &watch->kinds, error);
+        r = parse_kinds(&request->principal, skr_http_parameter(request, "kinds"), &watch->kinds, error);
         if (r == 0)
             r = parse_filters(request, watch, error);
     }

@@ -38,6 +38,18 @@ struct skr_watch {
     size_t size, sent, capacity;
 };
 
+/* ---- what changes whom one sees (watch_sight.c) ---- */
+
+/* Kinds whose objects come into view or leave it with a change of this one. */
+uint64_t skr_watch_kinds_decided(enum skr_resource_id resource);
+/* What the principal's own tenant was given, and lost, by a change of its row; `next` the next change of it that
+ * touched a list, NULL: none. */
+typedef void skr_watch_listed_fn(void *arg, enum skr_resource_id resource, const struct skr_uuid *id);
+void skr_watch_lists(const struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *row,
+                     const struct skr_log_row *next, skr_watch_listed_fn *gained, skr_watch_listed_fn *lost, void *arg);
+/* The change put other objects into a host group's operator's view, or out of it: which ones, only a list tells. */
+bool skr_watch_sight_moved(const struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *row);
+
 /* Fills watch->text with what is new: events, or a bookmark when one is due. May leave it empty. */
 void skr_watch_feed(struct skr_watch *watch, const struct skr_watch_status *statuses, unsigned status_count,
                     int64_t now_ns);

@@ -64,33 +64,6 @@ static bool matches(const struct skr_watch *watch, const struct skr_object *obje
 
 /* ---- what the log kept of an object: before a change, or at its end ---- */
 
-static bool sight_covered(const struct skr_sight *sight, const struct skr_log_row *row, const json_t *fields)
-{
-    struct skr_uuid id = row->id;
-    switch (sight->kind) {
-    case SKR_SIGHT_NOTHING:
-        return false;
-    case SKR_SIGHT_ALL:
-        return true;
-    case SKR_SIGHT_TENANT:
-        return skr_uuid_compare(&sight->tenant_id, &row->tenant_id) == 0;
-    case SKR_SIGHT_FABRIC:
-        return skr_uuid_is_nil(&row->tenant_id);
-    case SKR_SIGHT_WITHIN:
-        break;
-    }
-    if (sight->field != SKR_FIELD_ID) {
-        const char *name = skr_resource_get(row->resource)->fields[sight->field].name;
-        const char *text = json_string_value(json_object_get(fields, name));
-        if (!text || skr_uuid_parse(text, &id) < 0)
-            return false;
-    }
-    for (uint32_t i = 0; i < sight->count; i++)
-        if (skr_uuid_compare(&sight->ids[i], &id) == 0)
-            return true;
-    return false;
-}
-
 static bool filter_matched(const struct skr_watch_filter *filter, const struct skr_log_row *row, const json_t *fields)
 {
     if (strcmp(filter->name, "id") == 0)
@@ -116,7 +89,8 @@ static bool was_seen(const struct skr_watch *watch, struct skr_txn *txn, const s
     json_t *fields = NULL;
     if (skr_model_sees(txn, &watch->request->principal, row->resource, &sight, &ignored) < 0)
         return false;
-    bool seen = skr_store_log_fields(txn, row->revision, &fields, &ignored) == 0 && sight_covered(&sight, row, fields);
+    bool seen = skr_store_log_fields(txn, row->revision, &fields, &ignored) == 0 &&
+                skr_sight_covers_logged(&sight, row, fields);
     for (unsigned i = 0; seen && i < watch->filter_count; i++)
         seen = filter_matched(&watch->filters[i], row, fields);
     skr_sight_done(&sight);
@@ -166,26 +140,83 @@ static void feed_put(struct skr_watch *watch, struct skr_txn *txn, const struct 
     }
 }
 
+/* ---- what the principal may see is another ---- */
+
+struct listing {
+    struct skr_watch *watch;
+    struct skr_txn *txn;
+    int64_t revision;
+};
+
+/* Events of these have no id: more may follow of the same revision, and who reconnects hears all of it again. */
+static void feed_gained(void *arg, enum skr_resource_id resource, const struct skr_uuid *id)
+{
+    const struct listing *listing = arg;
+    struct skr_watch *watch = listing->watch;
+    struct skr_http_request *request = watch->request;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
+    struct skr_error ignored = {0};
+    if (skr_model_read(listing->txn, &request->principal, resource, id, &object, &ignored) < 0 ||
+        !matches(watch, object))
+        return;
+    json_t *data = describe(resource, id, listing->revision);
+    json_object_set_new(data, "object",
+                        skr_render_object(request->api, &request->principal, object, NULL, &watch->fields));
+    append_event(watch, "put", -1, data);
+}
+
+static void feed_lost(void *arg, enum skr_resource_id resource, const struct skr_uuid *id)
+{
+    const struct listing *listing = arg;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
+    struct skr_error ignored = {0};
+    int r = skr_txn_get(listing->txn, resource, id, NULL, &object, &ignored);
+    if (r < 0 ? !listing->watch->filter_count : matches(listing->watch, object))
+        append_event(listing->watch, "delete", -1, describe(resource, id, listing->revision));
+}
+
+static void feed_sight(struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *rows, size_t count,
+                       size_t at)
+{
+    struct listing listing = {.watch = watch, .txn = txn, .revision = rows[at].revision};
+    skr_watch_lists(watch, txn, &rows[at], next_row(rows, count, at, true), feed_gained, feed_lost, &listing);
+}
+
+/* Tells the client why there will be no more, and ends. */
+static void end_with(struct skr_watch *watch, const struct skr_error *error, int64_t id)
+{
+    append_event(watch, error->tag == SKR_ERROR_GONE ? "gone" : "error", id,
+                 skr_problem_to_json(error, watch->request->id));
+    watch->ended = true;
+}
+
+static void end_moved(struct skr_watch *watch, const struct skr_log_row *row)
+{
+    struct skr_error error = {0};
+    skr_error_set(
+            &error, SKR_ERROR_GONE,
+            "Hosts have come into your host group or left it, with all that is on them; list again and watch from "
+            "that revision.");
+    end_with(watch, &error, row->revision);
+}
+
 static void feed_rows(struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *rows, size_t count)
 {
     for (size_t i = 0; i < count && watch->size < SKR_WATCH_TEXT_MAX; i++) {
         const struct skr_log_row *row = &rows[i];
         watch->cursor = row->revision;
-        if (!visible(watch, row))
-            continue;
-        if (row->op != SKR_CHANGE_DELETE)
-            feed_put(watch, txn, rows, count, i);
-        else if (was_seen(watch, txn, row))
-            append_event(watch, "delete", row->revision, describe(row->resource, &row->id, row->revision));
+        feed_sight(watch, txn, rows, count, i);
+        if (visible(watch, row)) {
+            if (row->op != SKR_CHANGE_DELETE)
+                feed_put(watch, txn, rows, count, i);
+            else if (was_seen(watch, txn, row))
+                append_event(watch, "delete", row->revision, describe(row->resource, &row->id, row->revision));
+        }
+        if (skr_watch_sight_moved(watch, txn, row)) {
+            end_moved(watch, row);
+            return;
+        }
     }
-}
-
-/* Tells the client why there will be no more, and ends. */
-static void end_with(struct skr_watch *watch, const struct skr_error *error)
-{
-    append_event(watch, error->tag == SKR_ERROR_GONE ? "gone" : "error", -1,
-                 skr_problem_to_json(error, watch->request->id));
-    watch->ended = true;
 }
 
 static void feed_statuses(struct skr_watch *watch, struct skr_txn *txn, const struct skr_watch_status *statuses,
@@ -212,10 +243,12 @@ static bool feed_log(struct skr_watch *watch, struct skr_txn *txn, struct skr_lo
     for (unsigned batch = 0; batch < SILENT_BATCHES_MAX; batch++) {
         size_t count = 0;
         if (skr_store_log_read(txn, watch->cursor, ROWS_MAX, rows, &count, &error) < 0) {
-            end_with(watch, &error);
+            end_with(watch, &error, -1);
             return false;
         }
         feed_rows(watch, txn, rows, count);
+        if (watch->ended)
+            return false;
         bool more = count == ROWS_MAX || (count && watch->cursor < rows[count - 1].revision);
         if (!more) {
             /* Nothing lies between the last row and the snapshot. */
@@ -230,24 +263,33 @@ static bool feed_log(struct skr_watch *watch, struct skr_txn *txn, struct skr_lo
     return true;
 }
 
+/* What is new of the log and of status; false: nothing more can come now. */
+static bool feed_news(struct skr_watch *watch, const struct skr_watch_status *statuses, unsigned count)
+{
+    struct skr_api *api = watch->request->api;
+    struct skr_log_row rows[ROWS_MAX];
+    struct skr_error error = {0};
+    struct skr_txn *txn SKR_CLEANUP(skr_store_read_cleanup) = NULL;
+    /* Who has lost his token hears no more, however long the connection stands. */
+    if (skr_store_read_begin(api->store, &txn, &error) < 0 ||
+        skr_model_check_principal(txn, &watch->request->principal, skr_clock_wall_ms(), &error) < 0) {
+        end_with(watch, &error, -1);
+        return false;
+    }
+    bool more = skr_store_revision(api->store) > watch->cursor && feed_log(watch, txn, rows);
+    if (!watch->ended)
+        feed_statuses(watch, txn, statuses, count);
+    return more;
+}
+
 void skr_watch_feed(struct skr_watch *watch, const struct skr_watch_status *statuses, unsigned status_count,
                     int64_t now_ns)
 {
     struct skr_api *api = watch->request->api;
-    bool behind = skr_store_revision(api->store) > watch->cursor;
-    if (behind || status_count) {
-        struct skr_log_row rows[ROWS_MAX];
-        struct skr_error error = {0};
-        struct skr_txn *txn SKR_CLEANUP(skr_store_read_cleanup) = NULL;
-        if (skr_store_read_begin(api->store, &txn, &error) < 0) {
-            end_with(watch, &error);
-            return;
-        }
-        behind = feed_log(watch, txn, rows);
-        if (!watch->ended)
-            feed_statuses(watch, txn, statuses, status_count);
-    }
-    if (watch->ended || behind || now_ns < watch->bookmark_due_ns)
+    bool due = now_ns >= watch->bookmark_due_ns, more = false;
+    if (due || status_count || skr_store_revision(api->store) > watch->cursor)
+        more = feed_news(watch, statuses, status_count);
+    if (watch->ended || more || !due)
         return;
     json_t *data = json_object();
     json_object_set_new(data, "revision", json_integer(watch->cursor));

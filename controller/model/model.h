@@ -49,6 +49,12 @@ int skr_model_writes(struct skr_txn *txn, const struct skr_principal *principal,
                      const struct skr_action *action, struct skr_sight *ret, struct skr_error *error);
 void skr_sight_done(struct skr_sight *sight);
 bool skr_sight_covers(const struct skr_sight *sight, const struct skr_object *object);
+/* The same for an object as the history remembers it; `fields` of skr_store_log_fields, for sights by a field. */
+bool skr_sight_covers_logged(const struct skr_sight *sight, const struct skr_log_row *row, const json_t *fields);
+/* 1: the write that has this revision changed something that the principal sees or saw; 0: for it there was none, or
+ * the history no longer says. */
+int skr_model_sees_write(struct skr_txn *txn, const struct skr_principal *principal, int64_t revision,
+                         struct skr_error *error);
 /* Limits a list to what is seen; false: nothing is. `query` borrows from `sight`. */
 bool skr_sight_narrow(const struct skr_sight *sight, struct skr_list_query *query);
 /* 1: the principal sees the object, 0: for it there is none. */
@@ -205,6 +211,10 @@ void skr_login_done(struct skr_login *login);
 /* Cookie "<id>.<secret>" -> principal. *ret_touch: its use is to be written down. UNAUTHENTICATED. */
 int skr_model_authenticate_session(struct skr_txn *txn, const char *cookie, int64_t now_ms, struct skr_principal *ret,
                                    bool *ret_touch, struct skr_error *error);
+/* UNAUTHENTICATED once the token or session of a principal who was let in has ended: asked again by what goes on long
+ * after a request began. */
+int skr_model_check_principal(struct skr_txn *txn, const struct skr_principal *principal, int64_t now_ms,
+                              struct skr_error *error);
 /* skr_write_fns of a struct skr_uuid; nothing when the session is gone. */
 int skr_model_touch_session(struct skr_txn *txn, void *session_id, struct skr_error *error);
 int skr_model_logout(struct skr_txn *txn, void *session_id, struct skr_error *error);

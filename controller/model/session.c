@@ -206,6 +206,12 @@ void skr_login_done(struct skr_login *login)
 
 /* ---- who is it ---- */
 
+static bool has_ended(const struct skr_object *session, int64_t now_ms)
+{
+    return skr_object_integer(session, SKR_SESSION_EXPIRES_AT) <= now_ms ||
+           skr_object_integer(session, SKR_SESSION_LAST_USED_AT) + SKR_SESSION_IDLE_MS <= now_ms;
+}
+
 int skr_model_authenticate_session(struct skr_txn *txn, const char *cookie, int64_t now_ms, struct skr_principal *ret,
                                    bool *ret_touch, struct skr_error *error)
 {
@@ -219,7 +225,7 @@ int skr_model_authenticate_session(struct skr_txn *txn, const char *cookie, int6
         return r;
     int64_t used_ms = r < 0 ? 0 : skr_object_integer(session, SKR_SESSION_LAST_USED_AT);
     if (r < 0 || !skr_hash_matches(secret, skr_object_text(session, SKR_SESSION_SECRET_HASH)) ||
-        skr_object_integer(session, SKR_SESSION_EXPIRES_AT) <= now_ms || used_ms + SKR_SESSION_IDLE_MS <= now_ms)
+        has_ended(session, now_ms))
         return skr_error_set(error, SKR_ERROR_UNAUTHENTICATED, "Your session has ended; log in again.");
     struct skr_principal principal = {.role = skr_role_find(skr_object_text(session, SKR_SESSION_ROLE)),
                                       .kind = SKR_PRINCIPAL_SESSION,
@@ -231,6 +237,21 @@ int skr_model_authenticate_session(struct skr_txn *txn, const char *cookie, int6
     *ret = principal;
     *ret_touch = used_ms + SKR_SESSION_TOUCH_MS <= now_ms;
     return 0;
+}
+
+int skr_model_check_principal(struct skr_txn *txn, const struct skr_principal *principal, int64_t now_ms,
+                              struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL;
+    bool session = principal->kind == SKR_PRINCIPAL_SESSION;
+    if (principal->kind == SKR_PRINCIPAL_MODEL)
+        return 0;
+    int r = skr_txn_get(txn, session ? SKR_SESSION : SKR_TOKEN, &principal->token_id, NULL, &row, error);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (r == 0 && (session ? !has_ended(row, now_ms) : skr_object_integer(row, SKR_TOKEN_EXPIRES_AT) > now_ms))
+        return 0;
+    return skr_error_set(error, SKR_ERROR_UNAUTHENTICATED, "The token or session has ended; log in again.");
 }
 
 int skr_model_touch_session(struct skr_txn *txn, void *session_id, struct skr_error *error)

@@ -127,11 +127,12 @@ struct skr_log_row {
     struct skr_uuid id;
     struct skr_uuid tenant_id; /* nil = fabric */
     bool has_fields;           /* skr_store_log_fields has something to say */
+    int64_t write_first;       /* first revision of the same write */
 };
 int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct skr_log_row *ret_rows, size_t *ret_count,
                        struct skr_error *error);
-/* The values of the filter fields before a change that touched one of them, or of a deleted object: a new JSON object
- * of names and values as an object shows them. */
+/* The values of the fields of filters and of sight before a change that touched one of them, or of a deleted object: a
+ * new JSON object of names and values as an object shows them. */
 int skr_store_log_fields(struct skr_txn *txn, int64_t revision, json_t **ret, struct skr_error *error);
 /* History kept: rows of the last 10 minutes, at most 2,000,000, and always the newest. Looks at `max_rows` rows at
  * most; run now and then as a write. */

@@ -95,13 +95,14 @@ enum skr_role {
 /* Flags of a field. */
 enum {
     SKR_FIELD_REQUIRED = 1 << 0,
-    SKR_FIELD_IMMUTABLE = 1 << 1,  /* after create */
-    SKR_FIELD_READ_ONLY = 1 << 2,  /* written by rules, never by a request */
-    SKR_FIELD_FILTER = 1 << 3,     /* ?name=value on lists; has an index (tests read the plan) */
-    SKR_FIELD_NULLABLE = 1 << 4,   /* null is a value: "not set" */
-    SKR_FIELD_WIDE = 1 << 5,       /* column only in -o wide */
-    SKR_FIELD_HIDDEN = 1 << 6,     /* stored, never shown: hashes and counters of the rules */
-    SKR_FIELD_UNVERSIONED = 1 << 7 /* written by reports: does not change the etag (status columns) */
+    SKR_FIELD_IMMUTABLE = 1 << 1,   /* after create */
+    SKR_FIELD_READ_ONLY = 1 << 2,   /* written by rules, never by a request */
+    SKR_FIELD_FILTER = 1 << 3,      /* ?name=value on lists; has an index (tests read the plan) */
+    SKR_FIELD_NULLABLE = 1 << 4,    /* null is a value: "not set" */
+    SKR_FIELD_WIDE = 1 << 5,        /* column only in -o wide */
+    SKR_FIELD_HIDDEN = 1 << 6,      /* stored, never shown: hashes and counters of the rules */
+    SKR_FIELD_UNVERSIONED = 1 << 7, /* written by reports: does not change the etag (status columns) */
+    SKR_FIELD_SIGHT = 1 << 8        /* decides which other objects somebody sees: history keeps what it was */
 };
 
 struct skr_resource;

@@ -24,6 +24,7 @@ enum {
     FILTER = SKR_FIELD_FILTER,
     NULLABLE = SKR_FIELD_NULLABLE,
     WIDE = SKR_FIELD_WIDE,
+    SIGHT = SKR_FIELD_SIGHT,
     HIDDEN = SKR_FIELD_HIDDEN | SKR_FIELD_READ_ONLY,
     STATUS = SKR_FIELD_UNVERSIONED | SKR_FIELD_READ_ONLY,
     /* tenant_id of what belongs to no tenant, and of what does */

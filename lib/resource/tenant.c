@@ -32,10 +32,10 @@ const struct skr_resource skr_resource_quotas = {.id = SKR_TENANT,
 static const struct skr_field fields[] = {
         SKR_COMMON_FIELDS(OF_FABRIC),
         [SKR_TENANT_LOGICAL_NETWORK_IDS] =
-                FIELD("logical_network_ids", REFERENCES, 0, ADMIN, ANY,
+                FIELD("logical_network_ids", REFERENCES, SIGHT, ADMIN, ANY,
                       "Logical networks the tenant may build VM networks on", .target = SKR_LOGICAL_NETWORK),
         [SKR_TENANT_PORT_CLASSIFICATION_IDS] =
-                FIELD("port_classification_ids", REFERENCES, 0, ADMIN, ANY,
+                FIELD("port_classification_ids", REFERENCES, SIGHT, ADMIN, ANY,
                       "Port classifications the tenant may choose", .target = SKR_PORT_CLASSIFICATION),
         [SKR_TENANT_QUOTAS] =
                 FIELD("quotas", STRUCT, 0, ADMIN, ANY, "How much the tenant may have; lowering one stops growth alone",

@@ -4,23 +4,24 @@
 #define HISTORY_MS       600000LL /* 10 minutes */
 #define HISTORY_ROWS_MAX 2000000
 
-static bool is_filter(const struct skr_object *object, unsigned field)
+static bool is_kept(const struct skr_object *object, unsigned field)
 {
-    return field != SKR_FIELD_ID && object->resource->fields[field].flags & SKR_FIELD_FILTER;
+    return field != SKR_FIELD_ID && object->resource->fields[field].flags & (SKR_FIELD_FILTER | SKR_FIELD_SIGHT);
 }
 
-/* What a filter could have seen of the object before the change, as JSON text; NULL when it sees no difference. */
-static char *filter_fields(enum skr_change_op op, const struct skr_object *before, const struct skr_object *after)
+/* What a filter could have seen of the object before the change, and whom it let see others, as JSON text; NULL when
+ * there is no difference. */
+static char *kept_fields(enum skr_change_op op, const struct skr_object *before, const struct skr_object *after)
 {
     bool differs = op == SKR_CHANGE_DELETE;
     for (unsigned i = 0; before && !differs && i < before->resource->field_count; i++)
-        differs = is_filter(before, i) && !skr_value_equal(&before->values[i], &after->values[i]);
+        differs = is_kept(before, i) && !skr_value_equal(&before->values[i], &after->values[i]);
     if (!before || !differs)
         return NULL;
     json_t *fields = json_object();
     for (unsigned i = 0; i < before->resource->field_count; i++) {
         const struct skr_field *field = &before->resource->fields[i];
-        if (is_filter(before, i) && before->values[i].type != SKR_VALUE_ABSENT)
+        if (is_kept(before, i) && before->values[i].type != SKR_VALUE_ABSENT)
             json_object_set_new(fields, field->name, skr_value_to_json(field, &before->values[i], SKR_ROLE_ADMIN));
     }
     char *text = json_dumps(fields, JSON_COMPACT);
@@ -31,11 +32,11 @@ static char *filter_fields(enum skr_change_op op, const struct skr_object *befor
 static int write_log_row(struct skr_txn *txn, enum skr_change_op op, const struct skr_object *before,
                          const struct skr_object *object, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_free_cleanup) char *fields = filter_fields(op, before, object);
+    SKR_CLEANUP(skr_free_cleanup) char *fields = kept_fields(op, before, object);
     struct skr_statement *statement = NULL;
     int r = skr_connection_statement(txn->connection,
-                                     "INSERT INTO change_log (revision, op, resource, id, tenant_id, at, fields) "
-                                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                                     "INSERT INTO change_log (revision, op, resource, id, tenant_id, at, fields, "
+                                     "write_first) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                                      &statement, error);
     if (r)
         return r;
@@ -47,6 +48,7 @@ static int write_log_row(struct skr_txn *txn, enum skr_change_op op, const struc
     skr_bind_integer(statement, 6, txn->now_ms);
     if (fields)
         skr_bind_text(statement, 7, fields);
+    skr_bind_integer(statement, 8, txn->write_first);
     r = skr_step(statement, error);
     if (r)
         return r;
@@ -121,10 +123,11 @@ int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct sk
         return skr_error_set(error, SKR_ERROR_GONE,
                              "The history holds revisions %lld to %lld; list again and watch from that revision.",
                              (long long)oldest, (long long)newest);
-    r = skr_connection_statement(txn->connection,
-                                 "SELECT revision, op, resource, id, tenant_id, fields IS NOT NULL FROM change_log "
-                                 "WHERE revision > ?1 ORDER BY revision LIMIT ?2",
-                                 &statement, error);
+    r = skr_connection_statement(
+            txn->connection,
+            "SELECT revision, op, resource, id, tenant_id, fields IS NOT NULL, "
+            "coalesce(write_first, revision) FROM change_log WHERE revision > ?1 ORDER BY revision LIMIT ?2",
+            &statement, error);
     if (r)
         return r;
     skr_bind_integer(statement, 1, since);
@@ -139,7 +142,8 @@ int skr_store_log_read(struct skr_txn *txn, int64_t since, size_t max, struct sk
                                                  .resource = resource->id,
                                                  .id = skr_column_uuid(statement, 3),
                                                  .tenant_id = skr_column_uuid(statement, 4),
-                                                 .has_fields = skr_column_integer(statement, 5)};
+                                                 .has_fields = skr_column_integer(statement, 5),
+                                                 .write_first = skr_column_integer(statement, 6)};
     }
     skr_statement_reset(statement);
     if (r < 0)

@@ -143,6 +143,7 @@ struct skr_txn {
     struct skr_store *store;
     struct skr_connection *connection;
     int64_t revision;
+    int64_t write_first; /* of the running write: its first revision, should it have any */
     int64_t now_ms;
     struct skr_changes *changes; /* NULL: a snapshot */
     struct skr_tally *tallies;   /* of the running write */

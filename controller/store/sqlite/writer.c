@@ -95,6 +95,7 @@ static bool run_write(struct skr_store *store, struct skr_write *write)
     sqlite3 *db = writer->connection.db;
     size_t first = writer->changes.count;
     int64_t revision = writer->txn.revision;
+    writer->txn.write_first = revision + 1;
     int64_t counts[SKR_RESOURCE_COUNT];
     struct skr_error error = {0};
     load_counts(store, counts);
