@@ -289,6 +289,16 @@ void skr_http_healthz(struct skr_http_request *request);     /* health.c */
 void skr_http_readyz(struct skr_http_request *request);
 void skr_http_metrics(struct skr_http_request *request);
 void skr_http_controller(struct skr_http_request *request);
+void skr_http_page(struct skr_http_request *request); /* page.c */
+
+/* The self-service page: the files of web/, compiled in by cmake/page.cmake. Only what stands here is served. */
+struct skr_page_file {
+    const char *path, *type, *etag;
+    const unsigned char *bytes;
+    size_t size;
+};
+extern const struct skr_page_file skr_page_files[];
+extern const unsigned skr_page_file_count;
 
 /* Filters of a list or watch: every parameter that is not one of the route's own must be a FILTER field. */
 int skr_http_filters(struct skr_http_request *request, struct skr_list_query *query, struct skr_error *error);

@@ -17,6 +17,18 @@ static const char *const delete_parameters[] = {"dry_run", "confirm", "wait", "t
 
 #define TEXT "{\"type\": \"string\"}"
 
+/* The files of the self-service page: the build writes a row for each. */
+#define SKR_PAGE_FILE(path_, type_)                                                                                    \
+    {.path = (path_),                                                                                                  \
+     .method = SKR_HTTP_GET,                                                                                           \
+     .role = SKR_ROLE_PUBLIC,                                                                                          \
+     .help = "A file of the self-service page",                                                                        \
+     .parameters = no_parameters,                                                                                      \
+     .status = 200,                                                                                                    \
+     .answer_media = (type_),                                                                                          \
+     .answer = TEXT,                                                                                                   \
+     .handle = skr_http_page},
+
 /* clang-format off */
 const struct skr_fixed_route skr_fixed_routes[] = {
         {.path = "/healthz", .method = SKR_HTTP_GET, .role = SKR_ROLE_PUBLIC, .help = "Is the process alive", .parameters = no_parameters,
@@ -52,6 +64,7 @@ const struct skr_fixed_route skr_fixed_routes[] = {
          .help = "Has a write been applied on every host that needs it", .parameters = realization_parameters,
          .status = 200, .answer = "{\"$ref\": \"#/components/schemas/write-realization\"}",
          .handle = skr_http_realization},
+#include "page_files.inc"
 };
 /* clang-format on */
 const unsigned skr_fixed_route_count = SKR_ARRAY_SIZE(skr_fixed_routes);

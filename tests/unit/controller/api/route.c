@@ -53,6 +53,18 @@ Test(route, fixed_addresses_and_their_word)
     cr_assert_str_eq(found("/v1/realizations/17").word, "17");
 }
 
+Test(route, the_page_is_for_everybody_and_only_its_own_files)
+{
+    cr_assert_eq(found("/").fixed->role, SKR_ROLE_PUBLIC);
+    cr_assert_gt(skr_page_file_count, 10);
+    for (unsigned i = 0; i < skr_page_file_count; i++) {
+        struct skr_route route = found(skr_page_files[i].path);
+        cr_assert_eq(route.fixed->handle, skr_http_page, "%s", skr_page_files[i].path);
+        cr_assert_str_eq(route.fixed->answer_media, skr_page_files[i].type);
+        cr_assert_gt(skr_page_files[i].size, 0);
+    }
+}
+
 Test(route, every_row_of_a_fixed_address_is_reached_by_its_method)
 {
     for (unsigned i = 0; i < skr_fixed_route_count; i++) {
@@ -78,7 +90,11 @@ Test(route, every_row_of_a_fixed_address_is_reached_by_its_method)
 Test(route, refuses_and_leaves_the_output_alone)
 {
     static const char *const bad[] = {"",
-                                      "/",
+                                      "//",
+                                      "/index.html",
+                                      "/../app.js",
+                                      "/app.js/",
+                                      "/views/",
                                       "/healthz/",
                                       "/v1/realizations/1/2",
                                       "/v1/tenants/",
