@@ -100,7 +100,7 @@ static void write_resolve(struct skr_realization_table *table, struct realizatio
 }
 
 /* Looks at writes whose pairs changed: realized ones settle, failed ones tell who waits. */
-static void writes_settle(struct skr_realization_table *table, struct realization_writes *judged)
+static void writes_look_at(struct skr_realization_table *table, struct realization_writes *judged)
 {
     struct realization_write *write;
 
@@ -127,6 +127,11 @@ static void writes_settle(struct skr_realization_table *table, struct realizatio
         pthread_mutex_unlock(&table->writes_lock);
         skr_realization_fire(table, &waits, &now);
     }
+}
+
+static void writes_settle(struct skr_realization_table *table, struct realization_writes *judged)
+{
+    writes_look_at(table, judged);
     skr_realization_tell_all(table);
 }
 
@@ -224,7 +229,7 @@ void skr_realization_write(struct skr_realization_table *table, int64_t revision
     table->unresolved_count++;
     pthread_mutex_unlock(&table->writes_lock);
     write_judge(write, &judged);
-    writes_settle(table, &judged);
+    writes_look_at(table, &judged); /* told once the revision is reached: who asks before that hears "pending" */
     if (table->unresolved_count > SKR_REALIZATION_WRITES_MAX)
         give_up_oldest(table);
 }
@@ -282,6 +287,7 @@ void skr_realization_reached(struct skr_realization_table *table, int64_t revisi
         pthread_mutex_lock(&table->writes_lock);
     }
     pthread_mutex_unlock(&table->writes_lock);
+    skr_realization_tell_all(table);
 }
 
 /* ---- objects ---- */

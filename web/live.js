@@ -5,6 +5,7 @@
 // changes of realization included, which a watch does not keep for those who come later. Whatever ends a watch (the
 // network, a controller that restarts, history that is gone), the answer is the same: begin again, after a while.
 import {list, request} from "/api.js";
+import {Recheck} from "/recheck.js";
 import {KINDS} from "/store.js";
 
 const FIRST_PAUSE_MS = 500;
@@ -13,6 +14,7 @@ const LONGEST_PAUSE_MS = 30000;
 export class Live {
   constructor(store) {
     this.store = store;
+    this.recheck = new Recheck(store);
     this.source = null;
     this.timer = null;
     this.pause = FIRST_PAUSE_MS;
@@ -43,6 +45,7 @@ export class Live {
       waiting.forEach((news) => this.apply(news));
       waiting = null;
       this.pause = FIRST_PAUSE_MS;
+      this.recheck.start();
       this.store.setLive(true);
     });
     for (const type of ["error", "gone"])
@@ -56,6 +59,7 @@ export class Live {
     this.source?.close();
     this.source = null;
     clearTimeout(this.timer);
+    this.recheck.stop();
   }
 
   pauseNow() {
@@ -70,8 +74,10 @@ export class Live {
   }
 
   apply({type, kind, id, object}) {
+    const known = this.store.get(kind, id);
     if (type === "delete") this.store.remove(kind, id);
-    else if (type === "put" || this.store.get(kind, id)) this.store.put(kind, object);
+    else if (type === "put" || known) this.store.put(kind, object);
+    this.recheck.heard(type, kind, object ?? known);
   }
 
   again() {

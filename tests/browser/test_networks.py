@@ -150,6 +150,7 @@ def test_adds_and_removes_adapters(lab, rita):
     rita.wait("the dialog is closed", lambda: not rita.all("dialog"))
     assert rita.focused().accessible_name == "Add adapter"
     adapter = lab.api.find("network-adapters", "web-1")
+    rita.shows("(1 of 199 in use)")
     assert adapter["ip_addresses"] == ["10.0.0.50"] and adapter["tenant_id"] == lab.red["id"]
     for text in ("web-1", "10.0.0.50", adapter["mac"], f"skerry:{adapter['id']}"):
         rita.shows(text)
@@ -220,7 +221,7 @@ def test_pending_then_realized_then_learned(lab, rita):
         def row():
             return next(r.text for r in rita.all("tbody tr") if "learner" in r.text)
 
-        rita.wait("the adapter is pending", lambda: "Pending" in row())
+        rita.wait("the adapter is pending", lambda: "Pending" in row() and "0 of 1 host has it" in row())
     finally:
         host.agent.signal(signal.SIGCONT)
     rita.wait("the adapter is realized", lambda: "Realized" in row())

@@ -378,6 +378,25 @@ Test(realization, a_listener_hears_of_each_turn_and_of_nothing_else)
     skr_realization_table_free(table);
 }
 
+/* Whoever is told asks at once, and must not hear of "pending" for the last time. */
+Test(realization, a_write_that_needs_nobody_is_told_when_its_revision_is_reached)
+{
+    struct skr_realization_table *table = table_with_hosts(0);
+    struct skr_realization_needs *needs = skr_realization_needs_new(0, 0);
+    struct listened listened = {.table = table};
+    struct skr_realization_change changed = {.resource = SKR_VM_NETWORK, .id = id_of(7)};
+
+    skr_realization_listen(table, listen_to, &listened);
+    skr_realization_write(table, 10, needs, &changed, 1);
+    cr_assert_eq(listened.count, 0);
+    skr_realization_reached(table, 10, false);
+    cr_assert_eq(listened.count, 1);
+    cr_assert_eq(listened.last.resource, SKR_VM_NETWORK);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_REALIZED);
+    skr_realization_needs_unref(needs);
+    skr_realization_table_free(table);
+}
+
 Test(realization, an_excused_host_holds_nothing_up)
 {
     struct skr_realization_table *table = table_with_hosts(2);
