@@ -167,8 +167,9 @@ struct skr_list_label {
 };
 #define SKR_LIST_FILTERS_MAX 4
 #define SKR_LIST_LABELS_MAX  8
-/* Rows that a page by labels looks at; what the first label finds and nothing else wants makes the page shorter. */
-#define SKR_LIST_EXAMINED_MAX 2000
+/* Rows that a page looks at. One index drives a list: the tenant's with one filter, or the first label, or the places.
+ * What it finds and nothing else wants makes the page shorter. */
+#define SKR_LIST_EXAMINED_MAX 1000
 #define SKR_PAGE_DEFAULT      50
 #define SKR_PAGE_MAX          1000
 struct skr_list_query {
@@ -182,12 +183,14 @@ struct skr_list_query {
     unsigned filter_count;
     struct skr_list_label labels[SKR_LIST_LABELS_MAX]; /* all of them; the first should be the rarest */
     unsigned label_count;
-    struct skr_uuid after;     /* nil = from the beginning; order is by id */
-    uint32_t limit;            /* 1 to SKR_PAGE_MAX */
-    struct skr_uuid *ret_last; /* `after` of the next page; may be NULL without labels: the last object's id */
+    struct skr_uuid after; /* nil = from the beginning; order is by id */
+    uint32_t limit;        /* 1 to SKR_PAGE_MAX */
+    /* `after` of the next page. NULL: the last object's id, where labels, several filters or filters among places do
+     * not make pages shorter. */
+    struct skr_uuid *ret_last;
 };
-/* Fills ret_objects (room for query->limit) and *ret_count; *ret_more when another page follows. By labels a page may
- * hold fewer objects than the limit, even none, although another follows. */
+/* Fills ret_objects (room for query->limit) and *ret_count; *ret_more when another page follows. A page
+ * may hold fewer objects than the limit, even none, although another follows. */
 int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct skr_object **ret_objects,
                  uint32_t *ret_count, bool *ret_more, struct skr_error *error);
 /* All rows in order of id, for start-up; fn returning non-zero ends it with that value, and may use txn. */

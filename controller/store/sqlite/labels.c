@@ -57,8 +57,5 @@ bool skr_labels_match(const struct skr_list_query *query, const struct skr_objec
         if (!value || (query->labels[i].value && strcmp(value, query->labels[i].value) != 0))
             return false;
     }
-    for (unsigned i = 0; i < query->filter_count; i++)
-        if (!skr_value_equal(&query->filters[i].value, &object->values[query->filters[i].field]))
-            return false;
     return true;
 }

@@ -5,7 +5,8 @@
  * checkpoint.c when the write-ahead log is emptied    rows.c        get, list, insert, update, delete of objects
  * readers.c    the pool of snapshots                  row.c         one object <-> one row
  * changes.c    change log and after-images            resource_sql.c the SQL of a resource table
- * labels.c     the index of labels                    tally.c       what a write adds up */
+ * labels.c     the index of labels                    tally.c       what a write adds up
+ * list.c       pages: which index drives              place.c       pages of what stands in some places */
 #pragma once
 
 #include "controller/store/store.h"
@@ -81,8 +82,9 @@ struct skr_resource_sql {
     const struct skr_resource *resource; /* NULL: it has no table */
     struct skr_column *columns;          /* the first is the id */
     unsigned column_count;
-    char *select;                                         /* SELECT <columns> FROM <table> */
-    char *get, *get_of_tenant, *insert, *update, *update_status, *remove; /* update_status NULL: nothing is unversioned */
+    char *select; /* SELECT <columns> FROM <table> */
+    char *get, *get_of_tenant, *insert, *update, *update_status,
+            *remove; /* update_status NULL: nothing is unversioned */
     struct skr_list_sql *lists;
     unsigned list_count;
 };
@@ -90,10 +92,17 @@ struct skr_resource_sql {
 /* -ENOTSUP when the table nests deeper than rows can. */
 int skr_resource_sql_make(const struct skr_resource *resource, struct skr_resource_sql *ret);
 void skr_resource_sql_done(struct skr_resource_sql *sql);
-/* The text of a list query; with labels it finds what has the first one, and filters and other labels are left to the
- * reader. -EINVAL with error when a filter is none. Owned by the caller. */
-int skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_list_query *query, char **ret,
-                          struct skr_error *error);
+/* How a list finds its rows: one index that knows all of this, in order of id. */
+struct skr_list_way {
+    enum { SKR_WAY_ALL, SKR_WAY_ONE, SKR_WAY_NONE } tenant; /* of all, of one, of none */
+    bool by_label, label_value;                             /* by the first label, and by its value too */
+    bool by_place;                                          /* ids alone, of one place after the other: field is it */
+    int field;                                              /* by its value or, with `null`, its absence; -1: none */
+    bool null;
+};
+/* Parameters: ?1 after, ?2 limit, ?3 to ?5 kind, name and value of the label, ?6 tenant, ?7 value of the field. Owned
+ * by the caller. */
+char *skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_list_way *way);
 
 /* ---- row.c ---- */
 
@@ -125,8 +134,24 @@ void skr_changes_truncate(struct skr_changes *changes, size_t size);
 /* Keeps the index: what `before` had goes, what `after` has comes; either may be NULL. */
 int skr_labels_update(struct skr_txn *txn, const struct skr_object *before, const struct skr_object *after,
                       struct skr_error *error);
-/* Does the object pass the query's filters and labels? */
+/* Has the object the query's labels? */
 bool skr_labels_match(const struct skr_list_query *query, const struct skr_object *object);
+
+/* ---- rows.c ---- */
+
+/* NULL with error when the kind has no table. */
+const struct skr_resource_sql *skr_rows_sql(struct skr_txn *txn, enum skr_resource_id resource,
+                                            struct skr_error *error);
+/* Link and child rows of an object whose own row is read. */
+int skr_rows_read_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, struct skr_object *object,
+                        struct skr_error *error);
+
+/* ---- place.c ---- */
+
+/* Ids of the next `rows` rows that stand in one of query->within, sorted; owned by the caller. `statement` is the list
+ * by place. */
+int skr_place_find(struct skr_statement *statement, const struct skr_list_query *query, uint32_t rows,
+                   struct skr_uuid **ret, uint32_t *ret_count, struct skr_error *error);
 
 /* ---- tally.c ---- */
 
@@ -149,7 +174,7 @@ struct skr_txn {
     struct skr_tally *tallies;   /* of the running write */
     skr_refused_fn *refused;     /* what the running write leaves when it is refused */
     void *refused_arg;
-    bool broken;                 /* an object was written in part: the write must be refused, whatever the rule says */
+    bool broken; /* an object was written in part: the write must be refused, whatever the rule says */
 };
 
 /* ---- readers.c ---- */

@@ -208,80 +208,41 @@ void skr_resource_sql_done(struct skr_resource_sql *sql)
     *sql = (struct skr_resource_sql){0};
 }
 
-static int check_filters(const struct skr_resource_sql *sql, const struct skr_list_query *query,
-                         struct skr_error *error)
-{
-    if (query->filter_count > SKR_LIST_FILTERS_MAX)
-        return skr_error_set(error, SKR_ERROR_INVALID, "At most %d filters may be combined.", SKR_LIST_FILTERS_MAX);
-    if (query->label_count > SKR_LIST_LABELS_MAX || (query->label_count && !query->ret_last))
-        return skr_error_set(error, SKR_ERROR_INVALID, "At most %d labels may be combined.", SKR_LIST_LABELS_MAX);
-    for (unsigned i = 0; i < query->filter_count; i++) {
-        int number = query->filters[i].field;
-        bool known = number >= 0 && (unsigned)number < sql->resource->field_count;
-        const struct skr_field *field = known ? &sql->resource->fields[number] : NULL;
-        if (!field || !(field->flags & SKR_FIELD_FILTER) || !is_column(field->kind))
-            return skr_error_set(error, SKR_ERROR_INVALID, "%s cannot be filtered by %s.", sql->resource->name,
-                                 field ? field->name : "a field it does not have");
-    }
-    return 0;
-}
-
-/* What limits a list to what somebody sees; the indexes are chosen without it. */
-static void write_limits(FILE *out, const struct skr_resource_sql *sql, const struct skr_list_query *query,
-                         unsigned *parameter)
-{
-    if (query->no_tenant)
-        fputs(" AND +tenant_id IS NULL", out);
-    if (query->within)
-        fprintf(out, " AND " SKR_SQL_WITHIN "(%s, ?%u)", sql->resource->fields[query->within_field].name, ++*parameter);
-}
-
 /* Driven by an index of labels, in its order, which is by id too. CROSS JOIN: never the other way round. */
-static char *list_by_label(const struct skr_resource_sql *sql, const struct skr_list_query *query)
+static void write_by_label(FILE *out, const struct skr_resource_sql *sql, const struct skr_list_way *way)
 {
     SKR_CLEANUP(skr_free_cleanup) char *columns = names(sql->resource, sql->columns, sql->column_count);
-    struct builder builder = {0};
-    FILE *out = builder_begin(&builder);
-    unsigned parameter = 2;
-    fprintf(out, "SELECT %s FROM label CROSS JOIN %s ON id = label_object_id WHERE label_object_id > ?1", columns,
-            sql->resource->table);
-    if (query->tenant)
-        fprintf(out, " AND label_tenant_id = ?%u", ++parameter);
-    write_limits(out, sql, query, &parameter);
-    fprintf(out, " AND label_kind = ?%u AND label_name = ?%u", parameter + 1, parameter + 2);
-    if (query->labels[0].value)
-        fprintf(out, " AND label_value = ?%u", parameter + 3);
+    fprintf(out,
+            "SELECT %s FROM label CROSS JOIN %s ON id = label_object_id WHERE label_object_id > ?1 "
+            "AND label_kind = ?3 AND label_name = ?4",
+            columns, sql->resource->table);
+    if (way->label_value)
+        fputs(" AND label_value = ?5", out);
+    if (way->tenant != SKR_WAY_ALL)
+        fputs(way->tenant == SKR_WAY_ONE ? " AND label_tenant_id = ?6" : " AND label_tenant_id IS NULL", out);
     fputs(" ORDER BY label_object_id LIMIT ?2", out);
-    return builder_end(&builder);
 }
 
-/* Parameters: ?1 after, ?2 limit, then tenant and ids (if any), then one a filter that is not null; with labels kind,
- * name and value of the first one instead of the filters. */
-int skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_list_query *query, char **ret,
-                          struct skr_error *error)
+static void write_by_rows(FILE *out, const struct skr_resource_sql *sql, const struct skr_list_way *way)
 {
-    int r = check_filters(sql, query, error);
-    if (r)
-        return r;
-    if (query->label_count) {
-        *ret = list_by_label(sql, query);
-        return 0;
-    }
-    unsigned parameter = 2;
+    fprintf(out, "%s WHERE id > ?1", sql->select);
+    if (way->tenant != SKR_WAY_ALL)
+        fputs(way->tenant == SKR_WAY_ONE ? " AND tenant_id = ?6" : " AND tenant_id IS NULL", out);
+    if (way->field >= 0)
+        fprintf(out, " AND %s %s", sql->resource->fields[way->field].name, way->null ? "IS NULL" : "= ?7");
+    fputs(" ORDER BY id LIMIT ?2", out);
+}
+
+char *skr_resource_sql_list(const struct skr_resource_sql *sql, const struct skr_list_way *way)
+{
     struct builder builder = {0};
     FILE *out = builder_begin(&builder);
-    fprintf(out, "%s WHERE id > ?1", sql->select);
-    if (query->tenant) /* with a filter its index drives: + keeps the tenant's, the longer one, out */
-        fprintf(out, " AND %stenant_id = ?%u", query->filter_count ? "+" : "", ++parameter);
-    write_limits(out, sql, query, &parameter);
-    for (unsigned i = 0; i < query->filter_count; i++) {
-        const char *name = sql->resource->fields[query->filters[i].field].name;
-        if (query->filters[i].value.type == SKR_VALUE_NULL)
-            fprintf(out, " AND %s IS NULL", name);
-        else
-            fprintf(out, " AND %s = ?%u", name, ++parameter);
-    }
-    fputs(" ORDER BY id LIMIT ?2", out);
-    *ret = builder_end(&builder);
-    return 0;
+    if (way->by_place)
+        fprintf(out, "SELECT id FROM %s WHERE id > ?1 AND %s = ?7 ORDER BY id LIMIT ?2", sql->resource->table,
+                sql->resource->fields[way->field].name);
+    else if (way->by_label)
+        write_by_label(out, sql, way);
+    else
+        write_by_rows(out, sql, way);
+    return builder_end(&builder);
 }

@@ -4,9 +4,7 @@
 
 #define EACH_PAGE 256
 
-/* NULL with error when the kind has no table. */
-static const struct skr_resource_sql *find_sql(struct skr_txn *txn, enum skr_resource_id resource,
-                                               struct skr_error *error)
+const struct skr_resource_sql *skr_rows_sql(struct skr_txn *txn, enum skr_resource_id resource, struct skr_error *error)
 {
     const struct skr_resource_sql *sql = &txn->store->sql[resource];
     if (sql->resource)
@@ -37,9 +35,8 @@ static void append(struct skr_value *value, const struct skr_resource *sub, stru
     }
 }
 
-/* Link and child rows of an object whose own row is read. */
-static int read_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, struct skr_object *object,
-                      struct skr_error *error)
+int skr_rows_read_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, struct skr_object *object,
+                        struct skr_error *error)
 {
     for (unsigned i = 0; i < sql->list_count; i++) {
         const struct skr_list_sql *list = &sql->lists[i];
@@ -62,7 +59,7 @@ static int read_lists(struct skr_txn *txn, const struct skr_resource_sql *sql, s
 int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id,
                 const struct skr_uuid *tenant, struct skr_object **ret, struct skr_error *error)
 {
-    const struct skr_resource_sql *sql = find_sql(txn, resource, error);
+    const struct skr_resource_sql *sql = skr_rows_sql(txn, resource, error);
     struct skr_statement *statement = NULL;
     int r = sql ? skr_connection_statement(txn->connection, tenant ? sql->get_of_tenant : sql->get, &statement, error)
                 : -EIO;
@@ -77,93 +74,10 @@ int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = skr_object_new(sql->resource);
     skr_row_read(statement, 0, sql->columns, sql->column_count, object);
     skr_statement_reset(statement);
-    r = read_lists(txn, sql, object, error);
+    r = skr_rows_read_lists(txn, sql, object, error);
     if (r)
         return r;
     *ret = SKR_TAKE(object);
-    return 0;
-}
-
-struct page {
-    struct skr_object **objects;
-    uint32_t count;
-};
-
-static void page_cleanup(struct page *page)
-{
-    for (uint32_t i = 0; i < page->count; i++)
-        skr_object_unref(page->objects[i]);
-    free(page->objects);
-}
-
-static int list_statement(struct skr_txn *txn, const struct skr_resource_sql *sql, const struct skr_list_query *query,
-                          struct skr_statement **ret, struct skr_error *error)
-{
-    SKR_CLEANUP(skr_free_cleanup) char *text = NULL;
-    struct skr_statement *statement = NULL;
-    int r = skr_resource_sql_list(sql, query, &text, error);
-    r = r ? r : skr_connection_statement(txn->connection, text, &statement, error);
-    if (r)
-        return r;
-    int parameter = 2;
-    /* One more tells whether another page follows. */
-    uint32_t rows = query->label_count ? SKR_LIST_EXAMINED_MAX : query->limit;
-    skr_bind_uuid(statement, 1, &query->after);
-    skr_bind_integer(statement, 2, (int64_t)rows + 1);
-    if (query->tenant)
-        skr_bind_uuid(statement, ++parameter, query->tenant);
-    if (query->within)
-        skr_bind_uuids(statement, ++parameter, query->within, query->within_count);
-    if (query->label_count) {
-        skr_bind_text(statement, ++parameter, sql->resource->name);
-        skr_bind_text(statement, ++parameter, query->labels[0].name);
-        if (query->labels[0].value)
-            skr_bind_text(statement, ++parameter, query->labels[0].value);
-    }
-    for (unsigned i = 0; !query->label_count && i < query->filter_count; i++)
-        if (query->filters[i].value.type != SKR_VALUE_NULL)
-            skr_row_bind_value(statement, ++parameter, &query->filters[i].value);
-    *ret = statement;
-    return 0;
-}
-
-int skr_txn_list(struct skr_txn *txn, const struct skr_list_query *query, struct skr_object **ret_objects,
-                 uint32_t *ret_count, bool *ret_more, struct skr_error *error)
-{
-    SKR_CLEANUP(page_cleanup) struct page page = {0};
-    struct skr_statement *statement = NULL;
-    if (query->limit < 1 || query->limit > SKR_PAGE_MAX)
-        return skr_error_set(error, SKR_ERROR_INVALID, "limit must be 1 to %d.", SKR_PAGE_MAX);
-    const struct skr_resource_sql *sql = find_sql(txn, query->resource, error);
-    int r = sql ? list_statement(txn, sql, query, &statement, error) : -EIO;
-    if (r)
-        return r;
-    page.objects = calloc(query->limit, sizeof(struct skr_object *));
-    if (!page.objects)
-        abort();
-    struct skr_uuid last = query->after;
-    for (uint32_t examined = 0; (r = skr_step(statement, error)) == 1; examined++) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
-        if (page.count == query->limit || examined == SKR_LIST_EXAMINED_MAX)
-            break;
-        object = skr_object_new(sql->resource);
-        skr_row_read(statement, 0, sql->columns, sql->column_count, object);
-        last = object->values[SKR_FIELD_ID].uuid;
-        if (!query->label_count || skr_labels_match(query, object))
-            page.objects[page.count++] = SKR_TAKE(object);
-    }
-    skr_statement_reset(statement);
-    bool more = r == 1;
-    for (uint32_t i = 0; r >= 0 && i < page.count; i++)
-        r = read_lists(txn, sql, page.objects[i], error);
-    if (r < 0)
-        return r;
-    memcpy(ret_objects, page.objects, page.count * sizeof(struct skr_object *));
-    *ret_count = page.count;
-    *ret_more = more;
-    if (query->ret_last)
-        *query->ret_last = last;
-    page.count = 0;
     return 0;
 }
 
@@ -202,7 +116,7 @@ static const struct skr_resource_sql *writable_sql(struct skr_txn *txn, const st
                                                    struct skr_error *error)
 {
     if (txn->changes)
-        return find_sql(txn, object->resource->id, error);
+        return skr_rows_sql(txn, object->resource->id, error);
     skr_error_set(error, SKR_ERROR_INTERNAL, "A snapshot cannot be written.");
     return NULL;
 }
