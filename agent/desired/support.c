@@ -10,6 +10,12 @@ static const char *say(char *out, const char *what, const char *then)
     return out;
 }
 
+static bool is_ipv6(const ProtobufCBinaryData *bytes)
+{
+    struct skr_address address;
+    return skr_body_address(bytes, &address) && !skr_address_is_v4(&address);
+}
+
 const char *skr_support_host_switch(const Skerry__V1__HostSwitch *host_switch, char out[static SKR_SUPPORT_TEXT_MAX])
 {
     if (host_switch->type == SKERRY__V1__SWITCH_TYPE__SWITCH_TYPE_INTERNAL)
@@ -51,14 +57,23 @@ const char *skr_support_port_closed(const Skerry__V1__Port *port, char out[stati
     }
 }
 
+static bool has_ipv6(const Skerry__V1__Port *port)
+{
+    for (size_t i = 0; i < port->n_addresses; i++)
+        if (is_ipv6(&port->addresses[i]))
+            return true;
+    return false;
+}
+
 const char *skr_support_port_settings(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX])
 {
-    /* A tunnel has no place for the priority of the guest's tag. */
+    /* A tunnel has no place for the priority of the guest's tag, and carries no IPv6. */
     bool tunnels = port->isolation == SKERRY__V1__ISOLATION__ISOLATION_UNSPECIFIED;
     const struct {
         bool asked;
         const char *name;
     } settings[] = {
+            {tunnels && has_ipv6(port), "an IPv6 address"},
             {port->guest_teaming, "guest_teaming"},
             {port->ieee_priority_tagging && tunnels, "ieee_priority_tagging"},
             {port->minimum_weight || port->minimum_bps, "minimum bandwidth"},
@@ -73,6 +88,29 @@ const char *skr_support_port_settings(const Skerry__V1__Port *port, char out[sta
             snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", settings[i].name);
     }
     return names[0] ? say(out, names, "; the port works without it") : NULL;
+}
+
+const char *skr_support_subnet(const Skerry__V1__Subnet *subnet, char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    if (subnet->n_access_control_list_ids)
+        return say(out, "an access control list of a VM subnet", ", so its ports are closed");
+    return is_ipv6(&subnet->prefix) ? say(out, "an IPv6 VM subnet", ", so its ports are closed") : NULL;
+}
+
+const char *skr_support_record(const Skerry__V1__Record *record, char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    return is_ipv6(&record->customer_address) ? say(out, "an IPv6 customer address", "") : NULL;
+}
+
+const char *skr_support_customer_route(const Skerry__V1__CustomerRoute *route, char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    return is_ipv6(&route->destination) || is_ipv6(&route->next_hop) ? say(out, "a customer route of IPv6", "") : NULL;
+}
+
+const char *skr_support_provider_address(const Skerry__V1__ProviderAddress *address,
+                                         char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    return is_ipv6(&address->address) ? say(out, "an IPv6 provider address", "") : NULL;
 }
 
 const char *skr_support_object(Skerry__V1__ObjectType type, char out[static SKR_SUPPORT_TEXT_MAX])

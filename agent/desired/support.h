@@ -13,5 +13,12 @@ const char *skr_support_host_switch(const Skerry__V1__HostSwitch *host_switch, c
 const char *skr_support_port_closed(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX]);
 /* What the port does without; it works all the same. */
 const char *skr_support_port_settings(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX]);
+/* Why the ports of the VM subnet must stay closed. */
+const char *skr_support_subnet(const Skerry__V1__Subnet *subnet, char out[static SKR_SUPPORT_TEXT_MAX]);
+/* A record works without its address, which is nobody's then; a route and a provider address do not work at all. */
+const char *skr_support_record(const Skerry__V1__Record *record, char out[static SKR_SUPPORT_TEXT_MAX]);
+const char *skr_support_customer_route(const Skerry__V1__CustomerRoute *route, char out[static SKR_SUPPORT_TEXT_MAX]);
+const char *skr_support_provider_address(const Skerry__V1__ProviderAddress *address,
+                                         char out[static SKR_SUPPORT_TEXT_MAX]);
 /* An object of a type that only a newer agent has, or an access control list. */
 const char *skr_support_object(Skerry__V1__ObjectType type, char out[static SKR_SUPPORT_TEXT_MAX]);

@@ -124,7 +124,7 @@ static void withdraw_port(struct skr_program *program, struct skr_program_adapte
 struct place {
     uint32_t vsid, domain;
     bool closed;
-    const char *failure; /* static, in the adapter, or in text */
+    const char *failure; /* static, in the adapter or its subnet, or in text */
     char text[SKR_SUPPORT_TEXT_MAX];
 };
 
@@ -139,13 +139,11 @@ static void place_in_subnet(const struct skr_program *program, const struct skr_
         place->failure = "waiting: the adapter's VM network has not arrived";
     else if (!subnet)
         place->failure = "waiting: the adapter's VM subnet has not arrived";
-    if (!subnet || !subnet->closed)
+    if (!subnet || !subnet->closed[0])
         return;
     place->vsid = 0;
     place->closed = true;
-    place->failure =
-            "not_supported: the VM subnet's access control list is not supported by this agent, so the port is "
-            "closed";
+    place->failure = subnet->closed;
 }
 
 static void place_port(const struct skr_program *program, const struct skr_program_adapter *adapter,

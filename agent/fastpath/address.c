@@ -117,10 +117,15 @@ void skr_program_provider_address_change(struct skr_program *program, const stru
 {
     const Skerry__V1__ProviderAddress *message = (const void *)change->after;
     struct skr_program_provider_address *object;
+    char text[SKR_SUPPORT_TEXT_MAX];
+    const char *refused = message ? skr_support_provider_address(message, text) : NULL;
     HASH_FIND(hh, program->provider_addresses, &change->id, sizeof(change->id), object);
     if (object)
         object_drop(program, object);
-    if (message) {
+    if (refused) {
+        struct skr_program_owner owner = {.id = change->id, .type = change->type};
+        skr_program_fail(program, &owner, refused);
+    } else if (message) {
         object = skr_must(calloc(1, sizeof(*object)));
         object->id = change->id;
         skr_body_address(&message->address, &object->address);

@@ -2,6 +2,7 @@
  * same prefix the lowest metric counts, then the lowest id; what a subnet is itself, no route changes. */
 #include "agent/fastpath/program_private.h"
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct skr_program_owner owner_of(struct skr_program_domain *domain,
@@ -53,8 +54,8 @@ static bool is_best(const struct skr_program_domain *domain, const struct skr_pr
 static const char *route_waits(const struct skr_program_domain *domain, const struct skr_program_customer_route *route,
                                const struct skr_program_subnet *subnet)
 {
-    if (!skr_address_is_v4(&route->destination.address) || !skr_address_is_v4(&route->next_hop))
-        return "not_supported: a customer route of IPv6 is not supported by this agent";
+    if (route->refused[0])
+        return route->refused;
     if (!domain->known)
         return "waiting: the VM network itself has not arrived";
     return subnet ? NULL : "waiting: the VM subnet of the next hop has not arrived";
@@ -98,6 +99,7 @@ void skr_program_customer_route_change(struct skr_program *program, struct skr_p
 {
     const Skerry__V1__CustomerRoute *message = (const void *)change->after;
     struct skr_program_customer_route *route;
+    char text[SKR_SUPPORT_TEXT_MAX];
     HASH_FIND(hh, domain->routes, &change->id, sizeof(change->id), route);
     domain->touched = true; /* its routes are settled together, at the end */
     if (route)
@@ -113,6 +115,8 @@ void skr_program_customer_route_change(struct skr_program *program, struct skr_p
         route->id = change->id;
         HASH_ADD(hh, domain->routes, id, sizeof(route->id), route);
     }
+    const char *refused = skr_support_customer_route(message, text);
+    snprintf(route->refused, sizeof(route->refused), "%s", refused ? refused : "");
     skr_body_prefix(&message->destination, message->prefix_length, &route->destination);
     skr_body_address(&message->next_hop, &route->next_hop);
     route->metric = message->metric;

@@ -1,6 +1,7 @@
 /* VM networks: subnets and routes, members (peers and remote flooding), lookup records. */
 #include "agent/fastpath/program_private.h"
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 struct skr_program_domain *skr_program_domain_find(const struct skr_program *program, const struct skr_uuid *id)
@@ -62,9 +63,8 @@ static void assert_subnet(struct skr_program *program, struct skr_program_domain
     const char *failure = NULL;
     if (!domain->known)
         failure = "waiting: the VM network itself has not arrived";
-    else if (subnet->closed)
-        failure = "not_supported: an access control list is not supported by this agent, so the subnet's ports are "
-                  "closed";
+    else if (subnet->closed[0])
+        failure = subnet->closed;
     skr_program_fail(program, &owner, failure);
     if (!domain->known)
         return;
@@ -89,6 +89,7 @@ static void subnet_change(struct skr_program *program, struct skr_program_domain
 {
     const Skerry__V1__Subnet *message = (const void *)change->after;
     struct skr_program_subnet *subnet;
+    char text[SKR_SUPPORT_TEXT_MAX];
     HASH_FIND(hh, domain->subnets, &change->id, sizeof(change->id), subnet);
     domain->touched = true;
     if (subnet)
@@ -107,7 +108,8 @@ static void subnet_change(struct skr_program *program, struct skr_program_domain
     subnet->vsid = message->vsid;
     subnet->mtu = message->mtu;
     subnet->learns = message->learns;
-    subnet->closed = message->n_access_control_list_ids > 0;
+    const char *closed = skr_support_subnet(message, text);
+    snprintf(subnet->closed, sizeof(subnet->closed), "%s", closed ? closed : "");
     skr_body_prefix(&message->prefix, message->prefix_length, &subnet->prefix);
     skr_body_address(&message->gateway, &subnet->gateway);
     assert_subnet(program, domain, subnet);
@@ -222,7 +224,7 @@ static struct skr_abi_mac_key record_mac_key(const Skerry__V1__Record *record)
 static bool record_ca_key(const Skerry__V1__Record *record, struct skr_abi_ca_key *ret)
 {
     struct skr_address ca;
-    if (!skr_body_address(&record->customer_address, &ca))
+    if (!skr_body_address(&record->customer_address, &ca) || !skr_address_is_v4(&ca))
         return false;
     *ret = (struct skr_abi_ca_key){.vsid = record->vsid, .ca = skr_program_abi(&ca)};
     return true;
@@ -302,11 +304,15 @@ static void record_change(struct skr_program *program, struct skr_program_domain
 {
     struct skr_program_owner owner = owner_of(domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &change->id);
     const Skerry__V1__Record *before = (const void *)change->before, *after = (const void *)change->after;
+    char text[SKR_SUPPORT_TEXT_MAX];
+    const char *lacks = after ? skr_support_record(after, text) : NULL;
     keep_former(program, &change->id, before, after);
     if (before)
         withdraw_record(program, &owner, before);
     if (after)
         assert_record(program, &owner, after);
+    if (lacks || (after && before && skr_support_record(before, text)))
+        skr_program_fail(program, &owner, lacks);
 }
 
 /* ---- the VM network itself ---- */

@@ -56,7 +56,7 @@ struct skr_program_subnet {
     struct skr_prefix prefix;
     struct skr_address gateway;
     bool learns, asserted;
-    bool closed; /* asks for access control that is not enforced here: so are its ports */
+    char closed[SKR_SUPPORT_TEXT_MAX]; /* why its ports are; empty: they are not */
     uint32_t asserted_number;
 };
 
@@ -66,6 +66,7 @@ struct skr_program_customer_route {
     struct skr_prefix destination;
     struct skr_address next_hop;
     uint32_t metric;
+    char refused[SKR_SUPPORT_TEXT_MAX]; /* why it is not supported; empty: it is */
     bool asserted;
     uint32_t asserted_number;
 };

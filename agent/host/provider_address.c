@@ -327,7 +327,7 @@ void skr_host_provider_address_set(struct skr_host *host, const struct skr_uuid 
     }
     if (!wanted || wanted->address.len != 4 || wanted->prefix_length > 32 ||
         strlen(wanted->uplink) >= SKR_INTERFACE_NAME_MAX)
-        return; /* an IPv6 PA is refused by the controller; desired/ has validated the sizes */
+        return; /* IPv6: what compiles it says that it is not supported; desired/ has validated the sizes */
     pa = calloc(1, sizeof(*pa));
     if (!pa)
         abort();

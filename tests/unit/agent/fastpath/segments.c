@@ -326,3 +326,100 @@ Test(segments, a_subnet_with_an_access_control_list_closes_its_ports)
     cr_assert_eq(port_on(BOUND).vsid, VSID);
     cr_assert_str_eq(failure_of(HOST_SCOPE, self, test_id(0xad, 1)), "");
 }
+
+/* ---- IPv6, which tunnels do not carry ---- */
+
+static ProtobufCBinaryData v6(uint8_t last)
+{
+    const uint8_t bytes[16] = {0xfd, [7] = 1, [15] = last};
+    return test_bytes(bytes, sizeof(bytes));
+}
+
+static void replace_bytes(ProtobufCBinaryData *field, ProtobufCBinaryData by)
+{
+    free(field->data);
+    *field = by;
+}
+
+Test(segments, an_ipv6_subnet_closes_its_ports_and_says_so)
+{
+    const struct skr_uuid port = test_id(0xad, 1), subnet_id = test_id(0x5b, VSID);
+    Skerry__V1__Subnet *subnet = (void *)body_subnet(VSID, 0x0a000000, 24);
+    replace_bytes(&subnet->prefix, v6(0));
+    replace_bytes(&subnet->gateway, v6(1));
+    subnet->prefix_length = 64;
+    give(DOMAIN_SCOPE, network, DOMAIN_OBJECT, network, body_domain(9, logical));
+    give(DOMAIN_SCOPE, network, SUBNET, subnet_id, subnet);
+    give_port(port, (void *)body_port(network, VSID, 1));
+    bound(port, BOUND);
+    cr_assert(port_on(BOUND).vsid == 0 && port_on(BOUND).flags & SKR_PORT_CLOSED);
+    cr_assert_str_eq(failure_of(HOST_SCOPE, self, port),
+                     "not_supported: an IPv6 VM subnet is not supported by this agent, so its ports are closed");
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, subnet_id),
+                     "not_supported: an IPv6 VM subnet is not supported by this agent, so its ports are closed");
+    domain_scope();
+    cr_assert(port_on(BOUND).vsid == VSID && !(port_on(BOUND).flags & SKR_PORT_CLOSED));
+    cr_assert_str_eq(failure_of(HOST_SCOPE, self, port), "");
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, subnet_id), "");
+}
+
+Test(segments, the_ipv4_half_of_a_port_goes_on)
+{
+    const struct skr_uuid id = test_id(0xad, 1);
+    Skerry__V1__Port *port = (void *)body_port(network, VSID, 1);
+    port->addresses = malloc(2 * sizeof(*port->addresses));
+    port->addresses[0] = test_v4(0x0a000005);
+    port->addresses[1] = v6(5);
+    port->n_addresses = 2;
+    domain_scope();
+    give_port(id, port);
+    bound(id, BOUND);
+    cr_assert_eq(port_on(BOUND).vsid, VSID);
+    cr_assert_str_eq(failure_of(HOST_SCOPE, self, id),
+                     "not_supported: an IPv6 address is not supported by this agent; the port works without it");
+    port = body_vlan_port("eth0", 10, 1, CA);
+    replace_bytes(&port->addresses[0], v6(5));
+    skr_program_uplink(program, "eth0", UPLINK, 1500);
+    give_port(id, port);
+    cr_assert_str_eq(failure_of(HOST_SCOPE, self, id), "", "in a VLAN IPv6 works");
+}
+
+Test(segments, an_ipv6_record_is_no_address_of_a_tunnel)
+{
+    const struct skr_uuid id = test_id(0x7e, 1);
+    const struct skr_uuid host = test_id(0x05, 2), adapter = test_id(0xad, 5);
+    Skerry__V1__Record *record = (void *)body_record(VSID, 0x0a000005, 5, 0xc0000202, host, adapter);
+    struct skr_abi_ca_key key = {.vsid = VSID};
+    struct skr_abi_ca_record found;
+    replace_bytes(&record->customer_address, v6(5));
+    memcpy(key.ca.bytes, record->customer_address.data, 16);
+    domain_scope();
+    give(DOMAIN_SCOPE, network, RECORD, id, record);
+    cr_assert(!get(SKR_TABLE_RECORDS_CA, &key, &found));
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, id),
+                     "not_supported: an IPv6 customer address is not supported by this agent");
+    give(DOMAIN_SCOPE, network, RECORD, id, body_record(VSID, 0x0a000005, 5, 0xc0000202, host, adapter));
+    cr_assert(holds(VSID, 0x0a000005));
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, id), "");
+}
+
+Test(segments, ipv6_routes_and_provider_addresses)
+{
+    const struct skr_uuid id = test_id(0x9a, 1);
+    Skerry__V1__CustomerRoute *route = body_customer_route(0, 0, 0x0a000005, 1);
+    Skerry__V1__ProviderAddress *pa = (void *)body_pa(0xc0000201, logical);
+    replace_bytes(&route->destination, v6(0));
+    replace_bytes(&route->next_hop, v6(5));
+    route->prefix_length = 64;
+    replace_bytes(&pa->address, v6(9));
+    domain_scope();
+    give_route(1, route);
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, test_id(0xc7, 1)),
+                     "not_supported: a customer route of IPv6 is not supported by this agent");
+    give(HOST_SCOPE, self, PA, id, pa);
+    cr_assert_str_eq(failure_of(HOST_SCOPE, self, id),
+                     "not_supported: an IPv6 provider address is not supported by this agent");
+    cr_assert(strstr(failure_of(DOMAIN_SCOPE, network, network), "no_provider_address: "));
+    give(HOST_SCOPE, self, PA, id, body_pa(0xc0000201, logical));
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, network), "");
+}
