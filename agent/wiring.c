@@ -225,10 +225,10 @@ static void on_drift(void *arg, const struct skr_drift_item *item)
     skr_report_drift(daemon->report, item);
 }
 
-static void on_remote_pa(void *arg, const struct skr_address *pa, bool needed)
+static void on_remote_pa(void *arg, const struct skr_address *pa, const struct skr_address *source)
 {
     struct daemon *daemon = arg;
-    skr_host_need_neighbor(daemon->host, pa, needed);
+    skr_host_need_neighbor(daemon->host, pa, source);
 }
 
 static void on_synced(void *arg)

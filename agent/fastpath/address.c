@@ -40,6 +40,13 @@ void skr_program_pa_reference(struct skr_program *program, const struct skr_addr
     pa->references += (uint32_t)delta;
 }
 
+void skr_program_pa_source(struct skr_program *program, const struct skr_address *address,
+                           const struct skr_address *source)
+{
+    if (!skr_program_is_zero(source->bytes)) /* a VM network that has no source sends nothing */
+        pa_make(program, address)->source = *source;
+}
+
 /* ---- own addresses ---- */
 
 static struct skr_program_owner provider_address_owner(const struct skr_program_provider_address *object)
@@ -164,8 +171,7 @@ void skr_program_neighbor(struct skr_program *program, const struct skr_address 
     skr_program_commit(program);
 }
 
-void skr_program_on_remote_pa(struct skr_program *program,
-                              void (*fn)(void *arg, const struct skr_address *pa, bool needed), void *arg)
+void skr_program_on_remote_pa(struct skr_program *program, skr_program_remote_pa_fn *fn, void *arg)
 {
     program->remote_pa = fn;
     program->remote_pa_arg = arg;
@@ -205,9 +211,11 @@ static void settle(struct skr_program *program, struct skr_program_pa *pa)
         skr_program_take_back(program, SKR_TABLE_NEIGHBORS, &key, &nobody);
     end_excuse(program, SKR_TABLE_NEIGHBORS, &key, neighbor_is_open(pa), &pa->excused_neighbor);
     end_excuse(program, SKR_TABLE_OWN_PAS, &key, own_is_open(pa), &pa->excused_own);
-    if (needed != pa->told && program->remote_pa) {
+    bool other_source = needed && skr_address_compare(&pa->source, &pa->told_source) != 0;
+    if ((needed != pa->told || other_source) && program->remote_pa) {
         pa->told = needed;
-        program->remote_pa(program->remote_pa_arg, &pa->address, needed);
+        pa->told_source = pa->source;
+        program->remote_pa(program->remote_pa_arg, &pa->address, needed ? &pa->source : NULL);
     }
     /* Own addresses are remembered: their object may come after the word of the host. */
     if (!pa->dirty && pa->references == 0 && pa->own == 0 && !pa->told && pa->standing_ifindex == 0) {

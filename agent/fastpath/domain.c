@@ -148,6 +148,7 @@ static void assert_member(struct skr_program *program, struct skr_program_domain
         for (size_t i = 0; i < member->address_count; i++) {
             struct skr_abi_peer_key key = {.domain = domain->number, .pa = skr_program_abi(&member->addresses[i])};
             skr_program_ask(program, SKR_TABLE_PEERS, &key, &owner, &peer);
+            skr_program_pa_source(program, &member->addresses[i], &domain->source_pa);
         }
         for (size_t i = 0; i < member->vsid_count && member->address_count > 0; i++) {
             struct skr_abi_address receiver = skr_program_abi(&member->addresses[0]);

@@ -30,10 +30,11 @@ void skr_program_uplink(struct skr_program *program, const char *name, uint32_t 
 /* Next hop of a remote PA (ifindex 0: unresolved). */
 void skr_program_neighbor(struct skr_program *program, const struct skr_address *pa,
                           const struct skr_abi_neighbor *neighbor);
-/* Remote PAs that some record, peer or flood entry names: fn(pa, true) when one appears, fn(pa, false) when the last
- * reference goes. host/ resolves them. */
-void skr_program_on_remote_pa(struct skr_program *program,
-                              void (*fn)(void *arg, const struct skr_address *pa, bool needed), void *arg);
+/* Remote PAs that some record, peer or flood entry names: told when one appears, when what we send there gets another
+ * own PA as its source, and when the last reference goes (source NULL). A source of zeros: none known. host/ resolves
+ * them. */
+typedef void skr_program_remote_pa_fn(void *arg, const struct skr_address *pa, const struct skr_address *source);
+void skr_program_on_remote_pa(struct skr_program *program, skr_program_remote_pa_fn *fn, void *arg);
 /* The fast path has made an armed port current (found when its entry is written: after a restart, the event is gone).
  */
 void skr_program_on_moved(struct skr_program *program, void (*fn)(void *arg, const struct skr_uuid *adapter_id),

@@ -134,9 +134,10 @@ struct skr_program_adapter {
 struct skr_program_pa {
     UT_hash_handle hh;
     struct skr_address address;
-    uint32_t references; /* of entries */
-    uint32_t own;        /* ProviderAddress objects */
-    bool told;           /* on_remote_pa(true) has been said */
+    uint32_t references;                    /* of entries */
+    uint32_t own;                           /* ProviderAddress objects */
+    bool told;                              /* on_remote_pa has been said */
+    struct skr_address source, told_source; /* own PA of the VM networks that it is a member's in */
     bool standing_known;
     uint32_t standing_ifindex, standing_mtu;
     bool neighbor_known;
@@ -204,7 +205,7 @@ struct skr_program {
     struct skr_program_former *formers;
     void (*moved)(void *arg, const struct skr_uuid *adapter_id);
     void *moved_arg;
-    void (*remote_pa)(void *arg, const struct skr_address *pa, bool needed);
+    skr_program_remote_pa_fn *remote_pa;
     void *remote_pa_arg;
     enum skr_fastpath_table audit_next;
 };
@@ -276,6 +277,8 @@ void skr_program_formers_free(struct skr_program *program);
 void skr_program_provider_address_change(struct skr_program *program, const struct skr_desired_change *change);
 /* An entry names this PA, or no longer does. */
 void skr_program_pa_reference(struct skr_program *program, const struct skr_address *pa, int delta);
+/* What we send to this PA comes from that own one; zeros: nothing known. */
+void skr_program_pa_source(struct skr_program *program, const struct skr_address *pa, const struct skr_address *source);
 void skr_program_pas_settle(struct skr_program *program);
 bool skr_program_pa_excused(struct skr_program *program, enum skr_fastpath_table table, const void *key);
 void skr_program_pas_free(struct skr_program *program);

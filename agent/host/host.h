@@ -64,7 +64,8 @@ struct skr_host_removed {
     size_t rules, routes, neighbors, addresses, promiscuous, failed;
 };
 void skr_host_remove_unintended(struct skr_host *host, struct skr_host_removed *ret);
-void skr_host_need_neighbor(void *host, const struct skr_address *pa, bool needed); /* for skr_program_on_remote_pa */
+/* A skr_program_remote_pa_fn. */
+void skr_host_need_neighbor(void *host, const struct skr_address *pa, const struct skr_address *source);
 
 int skr_host_fd(const struct skr_host *host); /* readable: netlink messages wait */
 void skr_host_read(struct skr_host *host);

@@ -1,21 +1,29 @@
 /* The next hop of each remote PA, kept resolved by the kernel (managed neighbours) and told to the fast path. A remote
- * PA within an own PA's subnet is its own next hop; any other goes through the gateway of the first own PA that has
- * one: exactly what the PAs' own routing tables say. Many remote PAs share a next hop, so next hops are counted. */
+ * PA within the subnet of the own PA that sends there is its own next hop; any other goes through that PA's gateway:
+ * exactly what the PA's own routing table says. Where no sender is known every own PA may be, the first with a gateway
+ * for what is in no subnet. Many remote PAs share a next hop, so next hops are counted. */
 #include "agent/host/private.h"
 
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <string.h>
 
-static const struct provider_address *route(const struct skr_host *host, const struct skr_address *remote,
+static bool may_send(const struct provider_address *pa, const struct remote_pa *remote)
+{
+    static const struct skr_address any;
+    return pa->state == PA_READY && (memcmp(remote->source.bytes, any.bytes, sizeof(any.bytes)) == 0 ||
+                                     skr_address_compare(&pa->address, &remote->source) == 0);
+}
+
+static const struct provider_address *route(const struct skr_host *host, const struct remote_pa *remote,
                                             struct skr_address *ret_next_hop)
 {
     const struct provider_address *through = NULL;
     for (const struct provider_address *pa = host->addresses; pa; pa = pa->hh.next) {
-        if (pa->state != PA_READY)
+        if (!may_send(pa, remote))
             continue;
-        if (skr_prefix_contains(&pa->subnet, remote)) {
-            *ret_next_hop = *remote;
+        if (skr_prefix_contains(&pa->subnet, &remote->address)) {
+            *ret_next_hop = remote->address;
             return pa;
         }
         if (pa->has_gateway && (!through || skr_uuid_compare(&pa->id, &through->id) < 0))
@@ -114,7 +122,7 @@ static void acquire(struct skr_host *host, struct remote_pa *remote, const struc
 static void place(struct skr_host *host, struct remote_pa *remote)
 {
     struct skr_address next_hop = {0};
-    const struct provider_address *pa = route(host, &remote->address, &next_hop);
+    const struct provider_address *pa = route(host, remote, &next_hop);
     struct next_hop_key key = make_key(&next_hop, pa ? pa->ifindex : 0);
     if (pa ? remote->next_hop && !memcmp(&key, &remote->next_hop->key, sizeof(key)) : !remote->next_hop)
         return;
@@ -124,19 +132,22 @@ static void place(struct skr_host *host, struct remote_pa *remote)
     tell(host, remote);
 }
 
-void skr_host_need_neighbor(void *arg, const struct skr_address *pa, bool needed)
+void skr_host_need_neighbor(void *arg, const struct skr_address *pa, const struct skr_address *source)
 {
     struct skr_host *host = arg;
     struct remote_pa *remote;
     HASH_FIND(hh, host->remotes, pa, sizeof(*pa), remote);
-    if (needed && !remote) {
-        remote = calloc(1, sizeof(*remote));
-        if (!remote)
-            abort();
-        remote->address = *pa;
-        HASH_ADD(hh, host->remotes, address, sizeof(remote->address), remote);
+    if (source) {
+        if (!remote) {
+            remote = calloc(1, sizeof(*remote));
+            if (!remote)
+                abort();
+            remote->address = *pa;
+            HASH_ADD(hh, host->remotes, address, sizeof(remote->address), remote);
+        }
+        remote->source = *source;
         place(host, remote);
-    } else if (!needed && remote) {
+    } else if (remote) {
         release(host, remote);
         HASH_DEL(host->remotes, remote);
         free(remote);

@@ -79,6 +79,7 @@ struct provider_address {
 
 struct remote_pa {
     struct skr_address address;
+    struct skr_address source;           /* own PA that sends there; zeros: any may */
     struct next_hop *next_hop;           /* NULL: no own PA reaches it */
     struct remote_pa *next_user, **link; /* users of the same next hop; where this one hangs */
     UT_hash_handle hh;

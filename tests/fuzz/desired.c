@@ -56,13 +56,13 @@ static void count(void *arg, const struct skr_desired_change *changes, size_t n)
 }
 
 /* Answered later: a real host does not resolve within the call either. */
-static void remote(void *arg, const struct skr_address *pa, bool needed)
+static void remote(void *arg, const struct skr_address *pa, const struct skr_address *source)
 {
     struct run *run = arg;
     if (run->remote_count == REMOTE_MAX)
         return;
     run->remote[run->remote_count] = *pa;
-    run->needed[run->remote_count++] = needed;
+    run->needed[run->remote_count++] = source != NULL;
 }
 
 static int bind(void *arg, const struct skr_desired_change *object)

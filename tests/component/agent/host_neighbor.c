@@ -7,8 +7,10 @@
 #define ON_LINK 0xc0000207u /* 192.0.2.7 */
 #define FAR_1   0xc6336401u /* 198.51.100.1 */
 #define FAR_2   0xc6336402u
+#define SECOND  0xcb007105u /* 203.0.113.5 */
 #define MANAGED "ip neigh show dev u0 | grep -q '^%s .*managed'"
 
+static const struct skr_address any_source;
 static struct world world;
 
 static void setup(void)
@@ -39,7 +41,13 @@ TestSuite(host_neighbor, .init = setup, .fini = teardown);
 static void need(uint32_t address, bool needed)
 {
     struct skr_address pa = test_address(address);
-    skr_host_need_neighbor(world.host, &pa, needed);
+    skr_host_need_neighbor(world.host, &pa, needed ? &any_source : NULL);
+}
+
+static void need_from(uint32_t address, uint32_t source)
+{
+    struct skr_address pa = test_address(address), from = test_address(source);
+    skr_host_need_neighbor(world.host, &pa, &from);
 }
 
 static const struct world_told *told_about(uint32_t address)
@@ -160,4 +168,37 @@ Test(host_neighbor, unreachable_without_an_own_address)
     world_apply(&world, delta);
     cr_assert_not(told_about(FAR_1)->present);
     cr_assert_not(world_shell(MANAGED, "192.0.2.1"));
+}
+
+/* Two own PAs, each behind a router of its own: a packet goes to the router of the PA that it comes from. */
+Test(host_neighbor, the_gateway_of_the_sending_address)
+{
+    struct mac second = {.bytes = {2, 0, 0, 0, 0, 0xf2}};
+    programs_shell("ip link add u1 type veth peer name f1 netns fabric && ip link set u1 up && ip -n fabric link set "
+                   "f1 address 02:00:00:00:00:f2 up && ip -n fabric addr add 203.0.113.1/24 dev f1");
+    world_drain(&world);
+    Skerry__V1__ProviderAddress *pa = (Skerry__V1__ProviderAddress *)body_pa(SECOND, test_id(0x12, 1));
+    free(pa->uplink);
+    pa->uplink = strdup("u1");
+    pa->gateway = test_v4(0xcb007101u);
+    world_uplinks(&world, true, "u0", "u1");
+    Skerry__V1__Delta *delta = world_delta(&world);
+    delta_upsert(delta, PA, test_id(0xaa, 2), &pa->base);
+    world_apply(&world, delta);
+    world_until_pa(&world, SECOND, true);
+    need(FAR_2, true); /* nobody says who sends: the first that has a gateway */
+    need_from(FAR_1, SECOND);
+    until_resolved(FAR_1);
+    until_resolved(FAR_2);
+    cr_assert(mac_told(&world, &second));
+    cr_assert_eq(told_about(FAR_2)->neighbor.destination_mac[5], 0xf0);
+    need_from(FAR_1, 0xc0000205u);
+    until_resolved(FAR_1);
+    cr_assert_eq(told_about(FAR_1)->neighbor.destination_mac[5], 0xf0);
+    cr_assert_not(world_shell("ip neigh show dev u1 | grep -q managed"), "the other router is nobody's next hop");
+    need_from(ON_LINK, SECOND); /* not on the sender's link */
+    until_resolved(ON_LINK);
+    cr_assert_eq(told_about(ON_LINK)->neighbor.destination_mac[5], 0xf2);
+    need_from(ON_LINK, 0xc0000299u); /* no address of ours */
+    cr_assert_not(told_about(ON_LINK)->present);
 }

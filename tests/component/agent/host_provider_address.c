@@ -16,6 +16,7 @@
 #define ROUTE_OK "ip route show table " TABLE_1 " | grep -q '^192.0.2.0/24 dev u0'"
 #define GATE_OK  "ip route show table " TABLE_1 " | grep -q '^default via 192.0.2.1 dev u0'"
 
+static const struct skr_address any_source;
 static struct world world;
 
 static void setup(void)
@@ -351,8 +352,8 @@ Test(host_provider_address, what_an_earlier_agent_made_goes)
     world_until_pa(&world, PA_1, true);
     world_until_pa(&world, PA_2, true);
     struct skr_address remote = test_address(0xc0000264u), far = test_address(0xc6336401u);
-    skr_host_need_neighbor(world.host, &remote, true);
-    skr_host_need_neighbor(world.host, &far, true);
+    skr_host_need_neighbor(world.host, &remote, &any_source);
+    skr_host_need_neighbor(world.host, &far, &any_source);
     cr_assert(world_shell("ip neigh show 192.0.2.100 | grep -q managed"));
     /* Desired state changes while no agent runs. */
     skr_host_free(world.host);
@@ -361,7 +362,7 @@ Test(host_provider_address, what_an_earlier_agent_made_goes)
     world_open(&world);
     world_uplinks(&world, true, "u0", NULL);
     set_pa(2, PA_2, "u0", true, 1500);
-    skr_host_need_neighbor(world.host, &far, true); /* by the gateway */
+    skr_host_need_neighbor(world.host, &far, &any_source); /* by the gateway */
     skr_host_remove_unintended(world.host, NULL);
     cr_assert_not(world_shell(LINK_OK) || world_shell(RULE_OK));
     cr_assert(world_shell("test -z \"$(ip route show table " TABLE_1 " 2>/dev/null)\""));
@@ -377,7 +378,7 @@ Test(host_provider_address, with_nothing_desired_all_of_ours_goes_and_the_rest_s
     set_pa(1, PA_1, "u0", true, 1500);
     world_until_pa(&world, PA_1, true);
     struct skr_address remote = test_address(0xc0000264u);
-    skr_host_need_neighbor(world.host, &remote, true);
+    skr_host_need_neighbor(world.host, &remote, &any_source);
     cr_assert(world_shell("ip addr add 192.0.2.9/24 dev u0 && ip rule add from 192.0.2.9 lookup 77 && "
                           "ip route add 198.51.100.0/24 dev u0 table 77 && ip neigh add 192.0.2.77 dev u0 lladdr "
                           "02:00:00:00:00:77"));

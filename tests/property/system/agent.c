@@ -83,18 +83,22 @@ static void on_changes(void *arg, const struct skr_desired_change *changes, size
             on_provider_address(agent, &changes[i]);
 }
 
-static void on_remote_pa(void *arg, const struct skr_address *address, bool needed)
+static void on_remote_pa(void *arg, const struct skr_address *address, const struct skr_address *source)
 {
     struct sim_agent *agent = arg;
     for (unsigned i = 0; i < agent->neighbor_count; i++)
         if (skr_address_compare(&agent->neighbors[i].address, address) == 0) {
-            cr_assert(!needed, "a neighbour is asked for twice");
-            agent->neighbors[i] = agent->neighbors[--agent->neighbor_count];
+            struct sim_pa *known = &agent->neighbors[i];
+            cr_assert(!source || skr_address_compare(&known->source, source) != 0, "a neighbour is asked for twice");
+            if (source)
+                known->source = *source;
+            else
+                *known = agent->neighbors[--agent->neighbor_count];
             return;
         }
-    cr_assert(needed, "a neighbour is given back that nobody asked for");
+    cr_assert(source != NULL, "a neighbour is given back that nobody asked for");
     cr_assert_lt(agent->neighbor_count, SIM_PAS_MAX);
-    agent->neighbors[agent->neighbor_count++] = (struct sim_pa){.address = *address};
+    agent->neighbors[agent->neighbor_count++] = (struct sim_pa){.address = *address, .source = *source};
 }
 
 static struct skr_abi_neighbor neighbor_of(const struct skr_address *address)

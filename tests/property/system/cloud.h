@@ -26,8 +26,8 @@ struct sim_port {
 };
 /* What the agent's rooms want of the host: an own address, or a neighbour. */
 struct sim_pa {
-    struct skr_uuid object_id; /* own: the provider address; nil for a neighbour */
-    struct skr_address address;
+    struct skr_uuid object_id;          /* own: the provider address; nil for a neighbour */
+    struct skr_address address, source; /* source: of a neighbour */
     bool done;
 };
 

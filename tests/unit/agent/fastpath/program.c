@@ -19,11 +19,22 @@ static struct skr_program *program;
 static struct skr_error error;
 static int needed;
 
-static void remote_pa(void *arg, const struct skr_address *pa, bool need)
+static struct skr_address needed_from; /* the source told last */
+
+static void remote_pa(void *arg, const struct skr_address *pa, const struct skr_address *source)
 {
+    static struct skr_address there[64];
+    int at = 0;
     (void)arg;
-    (void)pa;
-    needed += need ? 1 : -1;
+    while (at < needed && skr_address_compare(&there[at], pa) != 0)
+        at++;
+    if (source)
+        needed_from = *source;
+    if (source && at == needed)
+        there[needed++] = *pa;
+    else if (!source)
+        there[at] = there[--needed];
+    cr_assert(needed >= 0 && needed < 64);
 }
 
 static void start(uint32_t records_max)
@@ -173,7 +184,20 @@ Test(program, compiles_everything)
     /* Remote chains of two VSIDs (head and one receiver) and a local one (head and port). */
     cr_assert_eq(entries(SKR_TABLE_FLOOD), 6);
     cr_assert_eq(needed, 2);
+    cr_assert_eq(skr_address_compare(&needed_from, &own), 0);
     cr_assert_str_eq(failure_of(HOST_SCOPE, &self, adapter), "");
+}
+
+Test(program, who_sends_to_a_remote_address_is_told_when_it_is_known)
+{
+    static const struct skr_address nobody;
+    struct skr_address own = test_address(OWN);
+    domain_scope();
+    cr_assert_eq(needed, 2);
+    cr_assert_arr_eq(needed_from.bytes, nobody.bytes, 16);
+    host_scope(true);
+    cr_assert_eq(needed, 2);
+    cr_assert_eq(skr_address_compare(&needed_from, &own), 0);
 }
 
 Test(program, floods_in_ascending_order)
