@@ -154,8 +154,6 @@ struct skr_http_request {
     unsigned status;
 
     skr_http_step_fn *after_passwords; /* password.c alone */
-    bool body_hashed;                  /* body_hash is of the body as it came, its passwords left out */
-    uint8_t body_hash[32];
     void *scratch;                     /* of a handler with several steps; freed with the request */
 };
 
@@ -268,7 +266,8 @@ int skr_http_password_result(struct skr_http_request *request, const char **ret_
 /* Attempts to log in: false when this name or address has failed too often lately. */
 bool skr_http_password_may_try(struct skr_http_request *request, const char *name);
 void skr_http_password_failed(struct skr_http_request *request, const char *name);
-/* Before a write: what the body says in a SECRET field becomes its hash, then `next` runs. */
+/* Before a write of a user: the password in the body becomes its hash, then `next` runs; of anything else `next` alone.
+ */
 void skr_http_hash_passwords(struct skr_http_request *request, skr_http_step_fn *next);
 
 /* ---- handlers ---- */
@@ -277,15 +276,15 @@ void skr_http_login(struct skr_http_request *request);  /* session.c: POST /v1/s
 void skr_http_logout(struct skr_http_request *request); /* session.c: DELETE /v1/sessions/current */
 void skr_http_whoami(struct skr_http_request *request); /* session.c: GET /v1/sessions/current */
 
-void skr_http_list(struct skr_http_request *request);        /* list.c */
-void skr_http_get(struct skr_http_request *request);         /* list.c */
-void skr_http_write(struct skr_http_request *request);       /* write.c: POST, PUT, PATCH, DELETE and actions */
+void skr_http_list(struct skr_http_request *request);            /* list.c */
+void skr_http_get(struct skr_http_request *request);             /* list.c */
+void skr_http_write(struct skr_http_request *request);           /* write.c: POST, PUT, PATCH, DELETE and actions */
 void skr_http_accept_database(struct skr_http_request *request); /* accept.c */
-void skr_http_batch(struct skr_http_request *request);       /* write.c */
-void skr_http_realization(struct skr_http_request *request); /* wait.c */
-void skr_http_watch(struct skr_http_request *request);       /* watch.c */
-void skr_http_openapi(struct skr_http_request *request);     /* openapi.c */
-void skr_http_healthz(struct skr_http_request *request);     /* health.c */
+void skr_http_batch(struct skr_http_request *request);           /* write.c */
+void skr_http_realization(struct skr_http_request *request);     /* wait.c */
+void skr_http_watch(struct skr_http_request *request);           /* watch.c */
+void skr_http_openapi(struct skr_http_request *request);         /* openapi.c */
+void skr_http_healthz(struct skr_http_request *request);         /* health.c */
 void skr_http_readyz(struct skr_http_request *request);
 void skr_http_metrics(struct skr_http_request *request);
 void skr_http_controller(struct skr_http_request *request);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <skerry/resource_fields.h>
 #include <skerry/tls.h>
 #include <string.h>
 
@@ -253,24 +254,10 @@ void skr_http_password_failed(struct skr_http_request *request, const char *name
 
 /* ---- passwords in bodies ---- */
 
-/* The SECRET that requests write, -1 = none. */
-static int secret_field(const struct skr_resource *resource)
+/* The password that requests write, -1 = none. Other secrets (a backup's passphrase) are needed as they are. */
+static int password_field(const struct skr_resource *resource)
 {
-    for (unsigned i = 0; resource && i < resource->field_count; i++)
-        if (resource->fields[i].kind == SKR_KIND_SECRET && !(resource->fields[i].flags & SKR_FIELD_READ_ONLY))
-            return (int)i;
-    return -1;
-}
-
-/* What a retry is told by: not by a hash that differs each time, and not by one that a password could be guessed from.
- */
-static void hash_without(struct skr_http_request *request, json_t *body, const char *member)
-{
-    json_object_del(body, member);
-    char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
-    skr_sha256(text ? text : "", text ? strlen(text) : 0, request->body_hash);
-    request->body_hashed = true;
-    free(text);
+    return resource && resource->id == SKR_USER ? SKR_USER_PASSWORD : -1;
 }
 
 static void take_hash(struct skr_http_request *request)
@@ -282,12 +269,10 @@ static void take_hash(struct skr_http_request *request)
         skr_http_answer_error(request, &request->error);
         return;
     }
-    const struct skr_field *field = &request->route.resource->fields[secret_field(request->route.resource)];
+    const char *member = request->route.resource->fields[password_field(request->route.resource)].name;
     json_t *body = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, NULL);
-    if (body) {
-        hash_without(request, body, field->name);
-        json_object_set_new(body, field->name, json_string(hash));
-    }
+    if (body)
+        json_object_set_new(body, member, json_string(hash));
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     job_unref(SKR_TAKE(request->job));
@@ -305,7 +290,7 @@ static void take_hash(struct skr_http_request *request)
 void skr_http_hash_passwords(struct skr_http_request *request, skr_http_step_fn *next)
 {
     const struct skr_resource *resource = request->route.resource;
-    int index = request->route.kind == SKR_ROUTE_ACTION ? -1 : secret_field(resource);
+    int index = request->route.kind == SKR_ROUTE_ACTION ? -1 : password_field(resource);
     struct skr_error ignored = {0};
     json_t *body = NULL;
     if (index >= 0 && request->body_size && skr_json_prescan(request->body, request->body_size, &ignored) == 0)

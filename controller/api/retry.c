@@ -27,6 +27,54 @@ static char *path_of(const struct skr_route *route)
     return path;
 }
 
+static void drop_secrets(json_t *body, const struct skr_resource *resource)
+{
+    for (unsigned i = 0; i < resource->field_count; i++)
+        if (resource->fields[i].kind == SKR_KIND_SECRET)
+            json_object_del(body, resource->fields[i].name);
+}
+
+static bool has_secret(const struct skr_resource *resource)
+{
+    for (unsigned i = 0; i < resource->field_count; i++)
+        if (resource->fields[i].kind == SKR_KIND_SECRET)
+            return true;
+    return false;
+}
+
+/* NULL: the body holds no secret, or is nothing that a request may hold. An operation of a batch may say what it is
+ * about in two ways, so whatever is a secret somewhere is left out of it. */
+static char *text_without_secrets(const struct skr_http_request *request, bool is_batch)
+{
+    const struct skr_resource *resource = request->route.resource;
+    struct skr_error ignored = {0};
+    json_t *entry;
+    size_t i;
+    if (!(is_batch || (resource && has_secret(resource))) || !request->body_size ||
+        skr_json_prescan(request->body, request->body_size, &ignored) < 0)
+        return NULL;
+    json_t *body = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, NULL);
+    if (!is_batch)
+        drop_secrets(body, resource);
+    json_array_foreach (is_batch ? json_object_get(body, "operations") : NULL, i, entry)
+        for (unsigned id = 0; id < SKR_RESOURCE_COUNT; id++)
+            drop_secrets(json_object_get(entry, "body"), skr_resource_get((enum skr_resource_id)id));
+    char *text = body ? json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(body);
+    return text;
+}
+
+/* A retry is told by its body, but never by a secret in it: a password's hash differs each time, and from a hash kept
+ * of a passphrase the passphrase could be guessed. */
+static void hash_body(const struct skr_http_request *request, bool is_batch, uint8_t ret[static SKR_TLS_HASH_SIZE])
+{
+    SKR_CLEANUP(skr_free_cleanup) char *text = text_without_secrets(request, is_batch);
+    if (text)
+        skr_sha256(text, strlen(text), ret);
+    else
+        skr_sha256(request->body ? request->body : "", request->body_size, ret);
+}
+
 int skr_http_retry_parse(struct skr_http_request *request, struct skr_http_job *job, struct skr_error *error)
 {
     const char *key = skr_http_header(request, "Idempotency-Key");
@@ -40,19 +88,8 @@ int skr_http_retry_parse(struct skr_http_request *request, struct skr_http_job *
         abort();
     job->path = path_of(&request->route);
     job->retry = (struct skr_retry){.principal_id = request->principal.token_id, .key = job->key, .path = job->path};
-    if (request->body_hashed)
-        memcpy(job->retry.body_hash, request->body_hash, sizeof(job->retry.body_hash));
-    else
-        skr_sha256(request->body ? request->body : "", request->body_size, job->retry.body_hash);
+    hash_body(request, job->is_batch, job->retry.body_hash);
     return 0;
-}
-
-static bool has_secret(const struct skr_resource *resource)
-{
-    for (unsigned i = 0; i < resource->field_count; i++)
-        if (resource->fields[i].kind == SKR_KIND_SECRET)
-            return true;
-    return false;
 }
 
 char *skr_http_retry_describe(const struct skr_http_job *job)
@@ -61,7 +98,7 @@ char *skr_http_retry_describe(const struct skr_http_job *job)
     for (unsigned i = 0; i < job->count; i++) {
         const struct skr_http_operation *operation = &job->operations[i];
         const struct skr_object *object = skr_http_operation_object(operation);
-        char id[SKR_UUID_TEXT_MAX];
+        char id[SKR_UUID_TEXT_MAX], location[SKR_HTTP_LOCATION_MAX];
         json_t *entry = json_object();
         json_object_set_new(entry, "status", json_integer(skr_http_operation_status(operation, false)));
         if (object) {
@@ -69,6 +106,10 @@ char *skr_http_retry_describe(const struct skr_http_job *job)
             json_object_set_new(entry, "kind", json_string(object->resource->name));
             json_object_set_new(entry, "id", json_string(skr_uuid_format(&uuid, id)));
         }
+        if (operation->method == SKR_HTTP_DELETE)
+            json_object_set_new(entry, "deleted", json_true());
+        if (skr_http_operation_location(operation, skr_http_operation_status(operation, false), location)[0])
+            json_object_set_new(entry, "location", json_string(location));
         /* What an action found (an address) is nowhere else; an action of something secret is told by its object. */
         if (operation->is_action && operation->action.result && !has_secret(operation->route.resource))
             json_object_set(entry, "result", operation->action.result);
@@ -85,7 +126,7 @@ char *skr_http_retry_describe(const struct skr_http_job *job)
 
 struct told {
     unsigned status;
-    const char *kind, *id;
+    const char *kind, *id, *location;
     json_t *result; /* borrowed */
     struct skr_object *object;
 };
@@ -101,10 +142,11 @@ static int read_told(struct skr_http_request *request, struct skr_txn *txn, cons
     *ret = (struct told){.status = (unsigned)json_integer_value(json_object_get(entry, "status")),
                          .kind = json_string_value(json_object_get(entry, "kind")),
                          .id = json_string_value(json_object_get(entry, "id")),
+                         .location = json_string_value(json_object_get(entry, "location")),
                          .result = json_object_get(entry, "result")};
     const struct skr_resource *resource = ret->kind ? skr_resource_find(ret->kind) : NULL;
     struct skr_uuid id;
-    if (!resource || ret->status == 204 || skr_uuid_parse(ret->id, &id) < 0)
+    if (!resource || json_is_true(json_object_get(entry, "deleted")) || skr_uuid_parse(ret->id, &id) < 0)
         return 0;
     struct skr_error gone = {0};
     if (skr_model_read(txn, &request->principal, resource->id, &id, &ret->object, &gone) < 0)
@@ -126,13 +168,10 @@ static json_t *render_told(struct skr_http_request *request, const struct told *
 static void answer_single(struct skr_http_request *request, const struct skr_http_job *job, const struct told *told)
 {
     skr_http_answer(request, told->status, render_told(request, told, &job->fields));
-    if (!told->object)
-        return;
-    char location[SKR_HTTP_LOCATION_MAX];
-    snprintf(location, sizeof(location), "/v1/%s/%s", told->object->resource->collection, told->id);
-    if (told->status == 201 || told->status == 202)
-        skr_http_add_header(request, "Location", location);
-    skr_http_add_etag(request, skr_object_integer(told->object, SKR_FIELD_ETAG));
+    if (told->location)
+        skr_http_add_header(request, "Location", told->location);
+    if (told->object)
+        skr_http_add_etag(request, skr_object_integer(told->object, SKR_FIELD_ETAG));
 }
 
 static json_t *entry_of(struct skr_http_request *request, const struct told *told)
@@ -143,6 +182,8 @@ static json_t *entry_of(struct skr_http_request *request, const struct told *tol
         json_object_set_new(entry, "kind", json_string(told->kind));
         json_object_set_new(entry, "id", json_string(told->id));
     }
+    if (told->location)
+        json_object_set_new(entry, "location", json_string(told->location));
     if (body)
         json_object_set_new(entry, told->result ? "result" : "object", body);
     return entry;
