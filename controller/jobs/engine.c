@@ -136,11 +136,12 @@ void skr_jobs_changes(void *argument, const struct skr_change *changes, size_t c
 {
     struct skr_jobs *jobs = argument;
     bool news = false;
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].resource == SKR_BACKUP && changes[i].op == SKR_CHANGE_DELETE)
+            skr_job_backup_deleted(jobs->backup_directory, changes[i].object);
     pthread_mutex_lock(&jobs->lock);
     for (size_t i = 0; i < count; i++) {
         struct skr_uuid id = skr_object_id(changes[i].object);
-        if (changes[i].resource == SKR_BACKUP && changes[i].op == SKR_CHANGE_DELETE)
-            skr_job_backup_deleted(jobs->backup_directory, changes[i].object);
         if (changes[i].resource == SKR_JOB)
             news |= job_changed(jobs, &changes[i]);
         news |= touch(jobs, &id);
