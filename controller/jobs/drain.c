@@ -37,20 +37,6 @@ static int enter_maintenance(struct skr_job_run *run, struct skr_error *error)
 
 /* ---- where to ---- */
 
-static int count_of(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *host_id, int64_t *sum,
-                    struct skr_error *error)
-{
-    struct skr_statement *statement;
-    int r = skr_txn_query(txn, query, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, host_id);
-    r = skr_step(statement, error);
-    *sum += r > 0 ? skr_column_integer(statement, 0) : 0;
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
-}
-
 /* 1: the host can take an adapter of this VM network, and has *ret_load; 0: not. */
 static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const struct skr_object *network,
                       int64_t *ret_load, struct skr_error *error)
@@ -72,11 +58,14 @@ static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const 
         r = skr_reach_vm_network(run->txn, &reach, network, &site_id, &uplink, error);
     if (r < 0 || !uplink)
         return r;
-    *ret_load = 0;
-    r = count_of(run->txn, &load_of, id, ret_load, error);
+    int64_t there = 0, coming = 0;
+    r = skr_integer_query(run->txn, &load_of, id, &there, error);
     if (r == 0)
-        r = count_of(run->txn, &coming_to, id, ret_load, error);
-    return r < 0 ? r : 1;
+        r = skr_integer_query(run->txn, &coming_to, id, &coming, error);
+    if (r < 0)
+        return r;
+    *ret_load = there + coming;
+    return 1;
 }
 
 /* 1: the least loaded of these that can take it, of DRAIN_CANDIDATES_MAX at most, beginning anywhere. */

@@ -16,26 +16,13 @@ static const struct skr_query total = {"SELECT size FROM audit_total WHERE id = 
 
 /* ---- pruning ---- */
 
-static int read_total(struct skr_txn *txn, int64_t *ret, struct skr_error *error)
-{
-    struct skr_statement *statement;
-    int r = skr_txn_query(txn, &total, &statement, error);
-    if (r == 0)
-        r = skr_step(statement, error);
-    if (r < 0)
-        return r;
-    *ret = r > 0 ? skr_column_integer(statement, 0) : 0;
-    skr_statement_reset(statement);
-    return 0;
-}
-
 /* The last of the oldest records that are too old or too much, looking at `max` of them; nil: none is. */
 static int find_cut(struct skr_txn *txn, unsigned max, struct skr_uuid *ret, struct skr_error *error)
 {
     static const struct skr_uuid nil;
     struct skr_statement *statement;
     int64_t bytes, limit = skr_txn_now_ms(txn) - AUDIT_AGE_MS;
-    int r = read_total(txn, &bytes, error);
+    int r = skr_integer_query(txn, &total, NULL, &bytes, error);
     if (r == 0)
         r = skr_txn_query(txn, &oldest, &statement, error);
     if (r < 0)

@@ -81,16 +81,10 @@ static int conflict(struct skr_report *report, const struct learned *learned, co
 static int check_count(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
     struct skr_uuid id = skr_object_id(learned->adapter);
-    struct skr_statement *statement;
-    int r = skr_txn_query(report->txn, &count_dynamic, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, &id);
-    r = skr_step(statement, error);
-    int64_t count = r > 0 ? skr_column_integer(statement, 0) : 0;
-    skr_statement_reset(statement);
+    int64_t count = 0;
+    int r = skr_integer_query(report->txn, &count_dynamic, &id, &count, error);
     if (r < 0 || count < SKR_LEARNED_MAX)
-        return r < 0 ? r : 0;
+        return r;
     r = refuse(report, learned, "it has 64 learned addresses already", error);
     return r < 0 ? r : 1;
 }

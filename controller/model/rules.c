@@ -215,6 +215,24 @@ int skr_ids_query(struct skr_txn *txn, const struct skr_query *query, const stru
     return r;
 }
 
+int skr_integer_query(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key, int64_t *ret,
+                      struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, query, &statement, error);
+    if (r < 0)
+        return r;
+    if (key)
+        skr_bind_uuid(statement, 1, key);
+    r = skr_step(statement, error);
+    int64_t found = r > 0 ? skr_column_integer(statement, 0) : 0;
+    skr_statement_reset(statement);
+    if (r < 0)
+        return r;
+    *ret = found;
+    return 0;
+}
+
 int skr_find(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *first,
              const struct skr_uuid *second, struct skr_uuid *ret_id, struct skr_error *error)
 {

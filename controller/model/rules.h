@@ -165,6 +165,9 @@ static inline void skr_ids_cleanup(struct skr_ids *ids)
 /* Appends the first column of every row; `key` is bound to ?1. Read whole before anything else uses the statement. */
 int skr_ids_query(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key, struct skr_ids *ids,
                   struct skr_error *error);
+/* The first column of the first row, 0 when there is none; `key` is bound to ?1, NULL: the query has no parameter. */
+int skr_integer_query(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key, int64_t *ret,
+                      struct skr_error *error);
 /* 1: a row with the two keys exists, its first column in *ret_id (may be NULL); 0: none; -errno. `second` may be NULL.
  */
 int skr_find(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *first,
