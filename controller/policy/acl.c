@@ -1,36 +1,32 @@
 /* Access control lists: packed once, and kept in the scope of each host that has a port with them. */
 #include "controller/policy/graph.h"
-#include <skerry/macros.h>
+#include <skerry/access.h>
 #include <skerry/object.h>
 #include <skerry/resource_fields.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PROTOCOL_ANY 256
 #define PREFIX_BYTES 17
 
 /* ---- a list as sent ---- */
 
 static uint32_t protocol_of(const char *text)
 {
-    static const struct {
-        const char *name;
-        uint32_t number;
-    } known[] = {{"icmp", 1}, {"tcp", 6}, {"udp", 17}, {"icmpv6", 58}, {"any", PROTOCOL_ANY}};
+    unsigned protocol = SKR_PROTOCOL_ANY;
 
-    for (size_t i = 0; text && i < SKR_ARRAY_SIZE(known); i++)
-        if (strcmp(known[i].name, text) == 0)
-            return known[i].number;
-    return text ? (uint32_t)strtoul(text, NULL, 10) : PROTOCOL_ANY;
+    if (text)
+        (void)skr_protocol_parse(text, &protocol);
+    return protocol;
 }
 
-/* "80" or "1000-2000"; nothing for all. */
-static void ports_of(const char *text, uint32_t *ret_first, uint32_t *ret_last)
+/* 0 to 0: all. */
+static struct skr_ports ports_of(const char *text)
 {
-    char *end = NULL;
+    struct skr_ports ports = {0};
 
-    *ret_first = text ? (uint32_t)strtoul(text, &end, 10) : 0;
-    *ret_last = end && *end == '-' ? (uint32_t)strtoul(end + 1, NULL, 10) : *ret_first;
+    if (text)
+        (void)skr_ports_parse(text, &ports);
+    return ports;
 }
 
 /* Address and length in the 16-byte form. */
@@ -55,6 +51,8 @@ static void rule_set(struct rule_buffer *buffer, const struct skr_object *from)
     static const char *const actions[] = {"allow", "deny", "meter", NULL};
     Skerry__V1__AccessRule *rule = &buffer->rule;
     const char *direction = skr_object_text(from, SKR_ACL_RULE_DIRECTION);
+    struct skr_ports local = ports_of(skr_object_text(from, SKR_ACL_RULE_LOCAL_PORTS));
+    struct skr_ports remote = ports_of(skr_object_text(from, SKR_ACL_RULE_REMOTE_PORTS));
 
     skerry__v1__access_rule__init(rule);
     buffer->id = skr_object_uuid(from, SKR_ACL_RULE_ID);
@@ -65,8 +63,10 @@ static void rule_set(struct rule_buffer *buffer, const struct skr_object *from)
     rule->protocol = protocol_of(skr_object_text(from, SKR_ACL_RULE_PROTOCOL));
     rule->local = prefix_of(from, SKR_ACL_RULE_LOCAL, buffer->local);
     rule->remote = prefix_of(from, SKR_ACL_RULE_REMOTE, buffer->remote);
-    ports_of(skr_object_text(from, SKR_ACL_RULE_LOCAL_PORTS), &rule->local_port_first, &rule->local_port_last);
-    ports_of(skr_object_text(from, SKR_ACL_RULE_REMOTE_PORTS), &rule->remote_port_first, &rule->remote_port_last);
+    rule->local_port_first = local.first;
+    rule->local_port_last = local.last;
+    rule->remote_port_first = remote.first;
+    rule->remote_port_last = remote.last;
     rule->weight = (uint32_t)skr_object_integer(from, SKR_ACL_RULE_WEIGHT);
     rule->stateful = skr_object_integer(from, SKR_ACL_RULE_STATEFUL) != 0;
     rule->idle_timeout_s = (uint32_t)skr_object_integer(from, SKR_ACL_RULE_IDLE_TIMEOUT_S);
