@@ -1,3 +1,5 @@
+#include "lib/hex.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <skerry/address.h>
@@ -89,17 +91,6 @@ int skr_prefix_parse(const char *text, struct skr_prefix *ret)
     return 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int skr_mac_parse(const char *text, struct skr_mac *ret)
 {
     if (strnlen(text, SKR_MAC_TEXT_MAX) != SKR_MAC_TEXT_MAX - 1)
@@ -109,7 +100,7 @@ int skr_mac_parse(const char *text, struct skr_mac *ret)
         return -EINVAL;
     struct skr_mac mac;
     for (size_t i = 0; i < 6; i++) {
-        int high = hex_digit(text[3 * i]), low = hex_digit(text[3 * i + 1]);
+        int high = skr_hex_digit(text[3 * i]), low = skr_hex_digit(text[3 * i + 1]);
         if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != separator))
             return -EINVAL;
         mac.bytes[i] = (uint8_t)(high << 4 | low);

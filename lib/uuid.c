@@ -1,3 +1,5 @@
+#include "lib/hex.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <skerry/clock.h>
@@ -53,17 +55,6 @@ static bool is_hyphen_place(int i)
     return i == 8 || i == 13 || i == 18 || i == 23;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int skr_uuid_parse(const char *text, struct skr_uuid *ret)
 {
     if (strnlen(text, SKR_UUID_TEXT_MAX) != SKR_UUID_TEXT_MAX - 1)
@@ -75,7 +66,7 @@ int skr_uuid_parse(const char *text, struct skr_uuid *ret)
                 return -EINVAL;
             continue;
         }
-        int digit = hex_digit(text[i]);
+        int digit = skr_hex_digit(text[i]);
         if (digit < 0)
             return -EINVAL;
         uuid.bytes[nibble / 2] = (uint8_t)(uuid.bytes[nibble / 2] << 4 | digit);

@@ -1,3 +1,4 @@
+#include "lib/hex.h"
 #include "lib/tls/private.h"
 #include <errno.h>
 #include <openssl/err.h>
@@ -250,22 +251,13 @@ char *skr_tls_hash_format(const uint8_t hash[static SKR_TLS_HASH_SIZE], char out
     return out;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 int skr_tls_hash_parse(const char *text, uint8_t ret[static SKR_TLS_HASH_SIZE])
 {
     uint8_t hash[SKR_TLS_HASH_SIZE];
     if (strnlen(text, SKR_TLS_HASH_TEXT_MAX) != SKR_TLS_HASH_TEXT_MAX - 1)
         return -EINVAL;
     for (size_t i = 0; i < SKR_TLS_HASH_SIZE; i++) {
-        int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
+        int high = skr_hex_digit(text[2 * i]), low = skr_hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0)
             return -EINVAL;
         hash[i] = (uint8_t)(high << 4 | low);
