@@ -16,6 +16,7 @@ struct arp_frame {
     struct ether_arp arp;
 } __attribute__((packed));
 
+#define FRAMES_MAX    1024 /* read in one look: whoever is on the wire may send any number */
 #define VLAN_MASK     0x0fff
 #define SENDER_OFFSET (offsetof(struct arp_frame, arp) + offsetof(struct ether_arp, arp_spa))
 #define TARGET_OFFSET (offsetof(struct arp_frame, arp) + offsetof(struct ether_arp, arp_tpa))
@@ -109,9 +110,13 @@ bool skr_host_probe_conflict(int fd, const struct skr_mac *mac, uint32_t address
     static const uint8_t nobody[4];
     struct arp_frame frame;
     bool conflict = false;
-    ssize_t size;
-    while ((size = recv(fd, &frame, sizeof(frame), MSG_DONTWAIT)) >= 0) {
-        bool foreign = (size_t)size >= sizeof(frame) && memcmp(frame.arp.arp_sha, mac->bytes, 6) != 0;
+    for (unsigned i = 0; i < FRAMES_MAX; i++) {
+        ssize_t size = recv(fd, &frame, sizeof(frame), MSG_DONTWAIT);
+        if (size < 0)
+            break;
+        if ((size_t)size < sizeof(frame))
+            continue;
+        bool foreign = memcmp(frame.arp.arp_sha, mac->bytes, 6) != 0;
         bool holds = !memcmp(frame.arp.arp_spa, &address, 4);
         bool probes = !memcmp(frame.arp.arp_spa, nobody, 4) && !memcmp(frame.arp.arp_tpa, &address, 4);
         conflict = conflict || (foreign && (holds || probes));

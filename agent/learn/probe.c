@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define FRAMES_MAX 1024 /* read in one look: a guest may send any number, and they are its own answers that it loses   \
+                         */
+
 struct arp_frame {
     struct ether_header ethernet;
     struct ether_arp arp;
@@ -57,11 +60,13 @@ void skr_learn_probe_read(int fd, void (*fn)(void *arg, const struct skr_address
 {
     struct arp_frame frame;
     struct sockaddr_ll from = {0};
-    socklen_t from_size = sizeof(from);
-    ssize_t size;
-    while ((size = recvfrom(fd, &frame, sizeof(frame), MSG_DONTWAIT, (struct sockaddr *)&from, &from_size)) >= 0) {
+    for (unsigned i = 0; i < FRAMES_MAX; i++) {
+        socklen_t from_size = sizeof(from);
+        ssize_t size = recvfrom(fd, &frame, sizeof(frame), MSG_DONTWAIT, (struct sockaddr *)&from, &from_size);
         struct skr_mac mac;
         uint32_t v4;
+        if (size < 0)
+            return;
         if ((size_t)size < sizeof(frame) || from.sll_pkttype == PACKET_OUTGOING)
             continue; /* our own question */
         memcpy(mac.bytes, frame.arp.arp_sha, 6);
