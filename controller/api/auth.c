@@ -137,20 +137,27 @@ static int check_page(struct skr_http_request *request, struct skr_error *error)
 
 /* ---- all ---- */
 
+/* An IPv4 client of a socket for both families stands there as ::ffff:a.b.c.d; people know it as a.b.c.d. */
+static void write_address(const struct sockaddr *from, char out[static INET6_ADDRSTRLEN])
+{
+    struct skr_address address = {0};
+    char text[SKR_ADDRESS_TEXT_MAX];
+    out[0] = '\0';
+    if (from && from->sa_family == AF_INET6)
+        memcpy(address.bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, sizeof(address.bytes));
+    else if (from && from->sa_family == AF_INET)
+        address = skr_address_from_v4(((const struct sockaddr_in *)(const void *)from)->sin_addr.s_addr);
+    else
+        return;
+    snprintf(out, INET6_ADDRSTRLEN, "%s", skr_address_format(&address, text));
+}
+
 void skr_http_say_where(struct skr_http_request *request)
 {
     const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
-    struct skr_principal *principal = &request->principal;
-    const void *bytes = NULL;
-    if (address && address->sa_family == AF_INET)
-        bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-    else if (address && address->sa_family == AF_INET6)
-        bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    if (!bytes || !inet_ntop(address->sa_family, bytes, principal->address, sizeof(principal->address)))
-        principal->address[0] = '\0';
-    memcpy(principal->request_id, request->id, sizeof(principal->request_id));
+    write_address(info ? info->client_addr : NULL, request->principal.address);
+    memcpy(request->principal.request_id, request->id, sizeof(request->principal.request_id));
 }
 
 static int look_up(struct skr_http_request *request, const char *text, bool cookie, struct skr_principal *ret,

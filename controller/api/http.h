@@ -222,8 +222,6 @@ bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid 
 
 /* ---- what the audit log says of requests that never reach the rules (audit.c) ---- */
 
-/* The principal's address and request id: from now on what it writes is recorded. */
-void skr_http_audit_begin(struct skr_http_request *request);
 /* Leaves a record of a refused write, unless the rules do or nobody is known to have asked. */
 void skr_http_audit_refusal(struct skr_http_request *request, const struct skr_error *why);
 
@@ -235,8 +233,10 @@ struct skr_http_auth *skr_http_auth_new(void);
 void skr_http_auth_free(struct skr_http_auth *auth);
 /* Forgets everything: a token changed. */
 void skr_http_auth_forget(struct skr_http_auth *auth);
+/* request->principal from the token or the session's cookie, where it asks from included. UNAUTHENTICATED; FORBIDDEN: a
+ * page of another site, or a write of a session without its X-CSRF-Token. */
 int skr_http_authenticate(struct skr_http_request *request, struct skr_error *error);
-/* Address and request id into the principal, for those who write down who did what. */
+/* Address and request id into the principal: from now on what it writes, or tries to, is recorded. */
 void skr_http_say_where(struct skr_http_request *request);
 /* FORBIDDEN when a browser says that the page which asks is another site's. */
 int skr_http_check_origin(struct skr_http_request *request, struct skr_error *error);

