@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define FRAMES_MAX 1024 /* read in one look: a guest may send any number, and they are its own answers that it loses   \
-                         */
+/* Read in one look: a guest may send any number, and what it loses are its own answers. */
+#define FRAMES_MAX 1024
 
 struct arp_frame {
     struct ether_header ethernet;
