@@ -199,8 +199,8 @@ int skr_http_authenticate(struct skr_http_request *request, struct skr_error *er
     struct skr_principal principal = {0};
     uint8_t hash[SKR_TLS_HASH_SIZE];
     uint64_t generation;
-    const char *secret;
-    bool cookie;
+    const char *secret = "";
+    bool cookie = false;
     int r = find_secret(request, &secret, &cookie, error);
     if (r < 0)
         return r;

@@ -262,7 +262,7 @@ static int password_field(const struct skr_resource *resource)
 
 static void take_hash(struct skr_http_request *request)
 {
-    const char *hash;
+    const char *hash = "";
     skr_http_step_fn *next = SKR_TAKE(request->after_passwords);
     int r = skr_http_password_result(request, &hash);
     if (r < 0) {
