@@ -57,7 +57,8 @@ int skr_restore(const char *database, const char *file, const char *passphrase_f
     if (r < 0)
         return r;
     printf("%s is restored from %s; what was there is %s.\n"
-           "Hosts keep what they have and nothing is written until an administrator has reviewed it and says so:\n"
+           "Hosts keep what they have and nothing is written until an administrator has reviewed what they hold that\n"
+           "this database has not, GET /v1/orphans, and says so:\n"
            "  POST /v1/controller:accept-database\n",
            database, file, aside);
     return 0;

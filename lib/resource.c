@@ -31,6 +31,7 @@ static const struct skr_resource *const resources[SKR_RESOURCE_COUNT] = {
         [SKR_IP_ALLOCATION] = &skr_resource_ip_allocation,
         [SKR_EFFECTIVE_ROUTE] = &skr_resource_effective_route,
         [SKR_COMPLIANCE] = &skr_resource_compliance,
+        [SKR_ORPHAN] = &skr_resource_orphan,
         [SKR_EVENT] = &skr_resource_event,
         [SKR_JOB] = &skr_resource_job,
         [SKR_BACKUP] = &skr_resource_backup,

@@ -1,4 +1,5 @@
 #include "agent/desired/arena.h"
+#include "agent/south/held.h"
 #include "agent/south/session_private.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -338,9 +339,13 @@ static void on_report(evutil_socket_t fd, short what, void *arg)
     struct skr_session *session = arg;
     (void)fd;
     (void)what;
-    if (session->state != SKR_SESSION_CONNECTED || session->report_waits || session->rolled_back)
+    if (session->state != SKR_SESSION_CONNECTED || session->report_waits ||
+        (session->rolled_back && !session->report_whole))
         return;
-    Skerry__V1__Envelope *envelope = skr_report_take(session->options.report, session->report_whole);
+    /* A database that was set back takes no report; once it hears what is here. */
+    Skerry__V1__Envelope *envelope = session->rolled_back
+                                             ? skr_held_report(session->options.desired)
+                                             : skr_report_take(session->options.report, session->report_whole);
     if (!envelope)
         return;
     session->report_whole = false;

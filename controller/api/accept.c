@@ -7,6 +7,7 @@
 struct accept {
     unsigned references; /* atomic: the request's and the writer's */
     struct skr_http_request *request;
+    struct skr_principal principal;
     int result;
     struct skr_error error;
 };
@@ -47,8 +48,8 @@ static void on_written(struct skr_http_request *request)
 
 static int run(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
-    (void)arg;
-    return skr_model_accept_database(txn, NULL, error);
+    struct accept *accept = arg;
+    return skr_model_accept_database(txn, &accept->principal, error);
 }
 
 void skr_http_accept_database(struct skr_http_request *request)
@@ -57,7 +58,8 @@ void skr_http_accept_database(struct skr_http_request *request)
     struct skr_api *api = request->api;
     if (!accept)
         abort();
-    *accept = (struct accept){.references = 2, .request = skr_http_request_ref(request)};
+    *accept =
+            (struct accept){.references = 2, .request = skr_http_request_ref(request), .principal = request->principal};
     request->job = accept;
     request->free_job = accept_free;
     skr_http_suspend(request, skr_clock_monotonic_ns() + api->deadlines.answer * SKR_NS_PER_MS, on_written);

@@ -37,8 +37,26 @@ static int enter_maintenance(struct skr_job_run *run, struct skr_error *error)
 
 /* ---- where to ---- */
 
-/* 1: the host can take an adapter of this VM network, and has *ret_load; 0: not. */
-static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const struct skr_object *network,
+/* An adapter of a VM network that is to go. */
+struct leaving {
+    const struct skr_object *adapter, *network;
+};
+
+/* 1: the host has the same logical switch for the adapter; 0: not. */
+static int within_boundary(struct skr_job_run *run, const struct skr_uuid *id, const struct leaving *leaving,
+                           struct skr_error *error)
+{
+    struct skr_error why = {0};
+    int r = skr_adapter_move_boundary(run->txn, leaving->adapter, id, &why);
+    if (r < 0 && why.tag == SKR_ERROR_CONFLICT)
+        return 0;
+    if (r < 0 && error)
+        *error = why;
+    return r < 0 ? r : 1;
+}
+
+/* 1: the host can take the adapter, and has *ret_load; 0: not. */
+static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const struct leaving *leaving,
                       int64_t *ret_load, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
@@ -55,8 +73,10 @@ static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const 
     struct skr_uuid site_id;
     r = skr_reach_load(run->txn, id, &reach, error);
     if (r == 0)
-        r = skr_reach_vm_network(run->txn, &reach, network, &site_id, &uplink, error);
-    if (r < 0 || !uplink)
+        r = skr_reach_vm_network(run->txn, &reach, leaving->network, &site_id, &uplink, error);
+    if (r == 0 && uplink)
+        r = within_boundary(run, id, leaving, error);
+    if (r <= 0)
         return r;
     int64_t there = 0, coming = 0;
     r = skr_integer_query(run->txn, &load_of, id, &there, error);
@@ -69,14 +89,14 @@ static int judge_host(struct skr_job_run *run, const struct skr_uuid *id, const 
 }
 
 /* 1: the least loaded of these that can take it, of DRAIN_CANDIDATES_MAX at most, beginning anywhere. */
-static int choose_among(struct skr_job_run *run, const struct skr_ids *hosts, const struct skr_object *network,
+static int choose_among(struct skr_job_run *run, const struct skr_ids *hosts, const struct leaving *leaving,
                         unsigned start, struct skr_uuid *ret, struct skr_error *error)
 {
     int64_t least = INT64_MAX;
     for (size_t i = 0; i < hosts->count && i < DRAIN_CANDIDATES_MAX; i++) {
         const struct skr_uuid *id = &hosts->items[(start + i) % hosts->count];
         int64_t load = 0;
-        int r = judge_host(run, id, network, &load, error);
+        int r = judge_host(run, id, leaving, &load, error);
         if (r < 0)
             return r;
         if (r > 0 && load < least) {
@@ -114,14 +134,15 @@ static int choose(struct skr_job_run *run, const struct skr_object *adapter, str
     if (r < 0)
         return r;
     struct skr_uuid group_id = skr_object_uuid(host, SKR_HOST_HOST_GROUP_ID);
+    const struct leaving leaving = {.adapter = adapter, .network = network};
     if (list_given(run, &given))
-        return choose_among(run, &given, network, start, ret, error);
+        return choose_among(run, &given, &leaving, start, ret, error);
     r = skr_host_group_chain(run->txn, &group_id, &chain, error);
     for (size_t i = 0; r == 0 && i < chain.count; i++) {
         SKR_CLEANUP(skr_ids_cleanup) struct skr_ids hosts = {0};
         r = skr_host_group_hosts(run->txn, &chain.items[i], &hosts, error);
         if (r == 0)
-            r = choose_among(run, &hosts, network, start, ret, error);
+            r = choose_among(run, &hosts, &leaving, start, ret, error);
     }
     return r;
 }
@@ -228,8 +249,8 @@ static int send_away(struct drain *drain, const struct skr_uuid *adapter_id, str
         return r;
     if (r == 0) {
         skr_error_set(&why, SKR_ERROR_CONFLICT,
-                      "No other active host that is online reaches the network of adapter "
-                      "\"%.60s\".",
+                      "No other active host that is online, has the same logical switch and reaches the network "
+                      "can take adapter \"%.60s\".",
                       skr_object_name(adapter));
         remember_failure(drain, adapter_id, why.detail);
         return 0;
@@ -299,6 +320,7 @@ static int undo(struct skr_job_run *run, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL, *after = NULL;
     const char *state = json_string_value(json_object_get(run->progress, "state"));
+    run->kept = true;
     if (!run->cancelled || !state)
         return 0;
     int r = skr_txn_get(run->txn, SKR_HOST, &run->host_id, NULL, &host, error);
@@ -306,6 +328,7 @@ static int undo(struct skr_job_run *run, struct skr_error *error)
         return r == -ENOENT ? 0 : r;
     if (strcmp(skr_object_text(host, SKR_HOST_STATE), "maintenance") != 0)
         return 0;
+    run->kept = false;
     after = skr_object_copy(host);
     skr_object_set_text(after, SKR_HOST_STATE, state);
     skr_job_say(run, 0, "Cancelled; the host is %s again, and what has moved stays where it is.", state);

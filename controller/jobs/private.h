@@ -28,6 +28,7 @@ struct skr_job_run {
     int64_t now_ms, started_ms;             /* started_ms: when this engine began to hear of hosts */
     int64_t born_revision;                  /* of the write that started the job; 0: before this engine began */
     bool cancelled;                         /* for undo: not failed */
+    bool kept;                              /* by undo: what steps have done stays, they are not shown as undone */
     const char *backup_directory;
     json_t *prepared; /* what the step's prepare found out; NULL without one */
     /* what the step says */

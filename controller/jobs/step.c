@@ -217,7 +217,7 @@ static int give_up(struct skr_job_look *look, const struct skr_job_kind *kind, s
             leave(step_row(job, i), "skipped", NULL, run->now_ms);
         else if (i == index && look->failure)
             leave(step_row(job, i), "failed", look->failure, run->now_ms);
-        else if (undo)
+        else if (i == index || (undo && !run->kept))
             leave(step_row(job, i), "undone", NULL, run->now_ms);
     }
     if (!look->failure) {

@@ -46,6 +46,49 @@ static int judge(const struct skr_object *adapter, const struct skr_uuid *target
     return 0;
 }
 
+/* The logical switch that the adapter's host switch on the host comes from; nil: the host has none for it. */
+static int logical_switch_on(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *host_id,
+                             struct skr_uuid *ret, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host_switch = NULL;
+    int r = skr_host_switch_for_adapter(txn, adapter, host_id, &host_switch, error);
+    if (r >= 0)
+        *ret = r > 0 ? skr_object_uuid(host_switch, SKR_HOST_SWITCH_LOGICAL_SWITCH_ID) : (struct skr_uuid){0};
+    return r < 0 ? r : 0;
+}
+
+static int name_switch(struct skr_txn *txn, const struct skr_uuid *id, char out[static 128], struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL;
+    snprintf(out, 128, "no host switch for it");
+    if (skr_uuid_is_nil(id))
+        return 0;
+    int r = skr_fetch(txn, SKR_LOGICAL_SWITCH, id, &row, error);
+    if (r == 0)
+        snprintf(out, 128, "logical switch \"%.90s\"", skr_object_name(row));
+    return r;
+}
+
+int skr_adapter_move_boundary(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *target_id,
+                              struct skr_error *error)
+{
+    struct skr_uuid host_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID), here, there;
+    char here_name[128], there_name[128];
+    int r = logical_switch_on(txn, adapter, &host_id, &here, error);
+    if (r == 0)
+        r = logical_switch_on(txn, adapter, target_id, &there, error);
+    if (r < 0 || skr_uuid_equal(&here, &there))
+        return r;
+    r = name_switch(txn, &here, here_name, error);
+    if (r == 0)
+        r = name_switch(txn, &there, there_name, error);
+    return r < 0 ? r
+                 : skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
+                              "Network adapter \"%.100s\" cannot move there: the host it is on has %s, the target %s. "
+                              "Choose a host with the same logical switch, or deploy it there.",
+                              skr_object_name(adapter), here_name, there_name);
+}
+
 int skr_adapter_move_begin(struct skr_txn *txn, struct skr_object *adapter, const struct skr_uuid *target_id,
                            struct skr_error *error)
 {
@@ -58,6 +101,8 @@ int skr_adapter_move_begin(struct skr_txn *txn, struct skr_object *adapter, cons
         r = skr_network_adapter_check_host(txn, network, target_id, "/host_id", error);
     if (r == 0)
         r = skr_network_adapter_check_interface(txn, adapter, target_id, "/host_id", error);
+    if (r == 0)
+        r = skr_adapter_move_boundary(txn, adapter, target_id, error);
     if (r < 0)
         return r;
     after = skr_object_copy(adapter);

@@ -113,11 +113,11 @@ static int check_alone(struct skr_txn *txn, const struct skr_object *object, str
 
 static void describe(struct skr_object *job, const struct skr_job_request *request)
 {
-    char name[SKR_NAME_MAX + 1], by[SKR_UUID_TEXT_MAX] = "controller";
+    char name[SKR_NAME_MAX + 1], by[SKR_PRINCIPAL_NAME_MAX] = "controller";
     snprintf(name, sizeof(name), "%s%s%.200s", request->kind, request->object ? " " : "",
              request->object ? skr_object_name(request->object) : "");
     if (request->principal && !request->principal->joining)
-        skr_uuid_format(&request->principal->token_id, by);
+        snprintf(by, sizeof(by), "%s", request->principal->name);
     skr_object_set_text(job, SKR_FIELD_NAME, name);
     skr_object_set_text(job, SKR_JOB_KIND, request->kind);
     skr_object_set_text(job, SKR_JOB_OBJECT_KIND, request->object ? request->object->resource->name : "");

@@ -115,6 +115,9 @@ void skr_action_request_done(struct skr_action_request *request);
  * has its explicit interface there. `adapter` is the row as it stands, here and below. */
 int skr_adapter_move_begin(struct skr_txn *txn, struct skr_object *adapter, const struct skr_uuid *target_id,
                            struct skr_error *error);
+/* CONFLICT: its host switches here and there come from different logical switches, or one host alone has one for it. */
+int skr_adapter_move_boundary(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *target_id,
+                              struct skr_error *error);
 /* The adapter stays where it is; nothing to do when it is not moving. */
 int skr_adapter_move_cancel(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
 /* The adapter is on its target from now on. CONFLICT when it is not moving. */
@@ -250,6 +253,7 @@ int skr_model_authorize_host(struct skr_txn *txn, const struct skr_uuid *host_id
 struct skr_report_write {
     struct skr_uuid host_id;
     const Skerry__V1__Report *report;
+    bool held;                            /* of a session that was told that the database is rolled back */
     Skerry__V1__ReportAccepted *accepted; /* result, protobuf-c allocated, owned by the caller */
 };
 int skr_model_report(struct skr_txn *txn, void *report_write, struct skr_error *error);
@@ -273,8 +277,8 @@ int skr_model_host_synced(struct skr_txn *txn, void *host_synced, struct skr_err
 int skr_model_set_rolled_back(struct skr_txn *txn, void *unused, struct skr_error *error);
 /* An skr_write_fn: an administrator has reviewed what hosts have that a restored or rolled back database has not, and
  * goes on with it. Revisions go on far beyond any that a host may have received, so that none proves it older again.
- * CONFLICT when it is not rolled back. */
-int skr_model_accept_database(struct skr_txn *txn, void *unused, struct skr_error *error);
+ * CONFLICT when it is not rolled back. `principal`: const struct skr_principal, for the audit log. */
+int skr_model_accept_database(struct skr_txn *txn, void *principal, struct skr_error *error);
 /* Reason of the event that says so: south ends the sessions that stood still. */
 #define SKR_EVENT_DATABASE_ACCEPTED "DatabaseAccepted"
 /* Settings that a copy of the database treats apart. */

@@ -269,11 +269,14 @@ int skr_model_report(struct skr_txn *txn, void *argument, struct skr_error *erro
             .txn = txn, .host_id = write->host_id, .body = write->report, .accepted = write->accepted};
     bool rolled_back;
     int r = skr_model_rolled_back(txn, &rolled_back, error);
-    if (r < 0 || rolled_back) /* hosts keep what they have; nothing is taken until the database is the newest again */
-        return r;
-    r = check_host(&report, error);
     if (r == 0)
-        r = take_interfaces(&report, error);
+        r = check_host(&report, error);
+    if (r < 0)
+        return r;
+    /* Hosts keep what they have, and nothing is taken until the database is accepted; but what they have is seen. */
+    if (rolled_back || write->held)
+        return rolled_back && write->held ? skr_report_apply_held(&report, error) : 0;
+    r = take_interfaces(&report, error);
     if (r == 0) /* first: what follows speaks of adapters that are here */
         r = skr_report_apply_moved(&report, error);
     if (r == 0)

@@ -23,6 +23,8 @@ bool skr_report_address(const ProtobufCBinaryData *data, struct skr_address *ret
 int skr_report_own_adapter(struct skr_report *report, const ProtobufCBinaryData *id, struct skr_object **ret,
                            struct skr_error *error);
 int skr_report_apply_learned(struct skr_report *report, struct skr_error *error);
+/* While the database is rolled back: the orphans of the reporting host (orphan.c). */
+int skr_report_apply_held(struct skr_report *report, struct skr_error *error);
 int skr_report_apply_claims(struct skr_report *report, struct skr_error *error);
 
 /* Of adapters that are moving to the reporting host (adapter_move.c). 1: the binding was of one; 0: of none. */

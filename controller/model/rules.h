@@ -15,6 +15,7 @@
 #define SKR_LEARNED_MAX           64 /* dynamic records of one adapter */
 #define SKR_GROUP_DEPTH_MAX       16 /* host groups above one another, the root included */
 #define SKR_HOST_UPLINKS_MAX      32
+#define SKR_ORPHANS_MAX           4096 /* of one host; the ports come first */
 #define SKR_COMPLIANCE_MAX        1000 /* open drift items of one host */
 #define SKR_SITE_SUBNETS_MAX      256
 #define SKR_CUSTOMER_ROUTES_MAX   1000 /* of one VM network */
@@ -423,6 +424,8 @@ int skr_grant_check(const struct skr_write *write, int role_field, int group_fie
 int skr_session_end_all(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key,
                         struct skr_error *error);
 /* CONFLICT when a host has proved that the database is older than what it received. */
+/* The database is accepted: nobody looks at them any more. */
+int skr_orphans_forget(struct skr_txn *txn, struct skr_error *error);
 int skr_rolled_back_check(struct skr_txn *txn, struct skr_error *error);
 /* What an agent says about its interfaces, as the host's inventory; new reference. */
 json_t *skr_inventory_json(Skerry__V1__Interface *const *interfaces, size_t count);

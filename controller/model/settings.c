@@ -40,9 +40,10 @@ int skr_model_set_rolled_back(struct skr_txn *txn, void *unused, struct skr_erro
     return r < 0 ? r : skr_txn_setting_set(txn, SKR_SETTING_ROLLED_BACK, "1", error);
 }
 
-int skr_model_accept_database(struct skr_txn *txn, void *unused, struct skr_error *error)
+int skr_model_accept_database(struct skr_txn *txn, void *principal, struct skr_error *error)
 {
-    (void)unused;
+    const struct skr_audited audited = {
+            .principal = principal, .method = "POST", .path = "/v1/controller:accept-database", .kind = "controller"};
     bool rolled_back;
     int r = skr_model_rolled_back(txn, &rolled_back, error);
     if (r < 0)
@@ -51,6 +52,10 @@ int skr_model_accept_database(struct skr_txn *txn, void *unused, struct skr_erro
         return skr_error_set(error, SKR_ERROR_CONFLICT, "The database is in use as it is; there is nothing to accept.");
     skr_txn_skip_revisions(txn, REVISION_GAP);
     r = skr_txn_setting_set(txn, SKR_SETTING_ROLLED_BACK, "0", error);
+    if (r == 0)
+        r = skr_orphans_forget(txn, error);
+    if (r == 0)
+        r = skr_audit_done(txn, &audited, NULL, NULL, error);
     return r < 0 ? r
                  : skr_event_add(txn, SKR_EVENT_DATABASE_ACCEPTED, NULL, NULL, error,
                                  "An administrator goes on with this database; hosts get what it says.");

@@ -52,7 +52,7 @@ static int submit(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
         abort();
     report->south = peer->worker->south;
     report->envelope = envelope;
-    report->model = (struct skr_report_write){.host_id = peer->host_id, .report = envelope->report};
+    report->model = (struct skr_report_write){.host_id = peer->host_id, .report = envelope->report, .held = !peer->policy_open};
     report->mail = skr_worker_mail_new(SKR_MAIL_REPORTED, peer->session);
     report->mail->request = report;
     int result = skr_south_write(report->south, write_report, written, report);
@@ -94,12 +94,12 @@ static void answer(struct skr_peer *peer, uint64_t sequence, Skerry__V1__ReportA
 void skr_report_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
 {
     keep_counters(peer, envelope->report);
-    /* In a rolled back database nothing may change until somebody has looked; the agent keeps what is not accepted. */
-    if (!peer->policy_open) {
+    /* In a rolled back database nothing may change until somebody has looked; what the host holds is for him to see. */
+    if (!peer->policy_open && !envelope->report->whole) {
         skr_envelope_free(envelope);
         return;
     }
-    if (has_counters_alone(envelope->report)) {
+    if (peer->policy_open && has_counters_alone(envelope->report)) {
         atomic_fetch_add_explicit(&peer->worker->south->counters.reports, 1, memory_order_relaxed);
         answer(peer, envelope->report->sequence, NULL);
         skr_envelope_free(envelope);

@@ -46,6 +46,7 @@ enum skr_resource_id {
     SKR_IP_ALLOCATION,
     SKR_EFFECTIVE_ROUTE,
     SKR_COMPLIANCE,
+    SKR_ORPHAN,
     SKR_EVENT,
     SKR_JOB,
     SKR_AUDIT_RECORD,

@@ -360,6 +360,15 @@ enum { /* compliance: one row an open drift item */
     SKR_COMPLIANCE_SINCE,                            /* TIME */
     SKR_COMPLIANCE_FIELD_COUNT
 };
+enum { /* orphan: what hosts hold while the database is rolled back, and it has not */
+    SKR_ORPHAN_HOST_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
+    SKR_ORPHAN_OBJECT_KIND,                      /* TEXT: name of the resource the object was of */
+    SKR_ORPHAN_OBJECT_ID,                        /* UUID */
+    SKR_ORPHAN_VM_NETWORK_ID,                    /* UUID nullable: of what belongs to a VM network */
+    SKR_ORPHAN_REASON,                           /* TEXT */
+    SKR_ORPHAN_SINCE,                            /* TIME */
+    SKR_ORPHAN_FIELD_COUNT
+};
 enum { /* event */
     SKR_EVENT_REASON = SKR_FIELD_COMMON_COUNT, /* TEXT: CamelCase word, stable */
     SKR_EVENT_MESSAGE,                         /* TEXT; of a tenant's event: names no host, PA or interface */

@@ -59,6 +59,7 @@ extern const struct skr_resource skr_resource_provider_address;
 extern const struct skr_resource skr_resource_ip_allocation;
 extern const struct skr_resource skr_resource_effective_route;
 extern const struct skr_resource skr_resource_compliance;
+extern const struct skr_resource skr_resource_orphan;
 extern const struct skr_resource skr_resource_event;
 extern const struct skr_resource skr_resource_job;
 extern const struct skr_resource skr_resource_backup;

@@ -44,6 +44,7 @@ static const struct {
                 {"ip-allocation", "rrr--"},
                 {"effective-route", "rrrrr"},
                 {"compliance", "rrr--"},
+                {"orphan", "rrr--"},
                 {"event", "rrrrr"},
                 {"job", "rrr--"},
                 {"audit-record", "r-r--"},

@@ -335,19 +335,48 @@ static bool set_back(struct controller *c, SSL *ssl, int connection)
     (void)connection;
     expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
     welcome(ssl, 100, true);
+    Skerry__V1__Envelope *envelope = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_REPORT);
+    cr_assert(envelope && envelope->report->whole && envelope->report->n_held == 1, "the port, not the record");
+    const Skerry__V1__HeldObject *held = envelope->report->held[0];
+    struct skr_uuid port = test_id(0xad, 7);
+    cr_expect(held->type == PORT && held->id.len == 16 && !memcmp(held->id.data, port.bytes, 16));
+    cr_expect(held->vm_network_id.len == 16 && !memcmp(held->vm_network_id.data, network.bytes, 16));
+    cr_expect_str_eq(held->name, "vm7");
+    skr_envelope_free(envelope);
     send_delta(ssl, 3, 0);
     expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_PING);
     expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_PING);
     return false;
 }
 
+/* As a cache from before the database was set back would. */
+static void hold_a_port(void)
+{
+    Skerry__V1__Delta *delta = delta_new(HOST_SCOPE, test_id(5, 1), 0, 1);
+    Skerry__V1__Port *port = (Skerry__V1__Port *)body_port(network, 5001, 7);
+    bool complete;
+    free(port->name);
+    port->name = strdup("vm7");
+    delta->digest = delta_upsert(delta, PORT, test_id(0xad, 7), &port->base);
+    skr_desired_delta(desired, delta, &complete, NULL);
+    delta_free(delta);
+    delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    delta->digest = delta_upsert(delta, RECORD, test_id(0xec, 9),
+                                 body_record(5001, 0x0a000005, 1, 0xc0000202, test_id(5, 2), test_id(0xad, 1)));
+    skr_desired_delta(desired, delta, &complete, NULL);
+    delta_free(delta);
+}
+
 Test(session, changes_nothing_for_a_database_that_was_set_back)
 {
     start(set_back);
+    hold_a_port();
+    uint64_t before = skr_desired_root_digest(desired);
     run();
     struct skr_uuid known = skr_desired_database_id(desired);
     cr_assert(skr_uuid_is_nil(&known));
-    cr_assert_eq(skr_desired_root_digest(desired), 0);
+    cr_assert_neq(before, 0);
+    cr_assert_eq(skr_desired_root_digest(desired), before);
     cr_assert_eq(connected_count, 1);
     stop();
 }

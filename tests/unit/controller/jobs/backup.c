@@ -164,6 +164,7 @@ static int count_tenants(void)
 
 Test(backup, a_restored_database_is_the_older_one_and_waits_to_be_accepted)
 {
+    struct skr_principal somebody = {.role = SKR_ROLE_ADMIN, .name = "ada"};
     char path[256];
     struct skr_error error = {0};
     bool rolled_back = false;
@@ -192,11 +193,11 @@ Test(backup, a_restored_database_is_the_older_one_and_waits_to_be_accepted)
     SKR_CLEANUP(answer_cleanup) struct answer refused = {0};
     cr_expect_lt(world_request(&s.world, SKR_OPERATION_CREATE, SKR_TENANT, NULL, "{'name': 'new'}", &refused), 0);
     cr_expect_eq(refused.error.tag, SKR_ERROR_CONFLICT);
-    cr_assert_eq(skr_store_write_wait(s.world.test.store, skr_model_accept_database, NULL, NULL, &error), 0, "%s",
+    cr_assert_eq(skr_store_write_wait(s.world.test.store, skr_model_accept_database, &somebody, NULL, &error), 0, "%s",
                  error.detail);
     cr_expect_geq(skr_store_revision(s.world.test.store), revision + 1000000000, "beyond what any host has");
     world_create(&s.world, SKR_TENANT, "new", "{'name': 'new'}");
-    cr_expect_lt(skr_store_write_wait(s.world.test.store, skr_model_accept_database, NULL, NULL, &error), 0);
+    cr_expect_lt(skr_store_write_wait(s.world.test.store, skr_model_accept_database, &somebody, NULL, &error), 0);
 }
 
 Test(backup, a_damaged_copy_is_refused_and_changes_nothing)

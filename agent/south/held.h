@@ -1,0 +1,9 @@
+/* What this host holds, told when the controller's database was set back: an administrator sees there what it has that
+ * the database does not, before he goes on with it. */
+#pragma once
+
+#include "agent/desired/desired.h"
+
+/* A Report of its own; of more than that many objects the ports come first. Freed with skr_envelope_free. */
+#define SKR_HELD_MAX 4096
+Skerry__V1__Envelope *skr_held_report(const struct skr_desired *desired);
