@@ -133,3 +133,51 @@ def test_drift_is_shown_on_the_host_too(lab):
         i["object_kind"] == "filter" for i in host.local("drift")["items"]))
     lab.api("POST", f"/v1/hosts/{host.id}:remediate")
     wait_for("it is gone", lambda: not host.local("drift")["items"])
+
+
+def flags(lab: Lab, host, vm) -> list:
+    """What the port's guard does in the kernel."""
+    [port] = [p for p in host.local("ports")["items"] if p["adapter_id"] == vm.id]
+    return port["flags"]
+
+
+def held(lab: Lab, host) -> list:
+    return [i for i in items(lab, host) if i["object_kind"] == "virtual-port-profile"]
+
+
+def test_a_changed_profile_waits_for_its_remediation(lab):
+    """The whole chain: PATCH of a profile, rows, reports and restarts that leave them alone, :remediate, the kernel."""
+    host, vm, api = lab.model["hosts"][0], lab.vms["red-1"], lab.api
+    profile = api.create("virtual-port-profiles", name="strict", security={"mac_spoofing": False})
+    kind = api.create("port-classifications", name="Strict", virtual_port_profile_id=profile["id"])
+    tenant = api.get(f"/v1/tenants/{lab.model['red']['tenant']['id']}")
+    api.patch("tenants", tenant["id"], port_classification_ids=[*tenant["port_classification_ids"], kind["id"]])
+    api.patch("network-adapters", vm.id, classification_id=kind["id"])
+    manual(lab, host)
+    wait_for("nothing differs", lambda: not items(lab, host))
+    assert "mac_spoofing" not in flags(lab, host, vm)
+    api.patch("virtual-port-profiles", profile["id"], wait=False, security={"mac_spoofing": True})
+    [row] = held(lab, host)
+    assert (row["field"], row["expected"], row["found"], row["object_id"]) == ("security.mac_spoofing", "true", "false", profile["id"])
+    # Whole reports, of this agent and of a new one, and with something else that differs: the row is not theirs.
+    delete_filter(lab, host)
+    wait_for("the filter is missed", lambda: [i for i in items(lab, host) if i["object_kind"] == "filter"])
+    host.agent.kill()
+    host.start()
+    lab.controller.kill()
+    lab.controller.start()
+    lab.wait_ready()
+    wait_for("h1 is back", host.online)
+    wait_for("its port is there", lambda: any(p["adapter_id"] == vm.id for p in host.local("ports")["items"]))
+    assert [r["id"] for r in held(lab, host)] == [row["id"]]
+    assert "mac_spoofing" not in flags(lab, host, vm), "what is held back is not in force"
+    job = api("POST", f"/v1/hosts/{host.id}:remediate")
+    wait_for("the job has ended", lambda: api.get(f"/v1/jobs/{job['id']}")["state"] == "succeeded")
+    assert not held(lab, host)
+    wait_for("it is in force", lambda: "mac_spoofing" in flags(lab, host, vm))
+    wait_for("nothing differs any more", lambda: not items(lab, host))
+    wait_for("traffic is back", lambda: reaches(lab))
+    # And with `auto` at once.
+    api.patch("hosts", host.id, remediation="auto")
+    api.patch("virtual-port-profiles", profile["id"], security={"mac_spoofing": False})
+    assert not held(lab, host) and "mac_spoofing" not in flags(lab, host, vm)
