@@ -119,13 +119,14 @@ static int list_given(struct skr_job_run *run, struct skr_ids *hosts)
     return hosts->count > 0;
 }
 
-/* 1: found; 0: no host can take it. The nearest group that has one counts: its sites are the likeliest. */
+/* 1: found; 0: no host can take it. The nearest group that has one counts: its sites are the likeliest. An operator of
+ * a host group drains into that group. */
 static int choose(struct skr_job_run *run, const struct skr_object *adapter, struct skr_uuid *ret,
                   struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = NULL, *host = NULL;
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids given = {0}, chain = {0};
-    struct skr_uuid id = skr_object_id(adapter),
+    struct skr_uuid id = skr_object_id(adapter), within = skr_job_uuid(run->input, "within"),
                     vm_network_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
     unsigned start = id.bytes[15] | (unsigned)id.bytes[14] << 8;
     int r = skr_fetch(run->txn, SKR_VM_NETWORK, &vm_network_id, &network, error);
@@ -138,8 +139,10 @@ static int choose(struct skr_job_run *run, const struct skr_object *adapter, str
     if (list_given(run, &given))
         return choose_among(run, &given, &leaving, start, ret, error);
     r = skr_host_group_chain(run->txn, &group_id, &chain, error);
-    for (size_t i = 0; r == 0 && i < chain.count; i++) {
+    bool out = false;
+    for (size_t i = 0; r == 0 && i < chain.count && !out; i++) {
         SKR_CLEANUP(skr_ids_cleanup) struct skr_ids hosts = {0};
+        out = skr_uuid_equal(&chain.items[i], &within);
         r = skr_host_group_hosts(run->txn, &chain.items[i], &hosts, error);
         if (r == 0)
             r = choose_among(run, &hosts, &leaving, start, ret, error);

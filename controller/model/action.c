@@ -95,6 +95,9 @@ static int start_job(struct skr_txn *txn, struct skr_action_request *request, co
                      const struct skr_object *object, const struct skr_uuid *host_id, struct skr_error *error)
 {
     json_t *given = request->input ? skr_object_to_json(request->input, SKR_ROLE_ADMIN) : json_object();
+    char within[SKR_UUID_TEXT_MAX];
+    if (!skr_uuid_is_nil(&request->principal.host_group_id)) /* what the job chooses itself is in his group too */
+        json_object_set_new(given, "within", json_string(skr_uuid_format(&request->principal.host_group_id, within)));
     const struct skr_job_request job = {
             .kind = kind, .object = object, .host_id = *host_id, .principal = &request->principal, .input = given};
     int r = skr_job_start(txn, &job, &request->job_id, error);
@@ -110,12 +113,13 @@ static int host_job(struct skr_txn *txn, struct skr_action_request *request, str
     return r < 0 ? r : start_job(txn, request, request->verb, host, &id, error);
 }
 
-static int check_host_named(struct skr_txn *txn, const struct skr_value *named, const char *pointer,
-                            struct skr_error *error)
+/* One that the principal does not see is none. */
+static int check_host_named(struct skr_txn *txn, const struct skr_action_request *request,
+                            const struct skr_value *named, const char *pointer, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
     char text[SKR_UUID_TEXT_MAX];
-    int r = skr_txn_get(txn, SKR_HOST, &named->uuid, NULL, &host, error);
+    int r = skr_model_read(txn, &request->principal, SKR_HOST, &named->uuid, &host, error);
     return r == -ENOENT ? skr_refuse(error, SKR_ERROR_REFERENCE, pointer, "There is no host with the id %s.",
                                      skr_uuid_format(&named->uuid, text))
                         : r;
@@ -126,7 +130,7 @@ static int replace_host(struct skr_txn *txn, struct skr_action_request *request,
 {
     const struct skr_value *by = input(request, "new_host_id");
     struct skr_uuid id = skr_object_id(host);
-    int r = check_host_named(txn, by, "/new_host_id", error);
+    int r = check_host_named(txn, request, by, "/new_host_id", error);
     if (r == 0 && skr_uuid_equal(&by->uuid, &id))
         return skr_refuse(error, SKR_ERROR_INVALID, "/new_host_id", "A host is replaced by another one.");
     return r < 0 ? r : host_job(txn, request, host, error);
@@ -144,7 +148,7 @@ static int drain_host(struct skr_txn *txn, struct skr_action_request *request, s
         skr_pointer(pointer, "host_ids", (unsigned)i, NULL);
         if (!text || skr_uuid_parse(text, &named.uuid) < 0)
             return skr_refuse(error, SKR_ERROR_INVALID, pointer, "Write the id of a host.");
-        int r = check_host_named(txn, &named, pointer, error);
+        int r = check_host_named(txn, request, &named, pointer, error);
         if (r < 0)
             return r;
     }
@@ -156,7 +160,7 @@ static int migrate_adapter(struct skr_txn *txn, struct skr_action_request *reque
 {
     const struct skr_value *target = input(request, "host_id");
     struct skr_uuid host_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
-    int r = check_host_named(txn, target, "/host_id", error);
+    int r = check_host_named(txn, request, target, "/host_id", error);
     if (r < 0)
         return r;
     if (skr_uuid_is_nil(&host_id))
