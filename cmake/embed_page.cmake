@@ -2,9 +2,9 @@
 # OUTPUT/page_files.inc, a row SKR_PAGE_FILE(address, type) each, from which the routes are made.
 file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/*)
 list(SORT files)
-set(type_html "text/html; charset=utf-8")
-set(type_css "text/css; charset=utf-8")
-set(type_js "text/javascript; charset=utf-8")
+set(type_html "text/html")
+set(type_css "text/css")
+set(type_js "text/javascript")
 set(type_svg "image/svg+xml")
 set(arrays "")
 set(rows "")
