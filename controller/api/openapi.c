@@ -254,11 +254,15 @@ char *skr_openapi_text(void)
         add_schemas(schemas, resource);
     }
     skr_openapi_common(schemas);
-    json_t *root = json_pack("{s:s,s:{s:s,s:s,s:s},s:[{s:[]}],s:o,s:{s:o,s:{s:{s:s,s:s}}}}", "openapi", "3.1.0", "info",
-                             "title", "Skerry", "version", SKR_VERSION, "description",
-                             "Software-defined networking for virtualization hosts", "security", "bearer", "paths",
-                             paths, "components", "schemas", schemas, "securitySchemes", "bearer", "type", "http",
-                             "scheme", "bearer");
+    /* A token, or a session's cookie, whose writes carry the CSRF token that the login answered. */
+    json_t *security = json_pack("[{s:[]}, {s:[], s:[]}]", "bearer", "session", "csrf");
+    json_t *schemes = json_pack("{s:{s:s,s:s}, s:{s:s,s:s,s:s}, s:{s:s,s:s,s:s}}", "bearer", "type", "http", "scheme",
+                                "bearer", "session", "type", "apiKey", "in", "cookie", "name", SKR_HTTP_COOKIE, "csrf",
+                                "type", "apiKey", "in", "header", "name", "X-CSRF-Token");
+    json_t *root = json_pack("{s:s,s:{s:s,s:s,s:s},s:o,s:o,s:{s:o,s:o}}", "openapi", "3.1.0", "info", "title", "Skerry",
+                             "version", SKR_VERSION, "description",
+                             "Software-defined networking for virtualization hosts", "security", security, "paths",
+                             paths, "components", "schemas", schemas, "securitySchemes", schemes);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)

@@ -37,7 +37,7 @@ static json_t *schema_of_enum(const struct skr_field *field, bool nullable)
 static json_t *schema_of_text(const struct skr_field *field, bool nullable)
 {
     json_t *schema = skr_openapi_typed("string", NULL, nullable);
-    if (field->minimum)
+    if (field->minimum && !(field->flags & SKR_FIELD_READ_ONLY)) /* what rules write may say nothing */
         json_object_set_new(schema, "minLength", json_integer(field->minimum));
     json_object_set_new(schema, "maxLength", json_integer(field->maximum ? field->maximum : SKR_TEXT_MAX));
     return schema;

@@ -11,6 +11,7 @@
 #define WRITES_MAX    400000
 #define DELETE_EACH   4
 #define DELETE_BEHIND 50
+#define AHEAD         100 /* revisions that the writer is before the reader at most */
 
 static struct api_server server;
 static const struct skr_api_options options = {.deadlines = {.bookmark = 200}};
@@ -126,38 +127,71 @@ struct written {
 
 static struct {
     pthread_mutex_t lock; /* held during a write, and during a restart */
+    pthread_cond_t changed;
     struct written *rows;
     atomic_int count;
-    atomic_bool end;
-} storm = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    CURL *handle; /* the writer's, NULL after a restart */
+    /* under lock */
+    long long written, heard; /* revisions */
+    bool end;
+} storm = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void add_one(struct written *row, int number)
+{
+    char body[64];
+    int size = snprintf(body, sizeof(body), "{\"name\": \"t%d\"}", number);
+    API_REPLY reply = api_call_on(storm.handle, &server, "POST", "/v1/tenants", body, (size_t)size, NULL);
+    if (reply.status != 201)
+        return;
+    snprintf(row->id, sizeof(row->id), "%s", api_text(reply.json, "id"));
+    storm.written = row->created = reply.revision;
+}
 
 static void remove_one(struct written *row)
 {
     char path[80];
     snprintf(path, sizeof(path), "/v1/tenants/%s", row->id);
-    API_REPLY reply = api_call(&server, "DELETE", path, NULL, NULL);
+    API_REPLY reply = api_call_on(storm.handle, &server, "DELETE", path, NULL, 0, NULL);
     if (reply.status == 204)
-        row->deleted = reply.revision;
+        storm.written = row->deleted = reply.revision;
 }
 
 static void *write_on(void *unused)
 {
-    for (int i = 0; i < WRITES_MAX && !atomic_load(&storm.end); i++) {
-        char body[64];
-        snprintf(body, sizeof(body), "{\"name\": \"t%d\"}", i);
-        pthread_mutex_lock(&storm.lock);
-        API_REPLY reply = api_call(&server, "POST", "/v1/tenants", body, NULL);
-        struct written *row = &storm.rows[i];
-        if (reply.status == 201) {
-            snprintf(row->id, sizeof(row->id), "%s", api_text(reply.json, "id"));
-            row->created = reply.revision;
-        }
+    pthread_mutex_lock(&storm.lock);
+    for (int i = 0; i < WRITES_MAX && !storm.end; i++) {
+        if (!storm.handle)
+            storm.handle = api_handle_new(&server);
+        add_one(&storm.rows[i], i);
         if (i % DELETE_EACH == 0 && i >= DELETE_BEHIND && storm.rows[i - DELETE_BEHIND].created)
             remove_one(&storm.rows[i - DELETE_BEHIND]);
         atomic_store(&storm.count, i + 1);
-        pthread_mutex_unlock(&storm.lock);
+        while (storm.written > storm.heard + AHEAD && !storm.end)
+            pthread_cond_wait(&storm.changed, &storm.lock);
+        pthread_mutex_unlock(&storm.lock); /* for a restart */
+        pthread_mutex_lock(&storm.lock);
     }
+    pthread_mutex_unlock(&storm.lock);
     return unused;
+}
+
+/* Lets the writer go on behind what has been heard, or end. */
+static void tell_writer(long long heard, bool end)
+{
+    pthread_mutex_lock(&storm.lock);
+    storm.heard = heard;
+    storm.end |= end;
+    pthread_cond_signal(&storm.changed);
+    pthread_mutex_unlock(&storm.lock);
+}
+
+static void restart(void)
+{
+    pthread_mutex_lock(&storm.lock);
+    curl_easy_cleanup(storm.handle);
+    storm.handle = NULL;
+    api_server_restart(&server, &options);
+    pthread_mutex_unlock(&storm.lock);
 }
 
 /* How often each revision was delivered. */
@@ -213,18 +247,17 @@ Test(api_watch_exact, reconnects_and_restarts_lose_and_repeat_nothing)
     heard.times = calloc(heard.size, 1);
     storm.rows = calloc(WRITES_MAX, sizeof(*storm.rows));
     cr_assert(heard.times && storm.rows);
-    heard.last = skr_store_revision(server.database.store);
+    storm.heard = heard.last = skr_store_revision(server.database.store);
     cr_assert_eq(pthread_create(&writer, NULL, write_on, NULL), 0);
     for (int i = 0; i < reconnects; i++) {
-        if (i % (reconnects / restarts) == reconnects / restarts / 2) {
-            pthread_mutex_lock(&storm.lock);
-            api_server_restart(&server, &options);
-            pthread_mutex_unlock(&storm.lock);
-        }
+        if (i % (reconnects / restarts) == reconnects / restarts / 2)
+            restart();
         read_some(&heard, "/v1/watch?kinds=tenant", 1 + i % 3, INT64_MAX);
+        tell_writer(heard.last, false);
     }
-    atomic_store(&storm.end, true);
+    tell_writer(heard.last, true);
     pthread_join(writer, NULL);
+    curl_easy_cleanup(storm.handle);
     read_some(&heard, "/v1/watch?kinds=tenant", WRITES_MAX, skr_store_revision(server.database.store));
     judge(&heard);
     free(heard.times);
