@@ -79,7 +79,7 @@ class Judge:
         if described is None:
             self.problems.append(f"{name} answered {status}, which is not described: {raw[:300]!r}")
             return
-        content = described.get("content", {})
+        content = {media.split(";")[0]: schema for media, schema in described.get("content", {}).items()}
         if not content:
             if raw:
                 self.problems.append(f"{name} {status} has a body that is not described: {raw[:300]!r}")
