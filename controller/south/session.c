@@ -1,6 +1,7 @@
 #include "controller/south/peer.h"
 #include <errno.h>
 #include <skerry/clock.h>
+#include <stdio.h>
 #include <string.h>
 
 #define RECONNECT_REFUSED_MS  30000 /* who may not come in need not ask often */
@@ -70,8 +71,7 @@ static int sign_renewal(struct skr_peer *peer, const char *request, char **ret_p
     return result;
 }
 
-/* True when a certificate was given. */
-static bool renew(struct skr_peer *peer, const Skerry__V1__Renew *request)
+static int renew(struct skr_peer *peer, const Skerry__V1__Renew *request, struct skr_error *ret_error)
 {
     struct skr_south *south = peer->worker->south;
     Skerry__V1__Renewed renewed = SKERRY__V1__RENEWED__INIT;
@@ -92,7 +92,22 @@ static bool renew(struct skr_peer *peer, const Skerry__V1__Renew *request)
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_RENEWED;
     envelope.renewed = &renewed;
     skr_peer_send(peer, &envelope);
-    return result == 0;
+    if (result < 0 && ret_error)
+        *ret_error = error;
+    return result;
+}
+
+/* A certificate outside its time gets a new one and nothing else. */
+static void renew_alone(struct skr_peer *peer, const Skerry__V1__Renew *request)
+{
+    struct skr_error error = {0};
+    char why[sizeof(error.detail) + 20];
+    if (renew(peer, request, &error) == 0) {
+        skr_peer_goodbye(peer, "renewed", 0);
+        return;
+    }
+    snprintf(why, sizeof(why), "renewal_refused: %s", error.detail);
+    refuse(peer, why, RECONNECT_REFUSED_MS);
 }
 
 /* ---- opening ---- */
@@ -222,8 +237,7 @@ void skr_session_greet(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
         return;
     case SKERRY__V1__ENVELOPE__BODY_RENEW:
         if (outside_time) {
-            bool renewed = renew(peer, envelope->renew);
-            skr_peer_goodbye(peer, renewed ? "renewed" : "renewal_refused", renewed ? 0 : RECONNECT_REFUSED_MS);
+            renew_alone(peer, envelope->renew);
             break;
         }
         /* fall through */
@@ -283,7 +297,7 @@ void skr_session_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
     case SKERRY__V1__ENVELOPE__BODY_PONG:
         break;
     case SKERRY__V1__ENVELOPE__BODY_RENEW:
-        renew(peer, envelope->renew);
+        renew(peer, envelope->renew, NULL);
         break;
     case SKERRY__V1__ENVELOPE__BODY_GOODBYE:
         skr_peer_finish(peer);
