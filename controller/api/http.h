@@ -274,6 +274,7 @@ void skr_http_hash_passwords(struct skr_http_request *request, skr_http_step_fn 
 
 void skr_http_login(struct skr_http_request *request);  /* session.c: POST /v1/sessions */
 void skr_http_logout(struct skr_http_request *request); /* session.c: DELETE /v1/sessions/current */
+void skr_http_own_password(struct skr_http_request *request); /* own_password.c: POST /v1/sessions/current:password */
 void skr_http_whoami(struct skr_http_request *request); /* session.c: GET /v1/sessions/current */
 
 void skr_http_list(struct skr_http_request *request);            /* list.c */

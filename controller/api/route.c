@@ -53,6 +53,13 @@ const struct skr_fixed_route skr_fixed_routes[] = {
         {.path = "/v1/sessions/current", .method = SKR_HTTP_DELETE, .role = SKR_ROLE_SELF,
          .help = "Log out: ends the session of the cookie", .parameters = no_parameters, .status = 204,
          .handle = skr_http_logout},
+        {.path = "/v1/sessions/current:password", .method = SKR_HTTP_POST, .role = SKR_ROLE_SELF,
+         .help = "Changes one's own password, which the current one is needed for; one's other sessions end",
+         .parameters = no_parameters,
+         .body = "{\"type\": \"object\", \"required\": [\"current_password\", \"password\"], \"additionalProperties\": "
+                 "false, \"properties\": {\"current_password\": " TEXT ", \"password\": {\"type\": \"string\", "
+                 "\"minLength\": 10, \"maxLength\": 1024}}}",
+         .status = 204, .handle = skr_http_own_password},
         {.path = "/v1/controller:accept-database", .method = SKR_HTTP_POST, .role = SKR_ROLE_ADMIN,
          .help = "Goes on with a database that was restored or rolled back; hosts get what it says",
          .parameters = no_parameters, .status = 200, .answer = "{\"$ref\": \"#/components/schemas/controller\"}",

@@ -100,21 +100,25 @@ bool skr_watch_sight_moved(const struct skr_watch *watch, struct skr_txn *txn, c
     const struct skr_principal *principal = &watch->request->principal;
     uint64_t kinds = skr_watch_kinds_decided(row->resource) & ~(UINT64_C(1) << SKR_HOST);
     SKR_CLEANUP(skr_sight_done) struct skr_sight hosts = {0};
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
     struct skr_error ignored = {0};
     json_t *fields = NULL;
     char text[SKR_UUID_TEXT_MAX];
-    if (skr_uuid_is_nil(&principal->host_group_id) || !row->has_fields || !(watch->kinds & kinds) ||
-        (row->resource == SKR_HOST_GROUP && row->op == SKR_CHANGE_DELETE))
-        return false;
+    bool group = row->resource == SKR_HOST_GROUP, now = false;
+    if ((!group && row->resource != SKR_HOST) || skr_uuid_is_nil(&principal->host_group_id) || !row->has_fields ||
+        !(watch->kinds & kinds) || (group && skr_uuid_compare(&row->id, &principal->host_group_id) == 0))
+        return false; /* the principal's own group takes its hosts along, wherever it goes */
     if (skr_model_sees(txn, principal, SKR_HOST, &hosts, &ignored) < 0 ||
         skr_store_log_fields(txn, row->revision, &fields, &ignored) < 0)
         return false;
-    bool host_row = row->resource == SKR_HOST;
-    const char *name = host_row ? "host_group_id" : "parent_id";
+    const char *name = group ? "parent_id" : "host_group_id";
     bool before = is_below(&hosts, json_string_value(json_object_get(fields, name)));
-    bool now = host_row ? skr_model_read(txn, principal, SKR_HOST, &row->id, &host, &ignored) == 0
-                        : is_below(&hosts, skr_uuid_format(&row->id, text));
     json_decref(fields);
+    if (skr_model_read(txn, principal, row->resource, &row->id, &object, &ignored) < 0)
+        return before && !group; /* a group that ended was empty */
+    if (!group)
+        return !before; /* it is seen now */
+    struct skr_uuid parent_id = skr_object_uuid(object, SKR_HOST_GROUP_PARENT_ID);
+    now = is_below(&hosts, skr_uuid_format(&parent_id, text));
     return before != now;
 }

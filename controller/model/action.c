@@ -257,6 +257,7 @@ int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *erro
     action_fn *run = find_action(request);
     skr_action_request_done(request);
     skr_txn_when_refused(txn, audit_refused, request);
+    skr_txn_set_asker(txn, &request->principal);
     if (!run)
         return skr_error_set(error, SKR_ERROR_NOT_FOUND, "A %s has no action \"%.40s\".",
                              skr_resource_get(request->resource)->name, request->verb);

@@ -68,13 +68,18 @@ static int load_subnet(struct skr_txn *txn, const struct skr_object *adapter, st
 /* ---- VLAN ---- */
 
 /* In a network that passes through the host's site decides, and where it has several VLANs the adapter. */
-static int choose_vlan(const struct skr_object *adapter, struct skr_home *home, struct skr_error *error)
+static int choose_vlan(struct skr_txn *txn, const struct skr_object *adapter, struct skr_home *home,
+                       struct skr_error *error)
 {
     bool named = skr_object_has(adapter, SKR_NETWORK_ADAPTER_VLAN_ID);
     int64_t wanted = skr_object_integer(adapter, SKR_NETWORK_ADAPTER_VLAN_ID), vlan_id = -1;
     const char *site = skr_object_name(home->site);
+    bool blind = !skr_asker_sees(txn, home->site); /* its VLANs are the fabric's too */
     for (uint32_t i = 0; i < entry_count(home->site); i++) {
         int64_t other = skr_object_integer(entry_at(home->site, i), SKR_SUBNET_VLAN_VLAN_ID);
+        if (!named && vlan_id >= 0 && other != vlan_id && blind)
+            return skr_error_set(error, SKR_ERROR_CONFLICT,
+                                 "Where the adapter is there are several VLANs; ask an administrator to name its own.");
         if (!named && vlan_id >= 0 && other != vlan_id)
             return skr_refuse(error, SKR_ERROR_INVALID, "/vlan_id",
                               "Site \"%.100s\" has several VLANs, %lld and %lld among them; name the adapter's.", site,
@@ -82,6 +87,9 @@ static int choose_vlan(const struct skr_object *adapter, struct skr_home *home, 
         if (!named || other == wanted)
             vlan_id = other;
     }
+    if (named && vlan_id < 0 && blind)
+        return skr_error_set(error, SKR_ERROR_CONFLICT,
+                             "Where the adapter is its VLAN is not; ask an administrator to name another.");
     if (named && vlan_id < 0)
         return skr_refuse(error, SKR_ERROR_CONFLICT, "/vlan_id",
                           "Site \"%.100s\", where the adapter's host is, has no VLAN %lld; name one of its own.", site,
@@ -110,7 +118,7 @@ static int load_site(struct skr_txn *txn, const struct skr_object *adapter, stru
     if (r < 0 || !uplink)
         return r;
     r = skr_fetch(txn, SKR_NETWORK_SITE, &site_id, &home->site, error);
-    return r < 0 ? r : choose_vlan(adapter, home, error);
+    return r < 0 ? r : choose_vlan(txn, adapter, home, error);
 }
 
 int skr_home_load(struct skr_txn *txn, const struct skr_object *adapter, struct skr_home *ret, struct skr_error *error)

@@ -273,7 +273,7 @@ static int say_taken(struct skr_txn *txn, const struct skr_object *pool, const s
                      const char *pointer, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *holder = NULL;
-    char text[SKR_ADDRESS_TEXT_MAX];
+    char text[SKR_ADDRESS_TEXT_MAX], called[SKR_CALLED_MAX];
     struct skr_uuid pool_id = skr_object_id(pool);
     skr_address_format(address, text);
     int r = skr_ip_find(txn, &pool_id, address, &holder, error);
@@ -282,13 +282,14 @@ static int say_taken(struct skr_txn *txn, const struct skr_object *pool, const s
     if (holder && skr_object_has(holder, SKR_IP_ALLOCATION_RETIRED_AT_REVISION))
         return skr_refuse(error, SKR_ERROR_EXISTS, pointer,
                           "%s was freed and rests until every host has let go of it; choose another address.", text);
-    if (holder)
+    if (holder && skr_asker_sees(txn, pool))
         return skr_refuse(error, SKR_ERROR_EXISTS, pointer, "%s is allocated already (%s); choose another address.",
                           text, skr_object_text(holder, SKR_IP_ALLOCATION_KIND));
-    return skr_refuse(
-            error, SKR_ERROR_CONFLICT, pointer,
-            "%s is set aside in IP pool \"%.100s\"; choose another address or take it out of what is reserved.", text,
-            skr_object_name(pool));
+    if (holder)
+        return skr_refuse(error, SKR_ERROR_EXISTS, pointer, "%s is allocated already; choose another address.", text);
+    return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
+                      "%s is set aside in %s; choose another address or take it out of what is reserved.", text,
+                      skr_called(txn, pool, "IP pool", "its IP pool", called));
 }
 
 static int allocate_wished(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *address,
@@ -298,10 +299,10 @@ static int allocate_wished(struct skr_txn *txn, const struct skr_object *pool, c
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *holder = NULL;
     struct skr_uuid pool_id = skr_object_id(pool);
     struct skr_ip_range whole = skr_ip_pool_range(pool);
-    char text[SKR_ADDRESS_TEXT_MAX];
+    char text[SKR_ADDRESS_TEXT_MAX], called[SKR_CALLED_MAX];
     if (!skr_ip_range_contains(&whole, address))
-        return skr_refuse(error, SKR_ERROR_INVALID, pointer, "%s is outside of the range of IP pool \"%.100s\".",
-                          skr_address_format(address, text), skr_object_name(pool));
+        return skr_refuse(error, SKR_ERROR_INVALID, pointer, "%s is outside of the range of %s.",
+                          skr_address_format(address, text), skr_called(txn, pool, "IP pool", "its IP pool", called));
     if (!vip) {
         int r = skr_ip_ranges_take(txn, &pool_id, address, error);
         return r ? (r < 0 ? r : 0) : say_taken(txn, pool, address, pointer, error);
@@ -310,8 +311,8 @@ static int allocate_wished(struct skr_txn *txn, const struct skr_object *pool, c
     const struct skr_ip_aside_range *found = skr_ip_aside_find(&aside, address);
     if (!found || !found->vip)
         return skr_refuse(error, SKR_ERROR_INVALID, pointer,
-                          "%s is not among the vip_reserved addresses of IP pool \"%.100s\"; add it there first.",
-                          skr_address_format(address, text), skr_object_name(pool));
+                          "%s is not among the vip_reserved addresses of %s; add it there first.",
+                          skr_address_format(address, text), skr_called(txn, pool, "IP pool", "its IP pool", called));
     int r = skr_ip_find(txn, &pool_id, address, &holder, error);
     return r == -ENOENT ? 0 : r < 0 ? r : say_taken(txn, pool, address, pointer, error);
 }
@@ -321,13 +322,14 @@ int skr_ip_claim(struct skr_txn *txn, const struct skr_object *pool, const struc
 {
     bool vip = !strcmp(kind, SKR_IP_VIP);
     struct skr_address address;
+    char called[SKR_CALLED_MAX];
     int r = wished ? allocate_wished(txn, pool, wished, vip, pointer, error)
                    : claim_free(txn, pool, kind, &address, error);
     if (r < 0)
         return r;
     if (!wished && r == 0)
-        return skr_error_set(error, SKR_ERROR_EXHAUSTED, "IP pool \"%.100s\" has no free %saddress; widen its range.",
-                             skr_object_name(pool), vip ? "virtual IP " : "");
+        return skr_error_set(error, SKR_ERROR_EXHAUSTED, "%s has no free %saddress; widen its range.",
+                             skr_called(txn, pool, "IP pool", "The IP pool", called), vip ? "virtual IP " : "");
     *ret = wished ? *wished : address;
     return 0;
 }

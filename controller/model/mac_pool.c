@@ -168,6 +168,7 @@ int skr_mac_pool_assign(struct skr_txn *txn, const struct skr_uuid *host_id, str
                         struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;
+    char called[SKR_CALLED_MAX];
     int r = nearest_pool(txn, host_id, &pool, error);
     if (r == 0)
         return skr_refuse(error, SKR_ERROR_EXHAUSTED, "/mac",
@@ -175,9 +176,8 @@ int skr_mac_pool_assign(struct skr_txn *txn, const struct skr_uuid *host_id, str
     if (r > 0)
         r = next_of(txn, pool, ret, error);
     if (r == 0)
-        return skr_refuse(error, SKR_ERROR_EXHAUSTED, "/mac",
-                          "MAC pool \"%.100s\" has no free address; widen its range or give a MAC.",
-                          skr_object_name(pool));
+        return skr_refuse(error, SKR_ERROR_EXHAUSTED, "/mac", "%s has no free address; widen its range or give a MAC.",
+                          skr_called(txn, pool, "MAC pool", "The pool of MACs", called));
     return r < 0 ? r : 0;
 }
 

@@ -211,6 +211,13 @@ struct skr_login {
 /* An skr_write_fn. UNAUTHENTICATED; INVALID with the role bindings when there are several and none is named. */
 int skr_model_login(struct skr_txn *txn, void *login, struct skr_error *error);
 void skr_login_done(struct skr_login *login);
+/* A user's own password, from one of his sessions; the others end. */
+struct skr_password_change {
+    struct skr_principal principal;
+    char old_hash[256], new_hash[256]; /* that the current one matched; of the new one */
+};
+/* An skr_write_fn. CONFLICT when it is another one by now. */
+int skr_model_change_password(struct skr_txn *txn, void *change, struct skr_error *error);
 /* Cookie "<id>.<secret>" -> principal. *ret_touch: its use is to be written down. UNAUTHENTICATED. */
 int skr_model_authenticate_session(struct skr_txn *txn, const char *cookie, int64_t now_ms, struct skr_principal *ret,
                                    bool *ret_touch, struct skr_error *error);

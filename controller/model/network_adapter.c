@@ -123,6 +123,7 @@ static int assign_address(struct skr_write *write, const struct skr_home *home, 
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;
     struct skr_uuid id = skr_object_id(write->after);
     struct skr_address address;
+    char called[SKR_CALLED_MAX];
     int r = skr_home_pools(write->txn, home, false, &pools, error);
     if (r < 0)
         return r;
@@ -139,8 +140,8 @@ static int assign_address(struct skr_write *write, const struct skr_home *home, 
     skr_object_set_addresses(write->after, SKR_NETWORK_ADAPTER_IP_ADDRESSES, &address, r > 0 ? 1 : 0);
     if (r == 0 && pool)
         return skr_refuse(error, SKR_ERROR_EXHAUSTED, "/ip_addresses",
-                          "IP pool \"%.100s\" has no free address; widen its range, or give [] for an adapter without.",
-                          skr_object_name(pool));
+                          "%s has no free address; widen its range, or give [] for an adapter without.",
+                          skr_called(write->txn, pool, "IP pool", "The IP pool of its VLAN", called));
     return 0;
 }
 
@@ -193,15 +194,16 @@ static int check_reach(struct skr_txn *txn, const struct skr_object *vm_network,
     SKR_CLEANUP(skr_reach_cleanup) struct skr_reach reach = {0};
     const struct skr_reach_uplink *uplink = NULL;
     struct skr_uuid host_id = skr_object_id(host), site_id;
+    char called[SKR_CALLED_MAX];
     int r = skr_reach_load(txn, &host_id, &reach, error);
     if (r == 0)
         r = skr_reach_vm_network(txn, &reach, vm_network, &site_id, &uplink, error);
     if (r < 0 || uplink)
         return r;
     return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
-                      "No uplink of host \"%.100s\" reaches %s of VM network \"%.100s\"; add the host's group to a "
+                      "No uplink of %s reaches %s of VM network \"%.100s\"; add the host's group to a "
                       "site's host_group_ids, and the site to what an uplink of the host reaches.",
-                      skr_object_name(host),
+                      skr_called(txn, host, "host", "its host", called),
                       skr_object_has(vm_network, SKR_VM_NETWORK_NETWORK_SITE_ID) ? "the site" : "a site",
                       skr_object_name(vm_network));
 }
@@ -211,26 +213,39 @@ int skr_network_adapter_check_host(struct skr_txn *txn, const struct skr_object 
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
     struct skr_uuid network_id = skr_object_uuid(vm_network, SKR_VM_NETWORK_LOGICAL_NETWORK_ID);
+    char called[SKR_CALLED_MAX];
     int r = skr_fetch(txn, SKR_HOST, host_id, &host, error);
     if (r < 0)
         return r;
     if (!skr_host_takes_adapters(host))
         return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
-                          "Host \"%.100s\" is not in service (%s, %s); choose an active, enrolled host.",
-                          skr_object_name(host), skr_object_text(host, SKR_HOST_STATE),
+                          "%s is not in service (%s, %s); choose an active, enrolled host.",
+                          skr_called(txn, host, "Host", "Its host", called), skr_object_text(host, SKR_HOST_STATE),
                           skr_object_text(host, SKR_HOST_ENROLMENT));
     if (skr_object_integer(host, SKR_HOST_GATEWAY_ONLY))
-        return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
-                          "Host \"%.100s\" is kept for gateways; choose another host.", skr_object_name(host));
+        return skr_refuse(error, SKR_ERROR_CONFLICT, pointer, "%s is kept for gateways; choose another host.",
+                          skr_called(txn, host, "Host", "Its host", called));
     if (!skr_vm_network_is_virtualized(vm_network))
         return check_reach(txn, vm_network, host, pointer, error);
     r = skr_provider_address_reaches(txn, host_id, &network_id, error);
     if (r == 0)
         return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
-                          "No uplink of host \"%.100s\" reaches the logical network of VM network \"%.100s\"; give the "
+                          "No uplink of %s reaches the logical network of VM network \"%.100s\"; give the "
                           "network a site for the host's group, and the host an uplink.",
-                          skr_object_name(host), skr_object_name(vm_network));
+                          skr_called(txn, host, "host", "its host", called), skr_object_name(vm_network));
     return r < 0 ? r : 0;
+}
+
+static int say_interface_taken(struct skr_txn *txn, const struct skr_uuid *by, const char *interface,
+                               const char *pointer, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *other = NULL;
+    char called[SKR_CALLED_MAX];
+    int r = skr_fetch(txn, SKR_NETWORK_ADAPTER, by, &other, error);
+    return r < 0 ? r
+                 : skr_refuse(error, SKR_ERROR_EXISTS, pointer,
+                              "%s has interface %s of this host; choose another interface.",
+                              skr_called(txn, other, "Network adapter", "Another adapter", called), interface);
 }
 
 int skr_network_adapter_check_interface(struct skr_txn *txn, const struct skr_object *adapter,
@@ -250,10 +265,8 @@ int skr_network_adapter_check_interface(struct skr_txn *txn, const struct skr_ob
         struct skr_uuid other = skr_column_uuid(statement, 0);
         if (skr_uuid_equal(&other, &id))
             continue;
-        r = skr_refuse(error, SKR_ERROR_EXISTS, pointer,
-                       "Network adapter \"%.100s\" has interface %s of this host; choose another interface.",
-                       skr_column_text(statement, 1), interface);
-        break;
+        skr_statement_reset(statement);
+        return say_interface_taken(txn, &other, interface, pointer, error);
     }
     skr_statement_reset(statement);
     return r;

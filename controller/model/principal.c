@@ -195,6 +195,22 @@ int skr_principal_sees(struct skr_txn *txn, const struct skr_principal *principa
     return r < 0 ? r : skr_sight_covers(&sight, object);
 }
 
+bool skr_asker_sees(struct skr_txn *txn, const struct skr_object *object)
+{
+    const struct skr_principal *principal = skr_txn_asker(txn);
+    struct skr_error ignored = {0};
+    return !principal || skr_principal_sees(txn, principal, object, &ignored) > 0;
+}
+
+const char *skr_called(struct skr_txn *txn, const struct skr_object *object, const char *kind, const char *blind,
+                       char out[static SKR_CALLED_MAX])
+{
+    if (!skr_asker_sees(txn, object))
+        return blind;
+    snprintf(out, SKR_CALLED_MAX, "%s \"%.100s\"", kind, skr_object_name(object));
+    return out;
+}
+
 int skr_writes_check(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_object *object,
                      const struct skr_action *action, struct skr_error *error)
 {

@@ -68,11 +68,27 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     return r < 0 ? r : check_user(write, error);
 }
 
+/* What was made under the grant lasts no longer than it. */
+static int end_tokens(struct skr_txn *txn, const struct skr_uuid *id, struct skr_error *error)
+{
+    static const struct skr_query of_binding = {"SELECT id FROM token WHERE role_binding_id = ?1"};
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0};
+    int r = skr_ids_query(txn, &of_binding, id, &ids, error);
+    for (size_t i = 0; r == 0 && i < ids.count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *token = NULL;
+        r = skr_fetch(txn, SKR_TOKEN, &ids.items[i], &token, error);
+        if (r == 0)
+            r = skr_write_inner(txn, SKR_TOKEN, token, NULL, error);
+    }
+    return r;
+}
+
 static int removing(struct skr_write *write, struct skr_error *error)
 {
     static const struct skr_query of_binding = {"SELECT id FROM session WHERE role_binding_id = ?1"};
     struct skr_uuid id = skr_object_id(write->before);
-    return skr_session_end_all(write->txn, &of_binding, &id, error);
+    int r = skr_session_end_all(write->txn, &of_binding, &id, NULL, error);
+    return r < 0 ? r : end_tokens(write->txn, &id, error);
 }
 
 const struct skr_rules skr_role_binding_rules = {.prepare = prepare, .removing = removing};

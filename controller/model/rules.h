@@ -114,6 +114,13 @@ int skr_access_control_lists_check(struct skr_write *write, int field, struct sk
 int skr_model_find(struct skr_txn *txn, const struct skr_sight *sight, enum skr_resource_id resource,
                    const struct skr_uuid *id, struct skr_object **ret, struct skr_error *error);
 
+/* How a sentence calls an object that the request did not name: `kind` with its name, or `blind` when whoever asked for
+ * this write does not see it. Every sentence about another object says it by this. (principal.c) */
+#define SKR_CALLED_MAX 192
+const char *skr_called(struct skr_txn *txn, const struct skr_object *object, const char *kind, const char *blind,
+                       char out[static SKR_CALLED_MAX]);
+/* Does whoever asked for this write see it? The controller itself sees everything. */
+bool skr_asker_sees(struct skr_txn *txn, const struct skr_object *object);
 /* FORBIDDEN: the principal sees the object and may not change it (do the action to it). (principal.c) */
 int skr_writes_check(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_object *object,
                      const struct skr_action *action, struct skr_error *error);
@@ -420,9 +427,9 @@ void skr_principal_set_name(struct skr_principal *principal, const char *name);
 /* Judges the grant that a new token or role binding holds: the scope fits the role, and it is no wider than the
  * writer's own. */
 int skr_grant_check(const struct skr_write *write, int role_field, int group_field, struct skr_error *error);
-/* Ends the sessions that `query` finds for the key. */
+/* Ends the sessions that `query` finds for the key, but for `except` (NULL: all). */
 int skr_session_end_all(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key,
-                        struct skr_error *error);
+                        const struct skr_uuid *except, struct skr_error *error);
 /* CONFLICT when a host has proved that the database is older than what it received. */
 /* The database is accepted: nobody looks at them any more. */
 int skr_orphans_forget(struct skr_txn *txn, struct skr_error *error);

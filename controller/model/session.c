@@ -5,12 +5,14 @@
 #define SWEPT_MAX 4 /* ended sessions that one login takes away */
 
 int skr_session_end_all(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key,
-                        struct skr_error *error)
+                        const struct skr_uuid *except, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0};
     int r = skr_ids_query(txn, query, key, &ids, error);
     for (size_t i = 0; r == 0 && i < ids.count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *session = NULL;
+        if (except && skr_uuid_equal(except, &ids.items[i]))
+            continue;
         r = skr_fetch(txn, SKR_SESSION, &ids.items[i], &session, error);
         if (r == 0)
             r = skr_write_inner(txn, SKR_SESSION, session, NULL, error);

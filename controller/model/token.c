@@ -29,11 +29,31 @@ int skr_token_secret(struct skr_write *write, int hash_field, int secret_field, 
     return 0;
 }
 
+/* The grant of a user under which it is made: of the session, or of the token that he made before. */
+static int settle_binding(struct skr_write *write, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *maker = NULL;
+    const struct skr_principal *principal = write->principal;
+    bool session = principal->kind == SKR_PRINCIPAL_SESSION;
+    if (principal->kind == SKR_PRINCIPAL_MODEL)
+        return 0;
+    int r = skr_txn_get(write->txn, session ? SKR_SESSION : SKR_TOKEN, &principal->token_id, NULL, &maker, error);
+    if (r == -ENOENT)
+        return skr_error_set(error, SKR_ERROR_UNAUTHENTICATED, "The token or session has ended; log in again.");
+    if (r < 0)
+        return r;
+    skr_value_copy(&write->after->values[SKR_TOKEN_ROLE_BINDING_ID],
+                   &maker->values[session ? SKR_SESSION_ROLE_BINDING_ID : SKR_TOKEN_ROLE_BINDING_ID]);
+    return 0;
+}
+
 static int prepare(struct skr_write *write, struct skr_error *error)
 {
     if (write->before)
         return 0;
     int r = skr_grant_check(write, SKR_TOKEN_ROLE, SKR_TOKEN_HOST_GROUP_ID, error);
+    if (r == 0)
+        r = settle_binding(write, error);
     if (r < 0)
         return r;
     int64_t ttl_s = skr_object_integer(write->after, SKR_TOKEN_TTL_S);

@@ -22,13 +22,44 @@ static int stored(struct skr_write *write, struct skr_error *error)
     if (!write->before || !skr_write_changes(write, SKR_USER_PASSWORD_HASH))
         return 0;
     struct skr_uuid id = skr_object_id(write->after);
-    return skr_session_end_all(write->txn, &sessions_of, &id, error);
+    /* Whoever changes his own goes on where he did it. */
+    bool own = write->principal->kind == SKR_PRINCIPAL_SESSION;
+    return skr_session_end_all(write->txn, &sessions_of, &id, own ? &write->principal->token_id : NULL, error);
 }
 
 static int removing(struct skr_write *write, struct skr_error *error)
 {
     struct skr_uuid id = skr_object_id(write->before);
-    return skr_session_end_all(write->txn, &sessions_of, &id, error);
+    return skr_session_end_all(write->txn, &sessions_of, &id, NULL, error);
+}
+
+int skr_model_change_password(struct skr_txn *txn, void *argument, struct skr_error *error)
+{
+    const struct skr_password_change *change = argument;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *before = NULL, *after = NULL;
+    const struct skr_audited audited = {.principal = &change->principal,
+                                        .method = "POST",
+                                        .path = "/v1/sessions/current:password",
+                                        .kind = skr_resource_get(SKR_USER)->name};
+    int r = skr_rolled_back_check(txn, error);
+    if (r == 0)
+        r = skr_txn_get(txn, SKR_USER, &change->principal.user_id, NULL, &before, error);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    const char *hash = before ? skr_object_text(before, SKR_USER_PASSWORD_HASH) : NULL;
+    if (!hash || strcmp(hash, change->old_hash) != 0)
+        return skr_error_set(error, SKR_ERROR_CONFLICT, "The password has just been changed by somebody; try again.");
+    after = skr_object_copy(before);
+    skr_object_set_text(after, SKR_USER_PASSWORD_HASH, change->new_hash);
+    struct skr_write write = {.txn = txn,
+                              .principal = &change->principal,
+                              .operation = SKR_OPERATION_PATCH,
+                              .resource = SKR_USER,
+                              .before = before,
+                              .after = after,
+                              .secret_field = -1};
+    r = skr_write_run(&write, error);
+    return r < 0 ? r : skr_audit_done(txn, &audited, before, after, error);
 }
 
 const struct skr_rules skr_user_rules = {.prepare = prepare, .stored = stored, .removing = removing};

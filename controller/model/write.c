@@ -347,6 +347,7 @@ int skr_model_write(struct skr_txn *txn, void *argument, struct skr_error *error
     struct skr_write_request *request = argument;
     skr_write_request_done(request);
     skr_txn_when_refused(txn, audit_refused, request);
+    skr_txn_set_asker(txn, &request->principal);
     int r = check_role(request, error);
     if (r == 0)
         r = skr_rolled_back_check(txn, error);

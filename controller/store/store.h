@@ -214,6 +214,10 @@ int skr_txn_append(struct skr_txn *txn, struct skr_object *object, struct skr_er
  * it fails it is rolled back too. The last call counts; `arg` lives as long as the write's own. */
 typedef int skr_refused_fn(struct skr_txn *txn, void *arg, int result, const struct skr_error *why);
 void skr_txn_when_refused(struct skr_txn *txn, skr_refused_fn *fn, void *arg);
+/* On whose behalf the write runs, kept for the rules and forgotten at its end; NULL: nobody's. The store does not look
+ * at it. It lives as long as the write's own argument. */
+void skr_txn_set_asker(struct skr_txn *txn, const void *asker);
+const void *skr_txn_asker(const struct skr_txn *txn);
 /* Wall clock of the write (one value a savepoint). */
 int64_t skr_txn_now_ms(struct skr_txn *txn);
 /* Sums that a write keeps by id while it runs, forgotten at its end: what its parts together do to somebody. */

@@ -250,7 +250,8 @@ enum { /* token: one grant, fixed when it is made. tenant_id: of tenants' roles 
     SKR_TOKEN_EXPIRES_AT,                    /* TIME read-only */
     SKR_TOKEN_INITIAL,                       /* BOOLEAN read-only: ends once another administrator's token exists */
     SKR_TOKEN_SECRET_HASH,                   /* TEXT hidden, unique index */
-    SKR_TOKEN_HOST_GROUP_ID,                 /* REFERENCE nullable: of a fabric-operator; null = everything */
+    SKR_TOKEN_HOST_GROUP_ID,
+    SKR_TOKEN_ROLE_BINDING_ID,                 /* REFERENCE nullable: of a fabric-operator; null = everything */
     SKR_TOKEN_SECRET,                        /* SECRET */
     SKR_TOKEN_FIELD_COUNT
 };

@@ -16,6 +16,10 @@ static const struct skr_field fields[] = {
         [SKR_TOKEN_HOST_GROUP_ID] =
                 FIELD("host_group_id", REFERENCE, NULLABLE | IMMUTABLE | FILTER, ADMIN, ADMIN,
                       "Host group that a fabric-operator is limited to; null: everything", .target = SKR_HOST_GROUP),
+        [SKR_TOKEN_ROLE_BINDING_ID] =
+                FIELD("role_binding_id", REFERENCE, READ_ONLY | NULLABLE | FILTER | WIDE, NOBODY, TENANT,
+                      "Role binding of the user who made it, and with which it ends; null: made by no user",
+                      .target = SKR_ROLE_BINDING),
         [SKR_TOKEN_SECRET] = FIELD("secret", SECRET, READ_ONLY, NOBODY, TENANT, "Shown once, at create"),
 };
 

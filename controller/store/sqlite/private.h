@@ -174,6 +174,7 @@ struct skr_txn {
     struct skr_tally *tallies;   /* of the running write */
     skr_refused_fn *refused;     /* what the running write leaves when it is refused */
     void *refused_arg;
+    const void *asker; /* on whose behalf; of the rules */
     bool broken; /* an object was written in part: the write must be refused, whatever the rule says */
 };
 

@@ -227,6 +227,16 @@ void skr_txn_when_refused(struct skr_txn *txn, skr_refused_fn *fn, void *arg)
     txn->refused_arg = arg;
 }
 
+void skr_txn_set_asker(struct skr_txn *txn, const void *asker)
+{
+    txn->asker = asker;
+}
+
+const void *skr_txn_asker(const struct skr_txn *txn)
+{
+    return txn->asker;
+}
+
 enum difference { SAME, STATUS_DIFFERS, VERSIONED_DIFFERS };
 
 static enum difference compare(const struct skr_object *before, const struct skr_object *after)

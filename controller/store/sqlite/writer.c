@@ -40,6 +40,7 @@ static int call(struct skr_writer *writer, struct skr_write *write, struct skr_e
     struct skr_txn *txn = &writer->txn;
     txn->broken = false;
     txn->refused = NULL;
+    txn->asker = NULL;
     skr_tallies_clear(txn);
     txn->now_ms = skr_clock_wall_ms();
     int r = write->fn(txn, write->arg, error);

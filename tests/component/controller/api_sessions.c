@@ -2,6 +2,7 @@
 #include "tests/component/controller/api_client.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <skerry/clock.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +19,8 @@ struct session {
 static char *text_of(const char *format, ...) SKR_PRINTF(1, 2);
 static char *text_of(const char *format, ...)
 {
-    static char text[16][1024];
-    static unsigned next;
+    static __thread char text[16][1024];
+    static __thread unsigned next;
     char *out = text[next++ % 16];
     va_list arguments;
     va_start(arguments, format);
@@ -267,4 +268,169 @@ Test(api_sessions, nobody_grants_more_than_he_has)
     cr_expect_eq(bound.status, 201, "%s", bound.text);
     API_REPLY user = ask(&session, "POST", "/v1/users", "{\"name\": \"d\"}", session.csrf);
     cr_expect_eq(user.status, 403);
+}
+
+/* ---- one's own password ---- */
+
+#define CHANGE "/v1/sessions/current:password"
+
+static struct api_reply change(const struct session *session, const char *current, const char *password)
+{
+    return ask(session, "POST", CHANGE,
+               text_of("{\"current_password\": \"%s\", \"password\": \"%s\"}", current, password), session->csrf);
+}
+
+Test(api_sessions, a_user_changes_the_own_password_and_the_other_sessions_end)
+{
+    struct session here = logged_in(), elsewhere = logged_in();
+    API_REPLY wrong = change(&here, "not the password", "a new long password");
+    cr_assert_eq(wrong.status, 403, "%s", wrong.text);
+    API_REPLY brief = change(&here, PASSWORD, "short");
+    cr_assert_eq(brief.status, 422, "%s", brief.text);
+    API_REPLY unsigned_one = ask(&here, "POST", CHANGE, "{}", NULL);
+    cr_assert_eq(unsigned_one.status, 403, "needs the CSRF token");
+    cr_assert_eq(status_of(&elsewhere), 200, "nothing has changed yet");
+    API_REPLY changed = change(&here, PASSWORD, "a new long password");
+    cr_assert_eq(changed.status, 204, "%s", changed.text);
+    cr_expect_eq(status_of(&here), 200);
+    cr_expect_eq(status_of(&elsewhere), 401);
+    API_REPLY old = log_in("anna", PASSWORD, "");
+    cr_expect_eq(old.status, 401);
+    API_REPLY new = log_in("anna", "a new long password", "");
+    cr_expect_eq(new.status, 201);
+    API_REPLY token =
+            api_call(&server, "POST", CHANGE, "{\"current_password\": \"x\", \"password\": \"0123456789\"}", NULL);
+    cr_expect_eq(token.status, 409, "a token has none");
+    API_REPLY log = api_call(&server, "GET", "/v1/audit-log?limit=1000", NULL, NULL);
+    cr_expect(strstr(log.text, CHANGE));
+    cr_expect_null(strstr(log.text, "a new long password"));
+}
+
+Test(api_sessions, guessing_the_current_password_is_slowed_like_a_login)
+{
+    struct session session = logged_in();
+    long last = 0;
+    for (int i = 0; i < 11; i++) {
+        API_REPLY wrong = change(&session, "not the password", "a new long password");
+        last = wrong.status;
+    }
+    cr_expect_eq(last, 429);
+    API_REPLY right = change(&session, PASSWORD, "a new long password");
+    cr_expect_eq(right.status, 429, "not even the right one");
+}
+
+/* ---- ends ---- */
+
+Test(api_sessions, tokens_end_with_the_role_binding_that_made_them)
+{
+    struct session session = logged_in();
+    API_REPLY first =
+            ask(&session, "POST", "/v1/tokens", "{\"name\": \"t1\", \"role\": \"tenant-admin\"}", session.csrf);
+    cr_assert_eq(first.status, 201, "%s", first.text);
+    const char *bearer =
+            text_of("Authorization: Bearer %s.%s", api_text(first.json, "id"), api_text(first.json, "secret"));
+    API_REPLY second = api_call(&server, "POST", "/v1/tokens", "{\"name\": \"t2\", \"role\": \"tenant-viewer\"}",
+                                (const char *const[]){bearer, NULL});
+    cr_assert_eq(second.status, 201, "%s", second.text);
+    cr_assert_str_eq(api_text(second.json, "role_binding_id"), binding);
+    const char *other =
+            text_of("Authorization: Bearer %s.%s", api_text(second.json, "id"), api_text(second.json, "secret"));
+    API_REPLY gone = api_call(&server, "DELETE", text_of("/v1/role-bindings/%s", binding), NULL, NULL);
+    cr_assert_eq(gone.status, 204, "%s", gone.text);
+    API_REPLY after = api_call(&server, "GET", "/v1/vm-networks", NULL, (const char *const[]){bearer, NULL});
+    cr_expect_eq(after.status, 401);
+    API_REPLY later = api_call(&server, "GET", "/v1/vm-networks", NULL, (const char *const[]){other, NULL});
+    cr_expect_eq(later.status, 401);
+    cr_expect_eq(status_of(&session), 401);
+}
+
+static int authenticate(const char *cookie, int64_t now_ms, bool *ret_touch)
+{
+    struct skr_principal principal;
+    struct skr_error error = {0};
+    struct skr_txn *txn = NULL;
+    cr_assert_eq(skr_store_read_begin(server.database.store, &txn, &error), 0);
+    int r = skr_model_authenticate_session(txn, cookie, now_ms, &principal, ret_touch, &error);
+    if (r == 0)
+        cr_expect_eq(skr_model_check_principal(txn, &principal, now_ms + SKR_SESSION_MS, &error) < 0, true);
+    skr_store_read_end(txn);
+    return r;
+}
+
+Test(api_sessions, end_after_half_an_hour_without_use_and_after_twelve_hours)
+{
+    struct session session = logged_in();
+    const char *cookie = strchr(session.cookie, '=') + 1;
+    int64_t now_ms = skr_clock_wall_ms(), minute = 60000;
+    bool touch = true;
+    cr_expect_eq(authenticate(cookie, now_ms, &touch), 0);
+    cr_expect_not(touch);
+    cr_expect_eq(authenticate(cookie, now_ms + 29 * minute, &touch), 0);
+    cr_expect(touch, "its use is written down");
+    cr_expect_lt(authenticate(cookie, now_ms + 31 * minute, &touch), 0);
+    /* Used all the time, it ends all the same. */
+    struct skr_uuid id;
+    struct skr_error error = {0};
+    cr_assert_eq(skr_uuid_parse(session.id, &id), 0);
+    cr_assert_eq(skr_store_write_wait(server.database.store, skr_model_touch_session, &id, NULL, &error), 0);
+    cr_expect_lt(authenticate(cookie, now_ms + SKR_SESSION_MS + minute, &touch), 0);
+}
+
+/* ---- the password thread ---- */
+
+struct storm {
+    pthread_t thread;
+    long status;
+};
+
+static void *log_in_once(void *arg)
+{
+    API_REPLY reply = log_in("anna", PASSWORD, "");
+    ((struct storm *)arg)->status = reply.status;
+    return NULL;
+}
+
+Test(api_sessions, more_passwords_than_the_queue_holds_are_told_to_come_again)
+{
+    enum { STORM = 90 };
+    static struct storm storm[STORM];
+    unsigned let_in = 0, later = 0;
+    for (int i = 0; i < STORM; i++)
+        cr_assert_eq(pthread_create(&storm[i].thread, NULL, log_in_once, &storm[i]), 0);
+    for (int i = 0; i < STORM; i++) {
+        pthread_join(storm[i].thread, NULL);
+        let_in += storm[i].status == 201;
+        later += storm[i].status == 429;
+    }
+    cr_expect_eq(let_in + later, STORM, "%u and %u", let_in, later);
+    cr_expect_geq(let_in, 32, "%u", let_in);
+    cr_expect_geq(later, 1, "%u", later);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Interleaved, with names enough that none is slowed down. */
+Test(api_sessions, an_unknown_name_takes_as_long_as_a_wrong_password)
+{
+    enum { PAIRS = 24 };
+    int64_t took[2][PAIRS];
+    char ignored[37];
+    for (int i = 0; i < 3; i++)
+        api_create(&server, "users", text_of("{\"name\": \"u%d\", \"password\": \"" PASSWORD "\"}", i), ignored);
+    for (int i = 0; i < PAIRS; i++)
+        for (int k = 0; k < 2; k++) {
+            int known = (i + k) % 2;
+            int64_t from_ns = skr_clock_monotonic_ns();
+            API_REPLY reply = log_in(text_of("%s%d", known ? "u" : "x", i % 3), "not the password", "");
+            took[known][i] = skr_clock_monotonic_ns() - from_ns;
+            cr_assert_eq(reply.status, 401, "%s", reply.text);
+        }
+    for (int known = 0; known < 2; known++)
+        qsort(took[known], PAIRS, sizeof(took[0][0]), compare_times);
+    double ratio = (double)took[0][PAIRS / 2] / (double)took[1][PAIRS / 2];
+    cr_expect(ratio > 0.75 && ratio < 1.33, "an unknown name takes %.2f times as long", ratio);
 }
