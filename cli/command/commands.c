@@ -46,6 +46,9 @@ static const struct skr_flag get_flags[] = {{"watch", 'w', NULL, "then show ever
 static const struct skr_flag top_flags[] = {{"interval", 0, "TIME", "between two looks; 2s"},
                                             {"count", 0, "N", "looks, then end; otherwise until interrupted"},
                                             END};
+static const struct skr_flag json_flags[] = {{"output", 'o', "FORM", "table or json"}, END};
+static const struct skr_flag overlap_flags[] = {
+        {"tenant", 0, "TENANT", "of this tenant"}, {"output", 'o', "FORM", "table or json"}, END};
 static const struct skr_flag no_flags[] = {END};
 static const struct skr_flag create_flags[] = {
         {"file", 'f', "FILE", "objects as YAML, JSON or (FILE.csv) CSV; - is standard input"},
@@ -114,6 +117,13 @@ const struct skr_command skr_commands[] = {
          skr_command_wait},
         {"watch", "watch KIND [NAME] [--FILTER VALUE ...]", "List objects, then show every change as it happens",
          watch_flags, true, true, skr_command_watch},
+        {"ipam find", "ipam find ADDRESS", "Who holds an address, and who held it before", output_flags, false, false,
+         skr_command_ipam_find},
+        {"ipam utilization", "ipam utilization", "How full pools, VM subnets, sites and logical networks are",
+         json_flags, false, false, skr_command_ipam_utilization},
+        {"ipam overlaps", "ipam overlaps [--tenant TENANT]",
+         "Subnets that overlap: a tenant's, or those of sites with VLANs that are used twice", overlap_flags, false,
+         false, skr_command_ipam_overlaps},
         {"top", "top [--interval TIME] [--count N]", "Packets a second of every host, live", top_flags, false, false,
          skr_command_top},
         {"explain", "explain ADAPTER ADAPTER|ADDRESS [--protocol tcp|udp|icmp|N] [--port N]",

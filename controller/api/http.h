@@ -289,6 +289,7 @@ void skr_http_healthz(struct skr_http_request *request);         /* health.c */
 void skr_http_readyz(struct skr_http_request *request);
 void skr_http_metrics(struct skr_http_request *request);
 void skr_http_controller(struct skr_http_request *request);
+void skr_http_overlaps(struct skr_http_request *request); /* overlaps.c: GET /v1/overlaps */
 void skr_http_page(struct skr_http_request *request); /* page.c */
 
 /* The self-service page: the files of web/, compiled in by cmake/page.cmake. Only what stands here is served. */

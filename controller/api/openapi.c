@@ -24,6 +24,7 @@ static const struct {
         {"watch", "{\"type\": \"boolean\"}", "Changes as Server-Sent Events instead of a page"},
         {"since", "{\"type\": \"integer\", \"minimum\": 0}", "Revision to watch from; 410 when it is forgotten"},
         {"dry_run", "{\"type\": \"boolean\"}", "Answer what would happen, store nothing"},
+        {"tenant_id", "{\"type\": \"string\", \"format\": \"uuid\"}", "The tenant's alone"},
         {"confirm", "{\"type\": \"boolean\"}", "Many ports may leave a host by this"},
         {"wait", "{\"enum\": [\"realized\"]}", "Answer when every host that needs it has it"},
         {"timeout", "{\"type\": \"string\", \"pattern\": \"^[0-9]+(ms|s|m)$\"}", "How long to wait, at most 300s"},

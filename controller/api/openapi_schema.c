@@ -253,6 +253,25 @@ static const struct {
          " \"database_id\": {\"type\": \"string\", \"format\": \"uuid\"},"
          " \"south_address\": {\"type\": \"string\"}, \"authority_key_hash\": {\"type\": \"string\"},"
          " \"revision\": {\"type\": \"integer\"}, \"rolled_back\": {\"type\": \"boolean\"}}}"},
+        {"overlapping",
+         "{\"type\": \"object\", \"additionalProperties\": false,"
+         " \"required\": [\"kind\", \"id\", \"name\", \"parent_id\", \"parent\", \"prefix\", \"vlan_id\"],"
+         " \"properties\": {\"kind\": {\"enum\": [\"vm-subnet\", \"network-site\"]},"
+         " \"id\": {\"type\": \"string\", \"format\": \"uuid\"}, \"name\": {\"type\": \"string\"},"
+         " \"parent_id\": {\"type\": \"string\", \"format\": \"uuid\"},"
+         " \"parent\": {\"type\": \"string\", \"description\":"
+         " \"Name of the VM network or logical network\"},"
+         " \"prefix\": {\"type\": [\"string\", \"null\"]},"
+         " \"vlan_id\": {\"type\": [\"integer\", \"null\"]}}}"},
+        {"overlaps", "{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"items\", \"complete\"],"
+                     " \"properties\": {\"complete\": {\"type\": \"boolean\", \"description\":"
+                     " \"false: there are more than the 1,000 shown\"},"
+                     " \"items\": {\"type\": \"array\", \"items\": {\"type\": \"object\","
+                     " \"additionalProperties\": false, \"required\": [\"conflict\", \"first\", \"second\"],"
+                     " \"properties\": {\"conflict\": {\"enum\": [\"prefix\", \"vlan\"], \"description\":"
+                     " \"Prefixes overlap, or a VLAN is used twice at the same hosts\"},"
+                     " \"first\": {\"$ref\": \"#/components/schemas/overlapping\"},"
+                     " \"second\": {\"$ref\": \"#/components/schemas/overlapping\"}}}}}}"},
         {"whoami", "{\"type\": \"object\", \"additionalProperties\": false,"
                    " \"required\": [\"kind\", \"id\", \"name\", \"role\"],"
                    " \"properties\": {\"kind\": {\"enum\": [\"token\", \"session\"]},"

@@ -9,6 +9,7 @@
 static const char *const no_parameters[] = {NULL};
 static const char *const realization_parameters[] = {"wait", "timeout", NULL};
 static const char *const watch_parameters[] = {"kinds", "since", "id", "tenant_id", "vm_network_id", "host_id", NULL};
+static const char *const overlap_parameters[] = {"tenant_id", NULL};
 static const char *const list_parameters[] = {"limit",       "page_token", "fields", "labels",
                                               "realization", "watch",      "since",  NULL};
 static const char *const get_parameters[] = {"fields", NULL};
@@ -47,6 +48,10 @@ const struct skr_fixed_route skr_fixed_routes[] = {
          .help = "Up to 1,000 writes in one transaction, all or nothing", .parameters = write_parameters,
          .body = "{\"$ref\": \"#/components/schemas/batch\"}", .status = 200,
          .answer = "{\"$ref\": \"#/components/schemas/batch-results\"}", .handle = skr_http_batch},
+        {.path = "/v1/overlaps", .method = SKR_HTTP_GET, .role = SKR_ROLE_ANY,
+         .help = "Subnets that overlap: a tenant's across its VM networks, or those of sites with VLANs used twice",
+         .parameters = overlap_parameters, .status = 200, .answer = "{\"$ref\": \"#/components/schemas/overlaps\"}",
+         .handle = skr_http_overlaps},
         {.path = "/v1/sessions/current", .method = SKR_HTTP_GET, .role = SKR_ROLE_SELF,
          .help = "Who am I, and under which grant", .parameters = no_parameters, .status = 200,
          .answer = "{\"$ref\": \"#/components/schemas/whoami\"}", .handle = skr_http_whoami},

@@ -305,6 +305,14 @@ struct skr_event_write {
 };
 int skr_model_event(struct skr_txn *txn, void *event_write, struct skr_error *error);
 
+/* ---- address management (overlap.c) ---- */
+
+/* What overlaps: {items: [{conflict, first, second}], complete}. Of a tenant its VM subnets; with neither `tenant_id`
+ * nor a tenant of the principal's own the subnets of sites, and VLANs that sites of several logical networks use at the
+ * same hosts. NOT_FOUND, FORBIDDEN; LIMIT when there is more than one answer can compare. New reference in *ret. */
+int skr_model_overlaps(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_uuid *tenant_id,
+                       json_t **ret, struct skr_error *error);
+
 /* ---- history ---- */
 
 /* A request to write that did not get as far as the rules: not well formed, not allowed. */

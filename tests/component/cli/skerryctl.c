@@ -415,3 +415,59 @@ Test(skerryctl_alone, what_the_agent_says)
     cr_expect_str_eq(err, "skerryctl: No.\n");
     expect(1, ask(&agent, "nonsense", "status"));
 }
+
+Test(skerryctl, pools_and_allocations_move_to_another_controller_as_csv)
+{
+    static const char *const kinds[] = {"get ip-pools -o csv", "get ip-allocations --kind manual -o csv",
+                                        "get ip-allocations --kind vip -o csv"};
+    char *csv[SKR_ARRAY_SIZE(kinds)];
+    expect(0, apply(cloud));
+    expect(0, ctl("create ip-pool front-pool --vm-subnet red/web/front --subnet 10.0.0.0/24 --range-start 10.0.0.10 "
+                  "--range-end 10.0.0.99 --reserved 10.0.0.20-10.0.0.29 --vip-reserved 10.0.0.40-10.0.0.49"));
+    expect(0, ctl("create ip-allocation 10.0.0.50 --ip-pool front-pool --description printer"));
+    expect(0, ctl("act ip-pool front-pool allocate --address 10.0.0.60"));
+    expect(0, ctl("act ip-pool front-pool allocate --kind vip"));
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++) {
+        expect(0, ctl("%s", kinds[i]));
+        csv[i] = strdup(out);
+    }
+    cr_expect(strstr(csv[1], "printer") && strstr(csv[1], "10.0.0.60"), "%s", csv[1]);
+    close_scene();
+    open_scene();
+    expect(0, apply(cloud));
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++) {
+        expect(1, ctl_reading(csv[i], i ? "diff -f - --kind ip-allocation" : "diff -f - --kind ip-pool"));
+        expect(0, ctl_reading(csv[i], i ? "apply -f - --kind ip-allocation" : "apply -f - --kind ip-pool"));
+        cr_expect(strstr(err, i == 1 ? "2 created" : "1 created"), "%s", err);
+        expect(0, ctl_reading(csv[i], i ? "diff -f - --kind ip-allocation" : "diff -f - --kind ip-pool"));
+    }
+    expect(0, ctl("get ip-allocation 10.0.0.50 -o json"));
+    cr_expect(strstr(out, "printer"), "%s", out);
+    expect(0, ctl("delete ip-allocation 10.0.0.50"));
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++)
+        free(csv[i]);
+}
+
+Test(skerryctl, ipam_finds_and_sums_up)
+{
+    expect(0, apply(cloud));
+    expect(0, ctl("create ip-pool front-pool --vm-subnet red/web/front --subnet 10.0.0.0/24 --range-start 10.0.0.10 "
+                  "--range-end 10.0.0.29"));
+    expect(0, ctl("create ip-allocation 10.0.0.12 --ip-pool front-pool"));
+    expect(0, apply("{'kind': 'network-adapter', 'name': 'red/web/vm', 'ip_addresses': ['10.0.0.13']}"));
+    expect(0, apply("{'kind': 'network-adapter', 'name': 'red/web/vm', 'ip_addresses': ['10.0.0.14']}"));
+    expect(0, ctl("ipam find 10.0.0.13"));
+    cr_expect(strstr(out, "network-adapter") && strstr(out, "red/web/front") && !strstr(out, "now"), "%s", out);
+    expect(0, ctl("ipam find 10.0.0.14"));
+    cr_expect(strstr(out, "now"), "%s", out);
+    expect(0, ctl("ipam find 10.0.0.99"));
+    cr_expect(strstr(err, "Nobody holds 10.0.0.99"), "%s", err);
+    cr_expect_neq(ctl("ipam find nonsense"), 0);
+    expect(2, ctl("ipam find"));
+    expect(0, ctl("ipam utilization"));
+    cr_expect(strstr(out, "vm-subnet") && strstr(out, "red/web/front") && strstr(out, "10%"), "%s", out);
+    expect(0, ctl("ipam utilization -o json"));
+    cr_expect(strstr(out, "\"allocated\": \"2\""), "%s", out);
+    expect(0, ctl("ipam overlaps --tenant red"));
+    cr_expect(strstr(err, "Nothing overlaps"), "%s", err);
+}

@@ -269,3 +269,88 @@ Test(model_addresses, old_holdings_go)
     expect_history(&w, "10.0.0.9", "adapter network-adapter red-1 now;");
     world_close(&w);
 }
+
+/* ---- overlaps ---- */
+
+/* "conflict parent/name parent/name;" of each pair. */
+static int overlaps(struct world *world, const struct skr_principal *who, const char *tenant, char ret[static 1024],
+                    struct skr_error *error)
+{
+    SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
+    struct skr_uuid id = tenant ? world_id(world, tenant) : (struct skr_uuid){0};
+    json_t *answer = NULL, *item;
+    size_t i, length = 0;
+    ret[0] = '\0';
+    cr_assert_eq(skr_store_read_begin(world->test.store, &txn, error), 0);
+    int r = skr_model_overlaps(txn, who, &id, &answer, error);
+    if (r < 0) {
+        cr_expect_null(answer);
+        return r;
+    }
+    json_array_foreach (json_object_get(answer, "items"), i, item) {
+        const json_t *first = json_object_get(item, "first"), *second = json_object_get(item, "second");
+        length += (size_t)snprintf(
+                ret + length, 1024 - length, "%s %s/%s %s/%s;", json_string_value(json_object_get(item, "conflict")),
+                json_string_value(json_object_get(first, "parent")), json_string_value(json_object_get(first, "name")),
+                json_string_value(json_object_get(second, "parent")),
+                json_string_value(json_object_get(second, "name")));
+    }
+    json_decref(answer);
+    return 0;
+}
+
+Test(model_overlaps, of_a_tenant_across_its_vm_networks)
+{
+    static const struct skr_principal administrator = {.role = SKR_ROLE_ADMIN};
+    struct world w;
+    char text[1024];
+    struct skr_error error = {0};
+    world_open(&w);
+    world_fill(&w);
+    cr_assert_eq(overlaps(&w, &administrator, "red", text, &error), 0, "%s", error.detail);
+    cr_expect_str_eq(text, "");
+    world_create(&w, SKR_VM_NETWORK, "red-two",
+                 "{'name': 'red-two', 'tenant_id': '$red', 'logical_network_id': '$cloud'}");
+    world_create(&w, SKR_VM_SUBNET, "wide", "{'name': 'wide', 'vm_network_id': '$red-two', 'prefix': '10.0.0.0/16'}");
+    world_create(&w, SKR_VM_NETWORK, "red-three",
+                 "{'name': 'red-three', 'tenant_id': '$red', 'logical_network_id': '$cloud'}");
+    world_create(&w, SKR_VM_SUBNET, "same", "{'name': 'same', 'vm_network_id': '$red-three', 'prefix': '10.0.0.0/16'}");
+    world_create(&w, SKR_VM_SUBNET, "apart",
+                 "{'name': 'apart', 'vm_network_id': '$red-three', 'prefix': "
+                 "'10.1.0.0/16'}");
+    cr_assert_eq(overlaps(&w, &administrator, "red", text, &error), 0);
+    static const char wanted[] = "prefix red-two/wide red-three/same;prefix red-two/wide red-net/a;"
+                                 "prefix red-three/same red-net/a;prefix red-two/wide red-net/b;"
+                                 "prefix red-three/same red-net/b;";
+    cr_expect_eq(strlen(text), strlen(wanted), "%s", text);
+    const struct skr_principal red = {.role = SKR_ROLE_VIEWER, .tenant_id = world_id(&w, "red")};
+    const struct skr_principal blue = {.role = SKR_ROLE_TENANT, .tenant_id = world_id(&w, "blue")};
+    char own[1024];
+    cr_assert_eq(overlaps(&w, &red, NULL, own, &error), 0, "%s", error.detail);
+    cr_expect_str_eq(own, text);
+    cr_assert_eq(overlaps(&w, &blue, NULL, own, &error), 0);
+    cr_expect_str_eq(own, "");
+    cr_expect_lt(overlaps(&w, &blue, "red", own, &error), 0);
+    cr_expect_eq(error.tag, SKR_ERROR_NOT_FOUND, "%s", error.detail);
+    world_close(&w);
+}
+
+Test(model_overlaps, of_sites_and_their_vlans)
+{
+    static const struct skr_principal administrator = {.role = SKR_ROLE_ADMIN};
+    struct world w;
+    char text[1024];
+    struct skr_error error = {0};
+    world_open(&w);
+    world_fill(&w);
+    world_create(&w, SKR_NETWORK_SITE, "wide",
+                 "{'name': 'wide', 'logical_network_id': '$plain', 'host_group_ids': ['$north-a'], 'subnet_vlans': "
+                 "[{'subnet': '10.83.0.0/16', 'vlan_id': 7}]}");
+    cr_assert_eq(overlaps(&w, &administrator, NULL, text, &error), 0, "%s", error.detail);
+    cr_expect_str_eq(text, "prefix plain/wide cloud/site-north;prefix plain/wide cloud/site-south;",
+                     "VLAN 7 is used in north and in south, by no host twice: %s", text);
+    world_patch(&w, SKR_NETWORK_SITE, "wide", "{'host_group_ids': ['$root']}");
+    cr_assert_eq(overlaps(&w, &administrator, NULL, text, &error), 0);
+    cr_expect(strstr(text, "vlan cloud/site-south plain/wide;"), "a group below is the same hosts: %s", text);
+    world_close(&w);
+}
