@@ -263,10 +263,8 @@ int skr_http_batch_parse(struct skr_http_request *request, struct skr_http_job *
     if (r == 0 && (json_object_size(body) != 1 || count < 1 || count > SKR_BATCH_OPERATIONS_MAX))
         r = skr_error_field(error, "/operations", "A batch is {\"operations\": [...]} with 1 to %d operations",
                             SKR_BATCH_OPERATIONS_MAX);
-    if (r == 0 && !skr_http_limits_take(request->api->limits, &request->principal.token_id, (unsigned)count - 1,
-                                        request->started_ns))
-        r = skr_error_set(error, SKR_ERROR_TOO_MANY,
-                          "This token sends more operations than one may; wait as Retry-After says");
+    if (r == 0) /* the first one is the request itself */
+        r = skr_http_limit(request, (unsigned)count - 1, "operations", error);
     if (r == 0) {
         job->operations = calloc(count, sizeof(*job->operations));
         if (!job->operations)

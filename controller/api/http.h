@@ -216,9 +216,13 @@ void skr_http_complete_all(struct skr_api *api, bool interruptible_only);
 struct skr_http_limits;
 struct skr_http_limits *skr_http_limits_new(unsigned requests_per_second);
 void skr_http_limits_free(struct skr_http_limits *limits);
-/* Takes that many tokens of the principal's bucket, at most all it can ever hold; false: there are fewer. */
-bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *token_id, unsigned count,
+/* Takes that many tokens of somebody's bucket, at most all it can ever hold; false: there are fewer. `per_second`: how
+ * fast it fills, 0 = as everybody's. */
+bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *id, unsigned count, int64_t per_second,
                           int64_t now_ns);
+/* The same for what a request asks: of its token's or session's bucket, and of its tenant's when that has a quota.
+ * TOO_MANY. `what`: "requests" or "operations". */
+int skr_http_limit(struct skr_http_request *request, unsigned count, const char *what, struct skr_error *error);
 
 /* ---- what the audit log says of requests that never reach the rules (audit.c) ---- */
 

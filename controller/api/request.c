@@ -207,10 +207,9 @@ static int judge(struct skr_http_request *request, const char *path, const char 
         r = skr_http_authenticate(request, &request->error);
         if (r < 0)
             return r;
-        if (!skr_http_limits_take(request->api->limits, &request->principal.token_id, 1, request->started_ns))
-            return skr_error_set(&request->error, SKR_ERROR_TOO_MANY,
-                                 "This token sends more requests than one may; wait as Retry-After says");
-        r = skr_http_authorize(&request->principal, &request->route, request->method, &request->error);
+        r = skr_http_limit(request, 1, "requests", &request->error);
+        if (r == 0)
+            r = skr_http_authorize(&request->principal, &request->route, request->method, &request->error);
         if (r < 0)
             return r;
     }

@@ -312,7 +312,7 @@ void skr_api_changes(void *arg, const struct skr_change *changes, size_t count)
 {
     struct skr_api *api = arg;
     for (size_t i = 0; i < count; i++)
-        if (changes[i].resource == SKR_TOKEN ||
+        if (changes[i].resource == SKR_TOKEN || changes[i].resource == SKR_TENANT ||
             (changes[i].resource == SKR_SESSION && changes[i].op != SKR_CHANGE_STATUS)) {
             skr_http_auth_forget(api->auth);
             break;

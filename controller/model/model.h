@@ -20,6 +20,7 @@ struct skr_principal {
     struct skr_uuid user_id;       /* nil: a token */
     struct skr_uuid tenant_id;     /* nil: not bound to a tenant */
     struct skr_uuid host_group_id; /* nil: not bound to a host group; its subtree is found when it is judged */
+    int64_t tenant_requests;       /* a second, of all the tenant's principals together; 0: no quota */
     bool joining;                  /* internal: an agent's report or enrolment */
     char name[SKR_PRINCIPAL_NAME_MAX];
     char address[46];    /* where the request came from; "" = inside */

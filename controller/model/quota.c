@@ -9,6 +9,8 @@ static const struct skr_query use_and_quotas = {
         "t.quotas_acl_rules, t.quotas_customer_routes, t.name "
         "FROM tenant t JOIN tenant_usage u ON u.tenant_id = t.id WHERE t.id = ?1"};
 
+static const struct skr_query requests_of = {"SELECT quotas_requests_per_second FROM tenant WHERE id = ?1"};
+
 static int refuse(struct skr_statement *statement, int quota, int64_t more, struct skr_error *error)
 {
     static const char *const words[SKR_QUOTA_COUNTED] = {"VM networks",       "VM subnets", "network adapters",
@@ -69,6 +71,22 @@ int skr_quota_check_write(struct skr_write *write, struct skr_error *error)
         return skr_quota_check(write->txn, &tenant_id, counted[i].quota, added(write), error);
     }
     return 0;
+}
+
+int skr_quota_requests(struct skr_txn *txn, struct skr_principal *principal, struct skr_error *error)
+{
+    struct skr_statement *statement;
+    if (skr_uuid_is_nil(&principal->tenant_id))
+        return 0;
+    int r = skr_txn_query(txn, &requests_of, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, &principal->tenant_id);
+    r = skr_step(statement, error);
+    if (r > 0)
+        principal->tenant_requests = skr_column_integer(statement, 0); /* null: 0 */
+    skr_statement_reset(statement);
+    return r < 0 ? r : 0;
 }
 
 int skr_quota_usage(struct skr_txn *txn, const struct skr_uuid *tenant_id, json_t **ret, struct skr_error *error)

@@ -106,6 +106,8 @@ int skr_quota_check(struct skr_txn *txn, const struct skr_uuid *tenant_id, int q
                     struct skr_error *error);
 /* The same for what a create or update adds. */
 int skr_quota_check_write(struct skr_write *write, struct skr_error *error);
+/* How many requests a second the principal's tenant may send, into the principal. */
+int skr_quota_requests(struct skr_txn *txn, struct skr_principal *principal, struct skr_error *error);
 /* How much of each quota is used: {vm_networks, ...}, new reference. */
 int skr_quota_usage(struct skr_txn *txn, const struct skr_uuid *tenant_id, json_t **ret, struct skr_error *error);
 /* REFERENCE when the lists that the field names are not of the object's own tenant. */

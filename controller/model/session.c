@@ -236,6 +236,9 @@ int skr_model_authenticate_session(struct skr_txn *txn, const char *cookie, int6
                                       .tenant_id = skr_object_uuid(session, SKR_FIELD_TENANT_ID),
                                       .host_group_id = skr_object_uuid(session, SKR_SESSION_HOST_GROUP_ID)};
     skr_principal_set_name(&principal, skr_object_name(session));
+    r = skr_quota_requests(txn, &principal, error);
+    if (r < 0)
+        return r;
     *ret = principal;
     *ret_touch = used_ms + SKR_SESSION_TOUCH_MS <= now_ms;
     return 0;

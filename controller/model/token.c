@@ -187,6 +187,8 @@ int skr_model_authenticate(struct skr_txn *txn, const char *bearer, int64_t now_
                                       .tenant_id = skr_object_uuid(token, SKR_FIELD_TENANT_ID),
                                       .host_group_id = skr_object_uuid(token, SKR_TOKEN_HOST_GROUP_ID)};
     skr_principal_set_name(&principal, skr_object_name(token));
-    *ret = principal;
-    return 0;
+    r = skr_quota_requests(txn, &principal, error);
+    if (r == 0)
+        *ret = principal;
+    return r;
 }

@@ -155,6 +155,59 @@ Test(api_limits, a_token_has_so_many_requests)
     api_server_stop(&server);
 }
 
+/* Calls until one is refused, at most `max`; how many were answered. */
+static int call_until_refused(const char *const *headers, int max, struct api_reply *ret)
+{
+    CURL *handle = api_handle_new(&server);
+    int i = 0;
+    for (; i < max; i++) {
+        *ret = api_call_on(handle, &server, "GET", "/v1/vm-networks", NULL, 0, headers);
+        if (ret->status != 200)
+            break;
+        api_reply_done(ret);
+        *ret = (struct api_reply){0};
+    }
+    curl_easy_cleanup(handle);
+    return i;
+}
+
+Test(api_limits, a_tenant_has_so_many_requests_whoever_sends_them)
+{
+    char tenant[37], body[256], headers[2][300];
+    start_with(NULL);
+    api_create(&server, "tenants", "{\"name\": \"red\", \"quotas\": {\"requests_per_second\": 3}}", tenant);
+    for (int i = 0; i < 2; i++) {
+        snprintf(body, sizeof(body), "{\"name\": \"t%d\", \"role\": \"tenant-viewer\", \"tenant_id\": \"%s\"}", i,
+                 tenant);
+        API_REPLY token = api_call(&server, "POST", "/v1/tokens", body, NULL);
+        cr_assert_eq(token.status, 201, "%s", token.text);
+        const char *secret = json_string_value(json_object_get(token.json, "secret"));
+        cr_assert(secret, "%s", token.text);
+        snprintf(headers[i], sizeof(headers[i]), "Authorization: Bearer %s", secret);
+    }
+    API_REPLY first = {0}, second = {0}, raised = {0};
+    int answered = call_until_refused((const char *const[]){headers[0], NULL}, 200, &first);
+    cr_expect_geq(answered, 6, "a burst of twice the rate: %d", answered);
+    cr_expect_eq(first.status, 429);
+    cr_expect_str_eq(first.retry_after, "1");
+    cr_expect(strstr(first.text, "requests_per_second of 3"), "%s", first.text);
+    answered = call_until_refused((const char *const[]){headers[1], NULL}, 200, &second);
+    cr_expect_lt(answered, 6, "the other token has what is left: %d", answered);
+    cr_expect_eq(second.status, 429);
+    API_REPLY other = api_call(&server, "GET", "/v1/vm-networks", NULL, NULL);
+    cr_expect_eq(other.status, 200, "administrators are no tenant's");
+    snprintf(body, sizeof(body), "/v1/tenants/%s", tenant);
+    API_REPLY now = api_call(&server, "GET", body, NULL, NULL);
+    char match[64];
+    snprintf(match, sizeof(match), "If-Match: %s", now.etag);
+    API_REPLY changed = api_call(&server, "PATCH", body, "{\"quotas\": {\"requests_per_second\": null}}",
+                                 (const char *const[]){match, "Content-Type: application/merge-patch+json", NULL});
+    cr_assert_eq(changed.status, 200, "%s", changed.text);
+    answered = call_until_refused((const char *const[]){headers[0], NULL}, 30, &raised);
+    cr_expect_eq(answered, 30, "what the tenant may is known at once: %d", answered);
+    api_server_stop(&server);
+}
+
 Test(api_limits, four_big_bodies_at_once_and_the_fifth_is_told_to_wait)
 {
     enum { BIG = 100 * 1000 };
