@@ -67,7 +67,7 @@ static void make_binding(const struct skr_http_request *request, const struct sk
 
 static int bind_extras(struct skr_http_request *request, char binding[static BINDING_MAX], struct skr_error *error)
 {
-    static const char *const names[] = {"labels", "realization"};
+    static const char *const names[] = {"labels", "realization", "since", "until"};
     size_t at = strlen(binding);
     for (size_t i = 0; i < SKR_ARRAY_SIZE(names) && at < BINDING_MAX; i++) {
         const char *value = skr_http_parameter(request, names[i]);
@@ -139,9 +139,27 @@ static void page_free(struct page **page)
     free(*page);
 }
 
+/* since and until of a list of what is only appended. */
+static int parse_times(const struct skr_http_request *request, struct skr_list_query *query, struct skr_error *error)
+{
+    const struct {
+        const char *name;
+        int64_t *ms;
+    } times[] = {{"since", &query->created_from}, {"until", &query->created_until}};
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(times); i++) {
+        const char *text = skr_http_parameter(request, times[i].name);
+        if (text && (skr_time_parse(text, times[i].ms) != 0 || *times[i].ms <= 0))
+            return skr_error_set(error, SKR_ERROR_SYNTAX, "%s is a time, like 2026-01-31T12:00:00Z, not '%.60s'",
+                                 times[i].name, text);
+    }
+    return 0;
+}
+
 static int parse_selectors(struct skr_http_request *request, struct page *page, struct skr_error *error)
 {
     const char *labels = skr_http_parameter(request, "labels"), *state = skr_http_parameter(request, "realization");
+    if (request->route.resource->flags & SKR_RESOURCE_APPENDED)
+        return parse_times(request, &page->query, error);
     if (skr_http_parameter(request, "since"))
         return skr_error_set(error, SKR_ERROR_SYNTAX, "since goes with watch=true");
     if (state && request->route.resource->flags & SKR_RESOURCE_VIEW)

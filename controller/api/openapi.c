@@ -40,6 +40,14 @@ static void add_parameter(json_t *parameters, const char *name, const char *in, 
     json_array_append_new(parameters, parameter);
 }
 
+/* Of a list of what is only appended, since and until are times. */
+static void add_time(json_t *parameters, const char *name)
+{
+    add_parameter(parameters, name, "query",
+                  strcmp(name, "since") == 0 ? "Written at this time or later" : "Written at this time or earlier",
+                  skr_openapi_parse("{\"type\": \"string\", \"format\": \"date-time\"}"));
+}
+
 static void add_known(json_t *parameters, const char *name)
 {
     for (size_t i = 0; i < SKR_ARRAY_SIZE(known); i++)
@@ -74,8 +82,12 @@ static json_t *parameters_of(const struct skr_route *route, enum skr_http_method
         add_parameter(parameters, "id", "path", NULL, skr_openapi_typed("string", "uuid", false));
     if (route->kind == SKR_ROUTE_FIXED && route->fixed->word)
         add_parameter(parameters, route->fixed->word, "path", NULL, skr_openapi_typed("string", NULL, false));
+    bool history = resource && resource->flags & SKR_RESOURCE_APPENDED;
     for (const char *const *name = skr_route_parameters(route, method); *name; name++)
-        add_known(parameters, *name);
+        if (history && (strcmp(*name, "since") == 0 || strcmp(*name, "until") == 0))
+            add_time(parameters, *name);
+        else
+            add_known(parameters, *name);
     for (unsigned i = 0;
          resource && route->kind == SKR_ROUTE_COLLECTION && method == SKR_HTTP_GET && i < resource->field_count; i++)
         if (resource->fields[i].flags & SKR_FIELD_FILTER)

@@ -12,6 +12,7 @@ static const char *const watch_parameters[] = {"kinds", "since", "id", "tenant_i
 static const char *const overlap_parameters[] = {"tenant_id", NULL};
 static const char *const list_parameters[] = {"limit",       "page_token", "fields", "labels",
                                               "realization", "watch",      "since",  NULL};
+static const char *const history_parameters[] = {"limit", "page_token", "fields", "since", "until", NULL};
 static const char *const get_parameters[] = {"fields", NULL};
 static const char *const write_parameters[] = {"dry_run", "confirm", "wait", "timeout", "fields", NULL};
 static const char *const delete_parameters[] = {"dry_run", "confirm", "wait", "timeout", NULL};
@@ -128,6 +129,8 @@ const char *const *skr_route_parameters(const struct skr_route *route, enum skr_
     case SKR_ROUTE_FIXED:
         return route->fixed->parameters;
     case SKR_ROUTE_COLLECTION:
+        if (method == SKR_HTTP_GET && route->resource->flags & SKR_RESOURCE_APPENDED)
+            return history_parameters; /* nothing of it is watched, labelled or realized */
         return method == SKR_HTTP_GET ? list_parameters : write_parameters;
     case SKR_ROUTE_OBJECT:
         if (method == SKR_HTTP_GET)

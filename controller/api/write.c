@@ -90,9 +90,27 @@ static int run_operations(struct skr_txn *txn, struct skr_http_job *job, struct 
     return job->confirmed ? 0 : skr_model_confirm(txn, &job->principal, error);
 }
 
+/* A key that came with another request: the rules never see this one. */
+static int audit_key(struct skr_txn *txn, void *arg, int result, const struct skr_error *why)
+{
+    const struct skr_http_job *job = arg;
+    const struct skr_route *route = job->is_batch ? NULL : &job->operations[0].route;
+    struct skr_refusal refusal = {.principal = job->principal,
+                                  .method = "POST",
+                                  .resource = route ? route->resource : NULL,
+                                  .id = route ? route->id : (struct skr_uuid){0},
+                                  .why = *why};
+    struct skr_error error;
+    (void)result;
+    snprintf(refusal.path, sizeof(refusal.path), "%s", job->path);
+    return job->dry_run ? 0 : skr_model_refusal(txn, &refusal, &error);
+}
+
 static int run(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     struct skr_http_job *job = arg;
+    if (job->key)
+        skr_txn_when_refused(txn, audit_key, job);
     int r = job->key ? skr_model_retry_find(txn, &job->retry, error) : 0;
     if (r < 0 || job->retry.objects)
         return r;

@@ -22,12 +22,12 @@ static int allocate(struct skr_txn *txn, struct skr_action_request *request, str
     if (wished && wished->type == SKR_VALUE_ADDRESS)
         skr_object_set_address(allocation, SKR_IP_ALLOCATION_ADDRESS, &wished->address);
     if (kind && kind->type == SKR_VALUE_TEXT)
-        skr_object_set_text(allocation, SKR_IP_ALLOCATION_KIND, kind->text);
+        skr_object_set_text(allocation, SKR_IP_ALLOCATION_PURPOSE, kind->text);
     int r = skr_write_inner(txn, SKR_IP_ALLOCATION, NULL, allocation, error);
     if (r < 0)
         return r;
     request->result = json_pack("{s:s, s:s}", "address", skr_object_name(allocation), "kind",
-                                skr_object_text(allocation, SKR_IP_ALLOCATION_KIND));
+                                skr_object_text(allocation, SKR_IP_ALLOCATION_PURPOSE));
     return 0;
 }
 

@@ -93,7 +93,7 @@ static struct holding describe(const struct skr_object *row)
         return none;
     return (struct holding){.held = true,
                             .address = skr_object_address(row, SKR_IP_ALLOCATION_ADDRESS),
-                            .kind = skr_object_text(row, SKR_IP_ALLOCATION_KIND),
+                            .kind = skr_object_text(row, SKR_IP_ALLOCATION_PURPOSE),
                             .owner_kind = "ip-allocation",
                             .owner_id = skr_object_id(row)};
 }
@@ -238,7 +238,7 @@ static int note_pool(struct skr_txn *txn, const struct skr_object *allocation, s
     struct skr_uuid owner_id = skr_object_uuid(allocation, SKR_IP_ALLOCATION_OWNER_ID);
     struct skr_address address = skr_object_address(allocation, SKR_IP_ALLOCATION_ADDRESS);
     struct skr_statement *statement;
-    if (strcmp(skr_object_text(allocation, SKR_IP_ALLOCATION_KIND), SKR_IP_ADAPTER) != 0)
+    if (strcmp(skr_object_text(allocation, SKR_IP_ALLOCATION_PURPOSE), SKR_IP_ADAPTER) != 0)
         return 0;
     int r = set_place_of_pool(txn, place, &pool_id, error);
     if (r == 0)

@@ -201,7 +201,7 @@ static int insert(struct skr_txn *txn, const struct skr_object *pool, const stru
     skr_object_set_text(row, SKR_FIELD_NAME, skr_address_format(address, text));
     skr_object_set_uuid(row, SKR_IP_ALLOCATION_IP_POOL_ID, &pool_id);
     skr_object_set_address(row, SKR_IP_ALLOCATION_ADDRESS, address);
-    skr_object_set_text(row, SKR_IP_ALLOCATION_KIND, kind);
+    skr_object_set_text(row, SKR_IP_ALLOCATION_PURPOSE, kind);
     if (owner)
         skr_object_set_uuid(row, SKR_IP_ALLOCATION_OWNER_ID, owner);
     int r = skr_held_insert(txn, row, error);
@@ -284,7 +284,7 @@ static int say_taken(struct skr_txn *txn, const struct skr_object *pool, const s
                           "%s was freed and rests until every host has let go of it; choose another address.", text);
     if (holder && skr_asker_sees(txn, pool))
         return skr_refuse(error, SKR_ERROR_EXISTS, pointer, "%s is allocated already (%s); choose another address.",
-                          text, skr_object_text(holder, SKR_IP_ALLOCATION_KIND));
+                          text, skr_object_text(holder, SKR_IP_ALLOCATION_PURPOSE));
     if (holder)
         return skr_refuse(error, SKR_ERROR_EXISTS, pointer, "%s is allocated already; choose another address.", text);
     return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
@@ -337,7 +337,7 @@ int skr_ip_claim(struct skr_txn *txn, const struct skr_object *pool, const struc
 int skr_ip_count_claim(struct skr_txn *txn, const struct skr_object *pool, const struct skr_object *allocation,
                        struct skr_error *error)
 {
-    bool vip = !strcmp(skr_object_text(allocation, SKR_IP_ALLOCATION_KIND), SKR_IP_VIP);
+    bool vip = !strcmp(skr_object_text(allocation, SKR_IP_ALLOCATION_PURPOSE), SKR_IP_VIP);
     int r = count(txn, pool, 1, vip ? -1 : 0, error);
     return r < 0 ? r : skr_held_note(txn, NULL, allocation, error);
 }

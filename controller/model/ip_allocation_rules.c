@@ -4,7 +4,7 @@
 
 static bool is_by_hand(const struct skr_object *allocation)
 {
-    const char *kind = skr_object_text(allocation, SKR_IP_ALLOCATION_KIND);
+    const char *kind = skr_object_text(allocation, SKR_IP_ALLOCATION_PURPOSE);
     return kind && (!strcmp(kind, SKR_IP_MANUAL) || !strcmp(kind, SKR_IP_VIP));
 }
 
@@ -62,14 +62,14 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     char text[SKR_ADDRESS_TEXT_MAX];
     if (!is_by_hand(row))
         return skr_refuse(
-                error, SKR_ERROR_INVALID, "/kind",
+                error, SKR_ERROR_INVALID, "/purpose",
                 "Allocate \"manual\" or \"vip\"; the addresses of adapters and hosts are allocated with them.");
     int wished = wished_address(row, &address, error);
     int r = wished < 0 ? wished : fetch_pool(write, row, &pool, error);
     if (r == 0 && wished)
         r = check_unused(write->txn, pool, &address, error);
     if (r == 0)
-        r = skr_ip_claim(write->txn, pool, wished ? &address : NULL, skr_object_text(row, SKR_IP_ALLOCATION_KIND),
+        r = skr_ip_claim(write->txn, pool, wished ? &address : NULL, skr_object_text(row, SKR_IP_ALLOCATION_PURPOSE),
                          "/address", &address, error);
     if (r < 0)
         return r;
@@ -89,7 +89,7 @@ static int stored(struct skr_write *write, struct skr_error *error)
 
 static int removing(struct skr_write *write, struct skr_error *error)
 {
-    const char *kind = skr_object_text(write->before, SKR_IP_ALLOCATION_KIND);
+    const char *kind = skr_object_text(write->before, SKR_IP_ALLOCATION_PURPOSE);
     if (skr_object_has(write->before, SKR_IP_ALLOCATION_RETIRED_AT_REVISION))
         return skr_refuse(error, SKR_ERROR_IN_USE, "/address",
                           "%s was freed and rests until every host has let go of it; nothing is to be done.",

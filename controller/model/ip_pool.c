@@ -5,7 +5,7 @@ static const struct skr_query siblings_at_site = {
 static const struct skr_query siblings_at_subnet = {
         "SELECT id, name, range_start, range_end FROM ip_pool WHERE vm_subnet_id = ?1"};
 static const struct skr_query allocations = {
-        "SELECT address, kind FROM ip_allocation WHERE ip_pool_id = ?1 AND retired_at_revision IS NULL LIMIT 9"};
+        "SELECT address, purpose FROM ip_allocation WHERE ip_pool_id = ?1 AND retired_at_revision IS NULL LIMIT 9"};
 static const struct skr_query resting = {"SELECT id FROM ip_allocation WHERE ip_pool_id = ?1"};
 static const struct skr_query network_of_subnet = {"SELECT vm_network_id FROM vm_subnet WHERE id = ?1"};
 static const struct skr_query network_passing_site = {

@@ -183,8 +183,9 @@ struct skr_list_query {
     unsigned filter_count;
     struct skr_list_label labels[SKR_LIST_LABELS_MAX]; /* all of them; the first should be the rarest */
     unsigned label_count;
-    struct skr_uuid after; /* nil = from the beginning; order is by id */
-    uint32_t limit;        /* 1 to SKR_PAGE_MAX */
+    int64_t created_from, created_until; /* ms, both included; 0: any. Only of SKR_RESOURCE_APPENDED */
+    struct skr_uuid after;               /* nil = from the beginning; order is by id */
+    uint32_t limit;                      /* 1 to SKR_PAGE_MAX */
     /* `after` of the next page. NULL: the last object's id, where labels, several filters or filters among places do
      * not make pages shorter. */
     struct skr_uuid *ret_last;

@@ -336,7 +336,7 @@ enum { /* provider-address */
 enum { /* ip-allocation */
     SKR_IP_ALLOCATION_IP_POOL_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE immutable */
     SKR_IP_ALLOCATION_ADDRESS,                             /* ADDRESS */
-    SKR_IP_ALLOCATION_KIND,                                /* ENUM adapter | provider | vip | manual */
+    SKR_IP_ALLOCATION_PURPOSE,                                /* ENUM adapter | provider | vip | manual */
     SKR_IP_ALLOCATION_OWNER_ID,                            /* UUID nullable */
     SKR_IP_ALLOCATION_RETIRED_AT_REVISION,                 /* INTEGER nullable: freed, waiting for every host */
     SKR_IP_ALLOCATION_FIELD_COUNT

@@ -7,11 +7,11 @@ static const struct skr_field fields[] = {
         [SKR_IP_ALLOCATION_ADDRESS] =
                 FIELD("address", ADDRESS, IMMUTABLE | FILTER, ANY, ANY,
                       "Address, also its name; left out at create: the lowest free one", .column_title = "ADDRESS"),
-        [SKR_IP_ALLOCATION_KIND] =
-                FIELD("kind", ENUM, IMMUTABLE | FILTER, ANY, ANY,
+        [SKR_IP_ALLOCATION_PURPOSE] =
+                FIELD("purpose", ENUM, IMMUTABLE | FILTER, ANY, ANY,
                       "What it is for; manual and vip are taken by hand, the others by adapters and hosts",
                       .choices = CHOICES("adapter", "provider", "vip", "manual"), .fallback = "\"manual\"",
-                      .column_title = "KIND"),
+                      .column_title = "PURPOSE"),
         [SKR_IP_ALLOCATION_OWNER_ID] = FIELD("owner_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, ANY,
                                              "Adapter or provider address that has it", .column_title = "OWNER"),
         [SKR_IP_ALLOCATION_RETIRED_AT_REVISION] =

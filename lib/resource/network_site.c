@@ -29,8 +29,7 @@ static const struct skr_field fields[] = {
                                                 .sub = &subnet_vlan, .maximum = 256, .column_title = "SUBNETS"),
         [SKR_NETWORK_SITE_UTILIZATION] =
                 FIELD("utilization", COMPUTED, READ_ONLY, NOBODY, FABRIC,
-                      "Its pools together: {total, allocated, reserved, vip, free} as decimal texts",
-                      .column_title = "UTILIZATION"),
+                      "Its pools together: {total, allocated, reserved, vip, free} as decimal texts"),
 };
 
 const struct skr_resource skr_resource_network_site = {

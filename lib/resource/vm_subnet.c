@@ -25,8 +25,7 @@ static const struct skr_field fields[] = {
                                         .target = SKR_ACCESS_CONTROL_LIST, .maximum = 16),
         [SKR_VM_SUBNET_UTILIZATION] =
                 FIELD("utilization", COMPUTED, READ_ONLY, NOBODY, ANY,
-                      "Its pools together: {total, allocated, reserved, vip, free} as decimal texts",
-                      .column_title = "UTILIZATION"),
+                      "Its pools together: {total, allocated, reserved, vip, free} as decimal texts"),
 };
 
 const struct skr_resource skr_resource_vm_subnet = {

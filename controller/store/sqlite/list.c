@@ -6,6 +6,9 @@
 
 _Static_assert(SKR_LIST_EXAMINED_MAX >= SKR_PAGE_MAX, "a page that wants all it sees is full");
 
+/* The ids of what is appended are in the order of time, but made a moment before or after the write's own clock. */
+#define CLOCK_SLACK_MS 60000
+
 /* How well a filter finds: what it may find at most says how many rows a page looks at in vain. */
 enum rank { USELESS, FEW_VALUES, MANY_VALUES, NEARLY_UNIQUE, PLACE };
 
@@ -100,9 +103,37 @@ static bool is_outside(const struct skr_list_query *query, const struct skr_list
     return filter->field == SKR_FIELD_TENANT_ID && !is_in_scope(query, &filter->value);
 }
 
+/* The lowest id (UUIDv7) of that moment. */
+static struct skr_uuid id_of_time(int64_t ms)
+{
+    struct skr_uuid id = {0};
+    for (int i = 0; ms > 0 && i < 6; i++)
+        id.bytes[i] = (uint8_t)(ms >> (8 * (5 - i)));
+    return id;
+}
+
+/* After the page before, and not before the wanted time. */
+static struct skr_uuid page_begin(const struct skr_list_query *query)
+{
+    struct skr_uuid first = id_of_time(query->created_from ? query->created_from - CLOCK_SLACK_MS : 0);
+    return skr_uuid_compare(&first, &query->after) > 0 ? first : query->after;
+}
+
+static bool is_past(const struct skr_list_query *query, const struct skr_object *object)
+{
+    struct skr_uuid end = id_of_time(query->created_until + CLOCK_SLACK_MS);
+    return query->created_until && skr_uuid_compare(&object->values[SKR_FIELD_ID].uuid, &end) >= 0;
+}
+
+static bool is_in_time(const struct skr_list_query *query, const struct skr_object *object)
+{
+    int64_t created = skr_object_integer(object, SKR_FIELD_CREATED_AT);
+    return created >= query->created_from && (!query->created_until || created <= query->created_until);
+}
+
 static bool wanted(const struct skr_list_query *query, const struct skr_object *object)
 {
-    if (!is_in_scope(query, &object->values[SKR_FIELD_TENANT_ID]) ||
+    if (!is_in_scope(query, &object->values[SKR_FIELD_TENANT_ID]) || !is_in_time(query, object) ||
         (query->within && !is_within(query, &object->values[query->within_field])))
         return false;
     for (unsigned i = 0; i < query->filter_count; i++)
@@ -142,7 +173,7 @@ static bool choose(const struct skr_resource_sql *sql, const struct skr_list_que
         ret->field = query->within_field;
     }
     bool driven = *ret_filter || ret->by_label;
-    return query->filter_count + query->label_count > (unsigned)driven;
+    return query->filter_count + query->label_count > (unsigned)driven || query->created_from || query->created_until;
 }
 
 /* 1: whom the driving filter names is of the tenant whose rows are asked for, 0: not, so nothing that he has refers to
@@ -185,7 +216,8 @@ static int begin(struct walk *walk, const struct skr_list_query *query, const st
         return r;
     if (way->by_place)
         return skr_place_find(statement, query, rows, &walk->ids, &walk->count, error);
-    skr_bind_uuid(statement, 1, &query->after);
+    struct skr_uuid after = page_begin(query);
+    skr_bind_uuid(statement, 1, &after);
     skr_bind_integer(statement, 2, rows);
     if (way->by_label) {
         skr_bind_text(statement, 3, walk->sql->resource->name);
@@ -229,6 +261,8 @@ static int fill(struct walk *walk, const struct skr_list_query *query, uint32_t 
     for (uint32_t examined = 0; examined <= rows; examined++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
         r = next(walk, &object, error);
+        if (r == 1 && is_past(query, object))
+            r = 0;
         if (r != 1 || page->count == query->limit || examined == rows)
             break;
         *last = object->values[SKR_FIELD_ID].uuid;

@@ -418,8 +418,8 @@ Test(skerryctl_alone, what_the_agent_says)
 
 Test(skerryctl, pools_and_allocations_move_to_another_controller_as_csv)
 {
-    static const char *const kinds[] = {"get ip-pools -o csv", "get ip-allocations --kind manual -o csv",
-                                        "get ip-allocations --kind vip -o csv"};
+    static const char *const kinds[] = {"get ip-pools -o csv", "get ip-allocations --purpose manual -o csv",
+                                        "get ip-allocations --purpose vip -o csv"};
     char *csv[SKR_ARRAY_SIZE(kinds)];
     expect(0, apply(cloud));
     expect(0, ctl("create ip-pool front-pool --vm-subnet red/web/front --subnet 10.0.0.0/24 --range-start 10.0.0.10 "

@@ -162,3 +162,51 @@ Test(api_audit, secrets_stay_out)
     cr_expect_not(strstr(log.text, secret) || strstr(log.text, "secret"), "%s", log.text);
     api_server_stop(&server);
 }
+
+Test(api_audit, a_key_that_came_with_another_request)
+{
+    struct api_server server;
+    api_server_start(&server, NULL, NULL);
+    const char *const headers[] = {"Idempotency-Key: once", NULL};
+    API_REPLY done = api_call(&server, "POST", "/v1/tenants", "{\"name\": \"red\"}", headers);
+    cr_assert_eq(done.status, 201, "%s", done.text);
+    size_t before = count(&server);
+    API_REPLY other = api_call(&server, "POST", "/v1/tenants", "{\"name\": \"blue\"}", headers);
+    cr_assert_geq(other.status, 400, "%s", other.text);
+    API_REPLY reply = {0};
+    json_t *items = records(&server, "", &reply);
+    cr_assert_eq(json_array_size(items), before + 1);
+    const json_t *record = json_array_get(items, before);
+    expect_text(record, "method", "POST");
+    expect_text(record, "path", "/v1/tenants");
+    expect_text(record, "object_kind", "tenant");
+    cr_expect_str_neq(json_string_value(json_object_get(record, "result")), "ok");
+    API_REPLY again = api_call(&server, "POST", "/v1/tenants", "{\"name\": \"red\"}", headers);
+    cr_assert_eq(again.status, 201, "%s", again.text);
+    cr_expect_eq(count(&server), before + 1, "what is told again is no write");
+    api_server_stop(&server);
+}
+
+Test(api_audit, of_a_time)
+{
+    struct api_server server;
+    char id[37], filter[200];
+    api_server_start(&server, NULL, NULL);
+    api_create(&server, "tenants", "{\"name\": \"red\"}", id);
+    api_create(&server, "tenants", "{\"name\": \"blue\"}", id);
+    API_REPLY all = {0}, some = {0}, none = {0}, exact = {0}, later = {0};
+    json_t *items = records(&server, "", &all);
+    size_t total = json_array_size(items);
+    cr_assert_geq(total, 2);
+    cr_expect_eq(json_array_size(records(&server, "since=2020-01-01T00:00:00Z&until=2999-01-01T00:00:00Z", &some)),
+                 total);
+    cr_expect_eq(json_array_size(records(&server, "until=2020-01-01T00:00:00Z", &none)), 0);
+    cr_expect_eq(json_array_size(records(&server, "since=2999-01-01T00:00:00Z", &later)), 0);
+    const json_t *last = json_array_get(items, total - 1);
+    const char *when = json_string_value(json_object_get(last, "created_at"));
+    snprintf(filter, sizeof(filter), "since=%s&until=%s&object_id=%s", when, when, id);
+    cr_expect_eq(json_array_size(records(&server, filter, &exact)), 1, "%s", filter);
+    API_REPLY bad = api_call(&server, "GET", "/v1/audit-log?since=yesterday", NULL, NULL);
+    cr_expect_eq(bad.status, 400, "%s", bad.text);
+    api_server_stop(&server);
+}

@@ -173,7 +173,7 @@ static int call_until_refused(const char *const *headers, int max, struct api_re
 
 Test(api_limits, a_tenant_has_so_many_requests_whoever_sends_them)
 {
-    char tenant[37], body[256], headers[2][300];
+    char tenant[37], body[256], headers[2][400];
     start_with(NULL);
     api_create(&server, "tenants", "{\"name\": \"red\", \"quotas\": {\"requests_per_second\": 3}}", tenant);
     for (int i = 0; i < 2; i++) {
@@ -183,7 +183,7 @@ Test(api_limits, a_tenant_has_so_many_requests_whoever_sends_them)
         cr_assert_eq(token.status, 201, "%s", token.text);
         const char *secret = json_string_value(json_object_get(token.json, "secret"));
         cr_assert(secret, "%s", token.text);
-        snprintf(headers[i], sizeof(headers[i]), "Authorization: Bearer %s", secret);
+        snprintf(headers[i], sizeof(headers[i]), "Authorization: Bearer %s.%s", api_text(token.json, "id"), secret);
     }
     API_REPLY first = {0}, second = {0}, raised = {0};
     int answered = call_until_refused((const char *const[]){headers[0], NULL}, 200, &first);

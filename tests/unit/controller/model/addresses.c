@@ -113,7 +113,7 @@ Test(model_addresses, allocations_by_hand_are_named_by_their_address)
     world_fill(&w);
     world_create(&w, SKR_IP_ALLOCATION, "lowest", "{'ip_pool_id': '$red-pool', 'description': 'printer'}");
     world_create(&w, SKR_IP_ALLOCATION, "named", "{'ip_pool_id': '$red-pool', 'name': '10.0.0.9'}");
-    world_create(&w, SKR_IP_ALLOCATION, "vip", "{'ip_pool_id': '$red-pool', 'kind': 'vip', 'address': '10.0.0.15'}");
+    world_create(&w, SKR_IP_ALLOCATION, "vip", "{'ip_pool_id': '$red-pool', 'purpose': 'vip', 'address': '10.0.0.15'}");
     expect_history(&w, "10.0.0.3", "manual ip-allocation 10.0.0.3 now;");
     expect_history(&w, "10.0.0.15", "vip ip-allocation 10.0.0.15 now;");
     expect_usage(&w, SKR_IP_POOL, "red-pool", SKR_IP_POOL_UTILIZATION, "20 4 3 0 13");
@@ -127,11 +127,11 @@ Test(model_addresses, allocations_by_hand_are_named_by_their_address)
     } bad[] = {
             {"{'ip_pool_id': '$red-pool', 'name': 'printer'}", SKR_ERROR_INVALID},
             {"{'ip_pool_id': '$red-pool', 'name': '10.0.0.7', 'address': '10.0.0.8'}", SKR_ERROR_INVALID},
-            {"{'ip_pool_id': '$red-pool', 'kind': 'adapter'}", SKR_ERROR_INVALID},
-            {"{'ip_pool_id': '$red-pool', 'kind': 'provider'}", SKR_ERROR_INVALID},
+            {"{'ip_pool_id': '$red-pool', 'purpose': 'adapter'}", SKR_ERROR_INVALID},
+            {"{'ip_pool_id': '$red-pool', 'purpose': 'provider'}", SKR_ERROR_INVALID},
             {"{'ip_pool_id': '$red-pool', 'address': '10.0.0.9'}", SKR_ERROR_EXISTS},
             {"{'ip_pool_id': '$red-pool', 'address': '10.0.0.99'}", SKR_ERROR_INVALID},
-            {"{'ip_pool_id': '$red-pool', 'kind': 'vip'}", SKR_ERROR_EXHAUSTED},
+            {"{'ip_pool_id': '$red-pool', 'purpose': 'vip'}", SKR_ERROR_EXHAUSTED},
     };
     for (size_t i = 0; i < SKR_ARRAY_SIZE(bad); i++) {
         cr_expect_lt(world_request(&w, SKR_OPERATION_CREATE, SKR_IP_ALLOCATION, NULL, bad[i].json, &answer), 0);
