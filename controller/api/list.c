@@ -140,7 +140,7 @@ static void page_free(struct page **page)
 }
 
 /* since and until of a list of what is only appended. */
-static int parse_times(const struct skr_http_request *request, struct skr_list_query *query, struct skr_error *error)
+static int parse_times(struct skr_http_request *request, struct skr_list_query *query, struct skr_error *error)
 {
     const struct {
         const char *name;

@@ -95,12 +95,11 @@ static int audit_key(struct skr_txn *txn, void *arg, int result, const struct sk
 {
     const struct skr_http_job *job = arg;
     const struct skr_route *route = job->is_batch ? NULL : &job->operations[0].route;
-    struct skr_refusal refusal = {.principal = job->principal,
-                                  .method = "POST",
-                                  .resource = route ? route->resource : NULL,
-                                  .id = route ? route->id : (struct skr_uuid){0},
-                                  .why = *why};
+    struct skr_refusal refusal = {
+            .principal = job->principal, .method = "POST", .resource = route ? route->resource : NULL, .why = *why};
     struct skr_error error;
+    if (route)
+        refusal.id = route->id;
     (void)result;
     snprintf(refusal.path, sizeof(refusal.path), "%s", job->path);
     return job->dry_run ? 0 : skr_model_refusal(txn, &refusal, &error);
