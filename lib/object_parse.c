@@ -10,7 +10,7 @@
 
 struct reader {
     enum skr_role role;
-    bool bad;
+    bool bad, echoes; /* what was shown comes back */
     struct skr_error *error;
 };
 
@@ -347,9 +347,12 @@ static void read_member(struct reader *reader, struct skr_object *object, const 
         read_value(reader, &place, json, object->partial, &object->values[index]);
         return;
     }
-    bool shown = known && !(field->flags & SKR_FIELD_HIDDEN) && (field->flags & SKR_FIELD_READ_ONLY) &&
-                 skr_role_reads(field->reader, reader->role);
-    if (shown || (!known && resource->table && strcmp(member, "status") == 0))
+    bool seen = known && !(field->flags & SKR_FIELD_HIDDEN) && skr_role_reads(field->reader, reader->role);
+    bool shown = seen && (field->flags & SKR_FIELD_READ_ONLY);
+    bool status = !known && resource->table && strcmp(member, "status") == 0;
+    if (reader->echoes && (status || seen))
+        return; /* told back as it was shown: skr_object_check_echo */
+    if (shown || status)
         complain(reader, pointer, "%s is read-only: leave it out", member);
     else
         complain_unknown(reader, resource, pointer, member);
@@ -394,14 +397,78 @@ static struct skr_object *read_object(struct reader *reader, const struct skr_re
     return object;
 }
 
-int skr_object_from_json(const struct skr_resource *resource, const json_t *json, bool partial, enum skr_role role,
-                         struct skr_object **ret, struct skr_error *error)
+static int parse(struct reader reader, const struct skr_resource *resource, const json_t *json, bool partial,
+                 struct skr_object **ret)
 {
-    struct reader reader = {.role = role, .error = error};
     struct place place = {.pointer = "", .label = resource->name};
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = read_object(&reader, resource, json, &place, partial);
     if (reader.bad)
         return -EINVAL;
     *ret = SKR_TAKE(object);
     return 0;
+}
+
+int skr_object_from_json(const struct skr_resource *resource, const json_t *json, bool partial, enum skr_role role,
+                         struct skr_object **ret, struct skr_error *error)
+{
+    return parse((struct reader){.role = role, .error = error}, resource, json, partial, ret);
+}
+
+/* ---- what was shown, told back ---- */
+
+int skr_object_from_echo(const struct skr_resource *resource, const json_t *json, enum skr_role role,
+                         struct skr_object **ret, struct skr_error *error)
+{
+    return parse((struct reader){.role = role, .error = error, .echoes = true}, resource, json, false, ret);
+}
+
+/* The entry as it was shown: of the same name where entries have names, else at the same place. */
+static const json_t *entry_shown(const struct skr_resource *sub, const json_t *list, const json_t *entry, size_t index)
+{
+    const json_t *name = json_object_get(entry, sub->fields[SKR_ENTRY_NAME].name), *other;
+    size_t i;
+    if (!(sub->flags & SKR_RESOURCE_KEYED))
+        return json_array_get(list, index);
+    json_array_foreach (list, i, other)
+        if (json_equal(json_object_get(other, sub->fields[SKR_ENTRY_NAME].name), name))
+            return other;
+    return NULL;
+}
+
+static void check_echo(struct reader *reader, const struct skr_resource *resource, const json_t *json,
+                       const json_t *shown, const char *base)
+{
+    for (unsigned i = 0; i < resource->field_count; i++) {
+        const struct skr_field *field = &resource->fields[i];
+        const json_t *member = json_object_get(json, field->name), *was = json_object_get(shown, field->name), *entry;
+        char pointer[SKR_ERROR_POINTER_MAX];
+        size_t n;
+        if (!member)
+            continue;
+        append_member(pointer, base, field->name);
+        if (!may_write(reader, field)) {
+            if (!was || !json_equal(member, was))
+                complain(reader, pointer, "%s is read-only: leave it out, or send it back as it was shown",
+                         field->name);
+        } else if (field->kind == SKR_KIND_STRUCT) {
+            check_echo(reader, field->sub, member, was, pointer);
+        } else if (field->kind == SKR_KIND_STRUCTS) {
+            json_array_foreach (member, n, entry) {
+                char at[SKR_ERROR_POINTER_MAX], number[24];
+                snprintf(number, sizeof(number), "%zu", n);
+                append_member(at, pointer, number);
+                check_echo(reader, field->sub, entry, entry_shown(field->sub, was, entry, n), at);
+            }
+        }
+    }
+}
+
+int skr_object_check_echo(const struct skr_object *before, const json_t *json, enum skr_role role,
+                          struct skr_error *error)
+{
+    struct reader reader = {.role = role, .error = error};
+    json_t *shown = skr_object_to_json(before, role);
+    check_echo(&reader, before->resource, json, shown, "");
+    json_decref(shown);
+    return reader.bad ? -EINVAL : 0;
 }

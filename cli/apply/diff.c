@@ -11,7 +11,7 @@ static json_t *writable_part(const struct skr_resource *resource, const json_t *
     for (unsigned i = 0; i < resource->field_count; i++) {
         json_t *value = json_object_get(object, resource->fields[i].name);
         if (value && skr_member_is_writable(&resource->fields[i]))
-            json_object_set(part, resource->fields[i].name, value);
+            json_object_set_new(part, resource->fields[i].name, skr_member_writable_part(&resource->fields[i], value));
     }
     return part;
 }

@@ -43,7 +43,8 @@ static int take_members(const struct skr_resource *resource, const json_t *given
         if (json_object_get(body, resource->fields[field].name))
             r = refuse(error, pointer, name, "This is said twice, by its long and its short name; keep one.");
         else
-            json_object_set_new(body, resource->fields[field].name, json_deep_copy(value));
+            json_object_set_new(body, resource->fields[field].name,
+                                skr_member_writable_part(&resource->fields[field], value));
     }
     return r;
 }

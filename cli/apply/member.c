@@ -14,6 +14,28 @@ bool skr_member_is_writable(const struct skr_field *field)
            field->kind != SKR_KIND_SECRET;
 }
 
+static json_t *without_read_only(const struct skr_resource *sub, const json_t *entry)
+{
+    json_t *copy = json_deep_copy(entry);
+    for (unsigned i = 0; i < sub->field_count; i++)
+        if (!skr_member_is_writable(&sub->fields[i]))
+            json_object_del(copy, sub->fields[i].name);
+    return copy;
+}
+
+json_t *skr_member_writable_part(const struct skr_field *field, const json_t *value)
+{
+    if (field->kind == SKR_KIND_STRUCT)
+        return without_read_only(field->sub, value);
+    if (field->kind != SKR_KIND_STRUCTS || !json_is_array(value))
+        return json_deep_copy(value);
+    json_t *list = json_array(), *entry;
+    size_t i;
+    json_array_foreach ((json_t *)value, i, entry)
+        json_array_append_new(list, without_read_only(field->sub, entry));
+    return list;
+}
+
 void skr_member_short_name(const struct skr_field *field, char *out, size_t size)
 {
     size_t length = strlen(field->name);

@@ -14,6 +14,8 @@ int skr_member_find(const struct skr_resource *resource, const char *name, struc
 void skr_member_short_name(const struct skr_field *field, char *out, size_t size);
 /* May a request write it? */
 bool skr_member_is_writable(const struct skr_field *field);
+/* A copy of a member's value without what no request may write in it, such as the ids of entries: new reference. */
+json_t *skr_member_writable_part(const struct skr_field *field, const json_t *value);
 /* A value from the word of a flag, new reference: numbers, yes/no, lists by commas, maps as a=b,c=d, JSON where it
  * begins like JSON, null. References stay names. INVALID with a sentence. NULL text: the flag stood alone. */
 int skr_member_from_text(const struct skr_field *field, const char *text, json_t **ret, struct skr_error *error);

@@ -22,7 +22,7 @@ static json_t *editable(const struct skr_resource *resource, const json_t *objec
         const struct skr_field *field = &resource->fields[i];
         json_t *value = json_object_get(object, field->name);
         if (value && skr_member_is_writable(field) && !(field->flags & SKR_FIELD_IMMUTABLE))
-            json_object_set(shown, field->name, value);
+            json_object_set_new(shown, field->name, skr_member_writable_part(field, value));
     }
     return shown;
 }

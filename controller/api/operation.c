@@ -29,6 +29,10 @@ static int parse_input(struct skr_http_operation *operation, const struct skr_re
             operation->is_action ? &operation->action.principal : &operation->write.principal;
     if (!body)
         return skr_error_set(error, SKR_ERROR_SYNTAX, "The request needs a body: a JSON object");
+    if (operation->method == SKR_HTTP_PUT) {
+        operation->body = json_incref((json_t *)body);
+        return skr_object_from_echo(table, body, principal->role, &operation->input, error);
+    }
     return skr_object_from_json(table, body, operation->method == SKR_HTTP_PATCH, principal->role, &operation->input,
                                 error);
 }
@@ -51,6 +55,7 @@ static int parse_write(struct skr_http_operation *operation, const json_t *body,
     if (write->operation == SKR_OPERATION_CREATE)
         skr_object_set_uuid(operation->input, SKR_FIELD_ID, &write->id);
     write->input = operation->input;
+    write->echo = operation->body;
     return 0;
 }
 
@@ -120,6 +125,7 @@ void skr_http_operation_done(struct skr_http_operation *operation)
     skr_action_request_done(&operation->action);
     skr_write_request_done(&operation->write);
     skr_object_unref(SKR_TAKE(operation->input));
+    json_decref(SKR_TAKE(operation->body));
 }
 
 /* ---- answer ---- */

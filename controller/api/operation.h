@@ -18,6 +18,7 @@ struct skr_http_operation {
     struct skr_write_request write;
     struct skr_action_request action;
     struct skr_object *input;
+    json_t *body; /* of a PUT: what it tells back is compared with what is there */
 };
 
 /* The memory the writer writes into, so it has a reference of its own: when the deadline answers first, the request

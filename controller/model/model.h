@@ -79,6 +79,7 @@ struct skr_write_request {
     struct skr_principal principal;
     struct skr_uuid id;       /* not for CREATE */
     struct skr_object *input; /* CREATE, REPLACE: whole; PATCH: partial; owned by the caller */
+    const json_t *echo;       /* REPLACE: the input as it came, to compare what it may not change; may be NULL */
     int64_t if_match;         /* etag, 0 = not given */
     bool if_none_match_any;   /* CREATE: If-None-Match: * */
     bool dry_run;             /* judge and answer, roll back: ends with -ECANCELED, no error set and `result` filled */

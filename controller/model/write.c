@@ -360,9 +360,12 @@ int skr_model_write(struct skr_txn *txn, void *argument, struct skr_error *error
         return r;
     if (request->operation == SKR_OPERATION_CREATE)
         after = skr_object_copy(request->input);
-    else if (request->operation == SKR_OPERATION_REPLACE)
+    else if (request->operation == SKR_OPERATION_REPLACE) {
+        r = request->echo ? skr_object_check_echo(before, request->echo, request->principal.role, error) : 0;
+        if (r < 0)
+            return r;
         after = replace(request, before);
-    else if (request->operation == SKR_OPERATION_PATCH) {
+    } else if (request->operation == SKR_OPERATION_PATCH) {
         bool changed;
         r = skr_object_merge(before, request->input, &after, &changed);
         if (r < 0)

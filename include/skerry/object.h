@@ -99,6 +99,14 @@ struct skr_mac skr_object_mac(const struct skr_object *object, int field);
  * structs and maps, for skr_object_merge). On error *ret stays untouched; -EINVAL. */
 int skr_object_from_json(const struct skr_resource *resource, const json_t *json, bool partial, enum skr_role role,
                          struct skr_object **ret, struct skr_error *error);
+/* The same for a whole object that was shown before and comes back (PUT): read-only members and "status" are passed
+ * over, for whoever has the object to judge by skr_object_check_echo(). */
+int skr_object_from_echo(const struct skr_resource *resource, const json_t *json, enum skr_role role,
+                         struct skr_object **ret, struct skr_error *error);
+/* Are the members of `json` that the role may not write as the object shows them? "status" may be of any time. -EINVAL
+ * with the pointers of those that are not. */
+int skr_object_check_echo(const struct skr_object *before, const json_t *json, enum skr_role role,
+                          struct skr_error *error);
 /* Gives every field that is still ABSENT its default, read-only and hidden ones too; for a create. Fields that have
  * none (computed, secret, a name, an address that is not nullable) stay ABSENT. */
 void skr_object_fill_defaults(struct skr_object *object);

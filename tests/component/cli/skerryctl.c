@@ -471,3 +471,19 @@ Test(skerryctl, ipam_finds_and_sums_up)
     expect(0, ctl("ipam overlaps --tenant red"));
     cr_expect(strstr(err, "Nothing overlaps"), "%s", err);
 }
+
+Test(skerryctl, lists_with_named_entries_go_out_and_come_back)
+{
+    expect(0, apply("{'items': [{'kind': 'tenant', 'name': 'red'}, {'kind': 'access-control-list', 'name': 'web', "
+                    "'tenant': 'red', 'rules': [{'name': 'a', 'direction': 'in', 'action': "
+                    "'allow'}]}]}"));
+    expect(0, ctl("get access-control-lists -o yaml"));
+    char *yaml = strdup(out);
+    cr_expect(strstr(yaml, "direction: in"), "%s", yaml);
+    expect(0, ctl_reading(yaml, "apply -f -"));
+    cr_expect(strstr(err, "0 created, 0 changed, 1 left alone"), "%s", err);
+    expect(0, ctl("delete access-control-list web"));
+    expect(0, ctl_reading(yaml, "apply -f -"));
+    cr_expect(strstr(err, "1 created"), "%s", err);
+    free(yaml);
+}

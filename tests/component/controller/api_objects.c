@@ -2,6 +2,7 @@
 #include "tests/component/controller/api_client.h"
 
 #include <criterion/criterion.h>
+#include <skerry/macros.h>
 #include <string.h>
 
 static struct api_server server;
@@ -101,6 +102,56 @@ Test(api_objects, patch_and_put_need_the_etag_and_change_it)
     API_REPLY merged = api_call(&server, "PATCH", path, "{\"description\": null}",
                                 (const char *const[]){"Content-Type: application/merge-patch+json", NULL});
     cr_assert_eq(merged.status, 428, "the media type is taken");
+}
+
+/* Reads an object, changes its description, and puts all of it back. */
+static struct api_reply put_back(const char *path, json_t **ret_sent)
+{
+    API_REPLY seen = call("GET", path, NULL);
+    cr_assert_eq(seen.status, 200, "%s", seen.text);
+    json_object_set_new(seen.json, "description", json_string("put back"));
+    char *body SKR_CLEANUP(skr_free_cleanup) = json_dumps(seen.json, 0);
+    struct api_reply put = call_matching("PUT", path, body, seen.etag);
+    if (ret_sent)
+        *ret_sent = json_incref(seen.json);
+    return put;
+}
+
+Test(api_objects, what_a_get_answers_can_be_put)
+{
+    char tenant[37], id[37], path[100], body[512];
+    json_t *sent = NULL;
+    api_create(&server, "tenants", "{\"name\": \"red\"}", tenant);
+    snprintf(body, sizeof(body),
+             "{\"name\": \"web\", \"tenant_id\": \"%s\", \"rules\": [{\"name\": \"a\", \"direction\": "
+             "\"in\", \"action\": \"allow\"}, {\"name\": \"b\", \"direction\": \"in\", "
+             "\"action\": \"deny\"}]}",
+             tenant);
+    api_create(&server, "access-control-lists", body, id);
+    snprintf(path, sizeof(path), "/v1/access-control-lists/%s", id);
+    API_REPLY put = put_back(path, &sent);
+    cr_assert_eq(put.status, 200, "%s", put.text);
+    cr_expect_str_eq(api_text(put.json, "description"), "put back");
+    cr_expect(json_equal(json_object_get(put.json, "rules"), json_object_get(sent, "rules")), "%s", put.text);
+    json_object_set_new(sent, "id", json_string(tenant));
+    json_object_set_new(json_array_get(json_object_get(sent, "rules"), 1), "id", json_string(tenant));
+    char *other SKR_CLEANUP(skr_free_cleanup) = json_dumps(sent, 0);
+    API_REPLY refused = call_matching("PUT", path, other, put.etag);
+    cr_expect_eq(refused.status, 422, "%s", refused.text);
+    cr_expect(strstr(refused.text, "\"/id\"") && strstr(refused.text, "/rules/1/id"), "%s", refused.text);
+    json_decref(sent);
+    snprintf(path, sizeof(path), "/v1/tenants/%s", tenant);
+    API_REPLY own = put_back(path, NULL);
+    cr_expect_eq(own.status, 200, "%s", own.text);
+    static const char *const built_in[] = {"virtual-port-profiles", "host-groups", "port-classifications", "mac-pools"};
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(built_in); i++) {
+        snprintf(path, sizeof(path), "/v1/%s?limit=1", built_in[i]);
+        API_REPLY list = call("GET", path, NULL);
+        snprintf(path, sizeof(path), "/v1/%s/%s", built_in[i],
+                 api_text(json_array_get(json_object_get(list.json, "items"), 0), "id"));
+        API_REPLY again = put_back(path, NULL);
+        cr_expect(again.status == 200 || again.status == 409, "%s: %s", path, again.text);
+    }
 }
 
 Test(api_objects, delete_answers_without_a_body_and_it_is_gone)
