@@ -2,6 +2,7 @@
 
 #include "cli/apply/member.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void print_flags(const struct skr_flag *flags)
@@ -101,9 +102,11 @@ static void print_all(void)
 int skr_command_help(const struct skr_command *command, const struct skr_arguments *arguments)
 {
     char name[128] = "";
-    const char *names[64];
+    const char **names SKR_CLEANUP(skr_free_cleanup) = calloc(skr_command_count + SKR_RESOURCE_COUNT, sizeof(*names));
     size_t count = 0;
     unsigned shown = 0;
+    if (!names)
+        abort();
     for (unsigned i = 0; i < arguments->word_count; i++) {
         size_t length = strlen(name);
         snprintf(name + length, sizeof(name) - length, "%s%s", i ? " " : "", arguments->words[i]);
