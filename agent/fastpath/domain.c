@@ -443,7 +443,8 @@ void skr_program_domains_sweep(struct skr_program *program, bool all)
             member_free(member);
         }
         skr_program_customer_routes_free(domain);
-        HASH_DELETE(hh, program->domains, domain);
+        if (program->domains)
+            HASH_DELETE(hh, program->domains, domain);
         free(domain);
     }
 }

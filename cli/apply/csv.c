@@ -68,10 +68,12 @@ static int read_titles(struct reading *reading)
     while (!last) {
         if (reading->columns == SKR_CSV_COLUMNS_MAX)
             return refuse(reading, NULL, "there are too many columns");
-        int r = read_cell(reading, &reading->titles[reading->columns], &last);
+        char *title = NULL;
+        int r = read_cell(reading, &title, &last);
         if (r < 0)
             return r;
-        if (!*reading->titles[reading->columns++])
+        reading->titles[reading->columns++] = title;
+        if (!title || !*title)
             return refuse(reading, NULL, "the first line names the columns, each of them");
     }
     return 0;

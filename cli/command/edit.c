@@ -86,10 +86,11 @@ static int edit(struct skr_writing *writing, const struct skr_resource *resource
     int r = run_editor(path, error);
     if (r == 0)
         r = read_back(path, resource, &manifest, error);
+    json_t *body = r == 0 && manifest.entries ? manifest.entries[0].body : NULL;
+    if (body)
+        r = skr_lookup_references(writing->session->lookup, resource, body, "", error);
     if (r == 0)
-        r = skr_lookup_references(writing->session->lookup, resource, manifest.entries[0].body, "", error);
-    if (r == 0)
-        r = skr_manifest_diff(resource, current, manifest.entries[0].body, &patch, error);
+        r = skr_manifest_diff(resource, current, body, &patch, error);
     if (r == 0 && patch)
         r = skr_write_patch(writing, resource, current, patch, &object, error);
     if (r < 0 && error->tag == SKR_ERROR_PRECONDITION_FAILED)

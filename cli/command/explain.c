@@ -181,7 +181,7 @@ int skr_command_explain(const struct skr_command *command, const struct skr_argu
     struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
     struct collecting collecting = {.session = &session};
     struct skr_error error = {0};
-    enum skr_form form;
+    enum skr_form form = SKR_FORM_TABLE;
     int code = SKR_EXIT_DONE;
     if (arguments->word_count != 2)
         return skr_usage_because(command, "explain takes two network adapters, or one and an address");

@@ -266,7 +266,7 @@ int skr_http_batch_parse(struct skr_http_request *request, struct skr_http_job *
     if (r == 0) /* the first one is the request itself */
         r = skr_http_limit(request, (unsigned)count - 1, "operations", error);
     if (r == 0) {
-        job->operations = calloc(count, sizeof(*job->operations));
+        job->operations = calloc(count ? count : 1, sizeof(*job->operations));
         if (!job->operations)
             abort();
         if (fields)

@@ -22,7 +22,7 @@ static int check(struct skr_job_run *run, struct skr_error *error)
     int r = skr_job_fetch(run, SKR_HOST_SWITCH, &run->object_id, &host_switch, error);
     if (r == 0)
         r = skr_job_fetch(run, SKR_HOST, &run->host_id, &host, error);
-    if (r < 0)
+    if (r < 0 || !host || !host_switch)
         return r;
     if (!skr_host_in_service(host))
         return skr_error_set(error, SKR_ERROR_CONFLICT, "Host \"%.100s\" is not in service any more.",

@@ -2,7 +2,7 @@
  * told to repair what it finds. Done when nothing differs any more. */
 #include "controller/jobs/private.h"
 
-#define REMEDIATE_TIMEOUT_MS (10 * 60 * 1000)
+#define REMEDIATE_TIMEOUT_MS (INT64_C(10) * 60 * 1000)
 #define NAMED_MAX            5 /* findings that the message names */
 #define HELD_KIND            "virtual-port-profile"
 

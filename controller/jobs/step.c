@@ -86,7 +86,7 @@ static void begin(struct skr_object *job, const struct skr_job_kind *kind, int64
         return;
     skr_value_clear(value);
     *value = (struct skr_value){.type = SKR_VALUE_OBJECTS, .count = count_steps(kind)};
-    value->objects = calloc(value->count, sizeof(struct skr_object *));
+    value->objects = calloc(value->count ? value->count : 1, sizeof(struct skr_object *));
     if (!value->objects)
         abort();
     for (unsigned i = 0; i < value->count; i++) {

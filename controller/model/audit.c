@@ -20,7 +20,7 @@ static const struct skr_query total = {"SELECT size FROM audit_total WHERE id = 
 static int find_cut(struct skr_txn *txn, unsigned max, struct skr_uuid *ret, struct skr_error *error)
 {
     static const struct skr_uuid nil;
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int64_t bytes, limit = skr_txn_now_ms(txn) - AUDIT_AGE_MS;
     int r = skr_integer_query(txn, &total, NULL, &bytes, error);
     if (r == 0)

@@ -89,7 +89,7 @@ int skr_host_switch_availability(struct skr_txn *txn, const struct skr_object *h
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL, *logical_switch = NULL;
     struct skr_uuid host_id = skr_object_uuid(host_switch, SKR_HOST_SWITCH_HOST_ID);
     struct skr_uuid switch_id = skr_object_uuid(host_switch, SKR_HOST_SWITCH_LOGICAL_SWITCH_ID);
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_fetch(txn, SKR_HOST, &host_id, &host, error);
     if (r == 0)
         r = skr_fetch(txn, SKR_LOGICAL_SWITCH, &switch_id, &logical_switch, error);

@@ -170,7 +170,7 @@ static int count(struct skr_txn *txn, const struct skr_object *pool, int allocat
 {
     struct skr_uuid pool_id = skr_object_id(pool);
     struct skr_ip_counts more = {.allocated = (unsigned __int128)allocated, .vip = (unsigned __int128)vip}, none = {0};
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_ip_usage_change(txn, pool, &none, &more, error);
     if (r == 0)
         r = skr_txn_query(txn, &count_up, &statement, error);

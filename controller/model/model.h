@@ -132,7 +132,7 @@ int skr_model_confirm(struct skr_txn *txn, const struct skr_principal *principal
 /* ---- retried requests (retry.c) ---- */
 
 #define SKR_RETRIES_MAX   10000 /* keys kept a principal; the oldest go first */
-#define SKR_RETRY_KEPT_MS (24 * 3600 * INT64_C(1000))
+#define SKR_RETRY_KEPT_MS (INT64_C(24) * 3600 * 1000)
 #define SKR_RETRY_KEY_MAX 255
 
 /* A POST with an Idempotency-Key. */
@@ -171,7 +171,7 @@ struct skr_job_request {
     struct skr_uuid host_id, parent_id;    /* nil: none */
     const struct skr_principal *principal; /* who asks; NULL: the controller itself */
     json_t *input;                         /* object, kept with the row; may be NULL */
-    bool beside;                           /* another job about the object may be open: this one ends what it is about */
+    bool beside; /* another job about the object may be open: this one ends what it is about */
 };
 /* Inserts the row: the job begins when this write is committed, and not if it is not. An object has one open job at a
  * time: CONFLICT. LIMIT. Rules put *ret into struct skr_write's job_id, actions into the request's; the API then

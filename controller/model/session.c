@@ -108,7 +108,7 @@ static int make_room(struct skr_txn *txn, const struct skr_uuid *user_id, struct
     static const struct skr_query ended = {"SELECT id FROM session WHERE expires_at < ?1 ORDER BY expires_at LIMIT 4"};
     _Static_assert(SKR_SESSIONS_PER_USER_MAX == 16 && SWEPT_MAX == 4, "the queries above say the same");
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0};
-    struct skr_statement *statement;
+    struct skr_statement *statement = NULL;
     int r = skr_ids_query(txn, &oldest_of, user_id, &ids, error);
     if (r == 0)
         r = skr_txn_query(txn, &ended, &statement, error);

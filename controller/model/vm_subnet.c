@@ -131,7 +131,7 @@ static int compute(struct skr_txn *txn, struct skr_object *vm_subnet, struct skr
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = NULL;
     struct skr_uuid id = skr_object_uuid(vm_subnet, SKR_VM_SUBNET_VM_NETWORK_ID);
-    int64_t mtu;
+    int64_t mtu = 0;
     int r = skr_fetch(txn, SKR_VM_NETWORK, &id, &network, error);
     if (r == 0)
         r = skr_vm_network_mtu(txn, network, &mtu, error);

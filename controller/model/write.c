@@ -358,7 +358,7 @@ int skr_model_write(struct skr_txn *txn, void *argument, struct skr_error *error
         r = find_before(txn, request, &before, error);
     if (r < 0)
         return r;
-    if (request->operation == SKR_OPERATION_CREATE)
+    if (!before)
         after = skr_object_copy(request->input);
     else if (request->operation == SKR_OPERATION_REPLACE) {
         r = request->echo ? skr_object_check_echo(before, request->echo, request->principal.role, error) : 0;

@@ -85,7 +85,7 @@ static bool uplinks_equal(const struct host *host, const struct host_uplink *upl
         const struct host_uplink *mine = &host->uplinks[i];
         equal = mine->interface && uplinks[i].interface && strcmp(mine->interface, uplinks[i].interface) == 0 &&
                 mine->site_count == uplinks[i].site_count &&
-                (mine->site_count == 0 ||
+                (mine->site_count == 0 || !mine->sites || !uplinks[i].sites ||
                  memcmp(mine->sites, uplinks[i].sites, mine->site_count * sizeof(*mine->sites)) == 0);
     }
     return equal;

@@ -46,7 +46,7 @@ static bool in_switch(const struct host *host, const char *interface)
 
     LIST_FOREACH (host_switch, &host->switches, host_link)
         for (uint32_t i = 0; i < host_switch->profiles.count; i++)
-            if (strcmp(host_switch->uplinks[i], interface) == 0)
+            if (host_switch->uplinks[i] && strcmp(host_switch->uplinks[i], interface) == 0)
                 return true;
     return false;
 }

@@ -52,7 +52,8 @@ static int submit(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
         abort();
     report->south = peer->worker->south;
     report->envelope = envelope;
-    report->model = (struct skr_report_write){.host_id = peer->host_id, .report = envelope->report, .held = !peer->policy_open};
+    report->model =
+            (struct skr_report_write){.host_id = peer->host_id, .report = envelope->report, .held = !peer->policy_open};
     report->mail = skr_worker_mail_new(SKR_MAIL_REPORTED, peer->session);
     report->mail->request = report;
     int result = skr_south_write(report->south, write_report, written, report);

@@ -14,6 +14,8 @@ static int write_each(struct skr_txn *txn, const char *sql, const struct skr_obj
     const char *name;
     json_t *value;
     int r = 0;
+    if (!object)
+        return 0;
     json_object_foreach ((json_t *)labels_of(object), name, value) {
         struct skr_statement *statement = NULL;
         if (!json_is_string(value))
