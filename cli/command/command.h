@@ -84,5 +84,4 @@ skr_command_fn skr_command_login, skr_command_config, skr_command_get, skr_comma
         skr_command_host_join, skr_command_host_action, skr_command_host_local, skr_command_help, skr_command_diff,
         skr_command_edit, skr_command_act, skr_command_job_wait, skr_command_job_cancel, skr_command_explain,
         skr_command_completion, skr_command_complete, skr_command_manual, skr_command_top, skr_command_controller_show,
-        skr_command_controller_accept,
-        skr_command_ipam_find, skr_command_ipam_utilization, skr_command_ipam_overlaps;
+        skr_command_controller_accept, skr_command_ipam_find, skr_command_ipam_utilization, skr_command_ipam_overlaps;

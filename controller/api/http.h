@@ -276,10 +276,10 @@ void skr_http_hash_passwords(struct skr_http_request *request, skr_http_step_fn 
 
 /* ---- handlers ---- */
 
-void skr_http_login(struct skr_http_request *request);  /* session.c: POST /v1/sessions */
-void skr_http_logout(struct skr_http_request *request); /* session.c: DELETE /v1/sessions/current */
+void skr_http_login(struct skr_http_request *request);        /* session.c: POST /v1/sessions */
+void skr_http_logout(struct skr_http_request *request);       /* session.c: DELETE /v1/sessions/current */
 void skr_http_own_password(struct skr_http_request *request); /* own_password.c: POST /v1/sessions/current:password */
-void skr_http_whoami(struct skr_http_request *request); /* session.c: GET /v1/sessions/current */
+void skr_http_whoami(struct skr_http_request *request);       /* session.c: GET /v1/sessions/current */
 
 void skr_http_list(struct skr_http_request *request);            /* list.c */
 void skr_http_get(struct skr_http_request *request);             /* list.c */
@@ -294,7 +294,7 @@ void skr_http_readyz(struct skr_http_request *request);
 void skr_http_metrics(struct skr_http_request *request);
 void skr_http_controller(struct skr_http_request *request);
 void skr_http_overlaps(struct skr_http_request *request); /* overlaps.c: GET /v1/overlaps */
-void skr_http_page(struct skr_http_request *request); /* page.c */
+void skr_http_page(struct skr_http_request *request);     /* page.c */
 
 /* The self-service page: the files of web/, compiled in by cmake/page.cmake. Only what stands here is served. */
 struct skr_page_file {

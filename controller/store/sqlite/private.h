@@ -175,7 +175,7 @@ struct skr_txn {
     skr_refused_fn *refused;     /* what the running write leaves when it is refused */
     void *refused_arg;
     const void *asker; /* on whose behalf; of the rules */
-    bool broken; /* an object was written in part: the write must be refused, whatever the rule says */
+    bool broken;       /* an object was written in part: the write must be refused, whatever the rule says */
 };
 
 /* ---- readers.c ---- */
