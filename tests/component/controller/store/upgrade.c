@@ -111,6 +111,7 @@ static bool is_changed(const char *table, const char *column)
     static const char *const changed[][2] = {
             {"ip_pool", "tenant_id"},       /* of a VM subnet: its tenant's now */
             {"ip_allocation", "tenant_id"}, /* likewise */
+            {"ip_allocation", "kind"},      /* is called purpose now */
             {"event", "tenant_id"},         /* was written for administrators */
     };
     for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
@@ -189,6 +190,8 @@ static void expect_sound(void)
 {
     char version[16];
     snprintf(version, sizeof(version), "%u", skr_migration_count);
+    EXPECT("SELECT group_concat(purpose) FROM (SELECT purpose FROM ip_allocation ORDER BY id)",
+           "provider,adapter,manual");
     EXPECT("PRAGMA user_version", version);
     EXPECT("PRAGMA foreign_key_check", "");
     EXPECT("PRAGMA integrity_check", "ok");
