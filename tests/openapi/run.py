@@ -121,7 +121,7 @@ OBJECTS = [
                                          "local_ports": "443"}]}),
     ("customer-routes", {"name": "route", "vm_network_id": "{vm-networks}", "destination": "10.2.0.0/16",
                          "next_hop": "10.1.0.9"}),
-    ("ip-allocations", {"ip_pool_id": "{ip-pools}", "address": "10.1.0.50", "kind": "manual"}),
+    ("ip-allocations", {"ip_pool_id": "{ip-pools}", "address": "10.1.0.50", "purpose": "manual"}),
     ("users", {"name": "ann", "password": "a password that is long"}),
     ("role-bindings", {"name": "ann-audits", "user_id": "{users}", "role": "auditor"}),
     ("sessions", {"name": "ann", "password": "a password that is long"}),
