@@ -288,8 +288,9 @@ int skr_model_set_rolled_back(struct skr_txn *txn, void *unused, struct skr_erro
  * goes on with it. Revisions go on far beyond any that a host may have received, so that none proves it older again.
  * CONFLICT when it is not rolled back. `principal`: const struct skr_principal, for the audit log. */
 int skr_model_accept_database(struct skr_txn *txn, void *principal, struct skr_error *error);
-/* Reason of the event that says so: south ends the sessions that stood still. */
-#define SKR_EVENT_DATABASE_ACCEPTED "DatabaseAccepted"
+/* Reasons of the events that say so: south ends every session, and judges each host anew when it comes back. */
+#define SKR_EVENT_DATABASE_ROLLED_BACK "DatabaseRolledBack"
+#define SKR_EVENT_DATABASE_ACCEPTED    "DatabaseAccepted"
 /* Settings that a copy of the database treats apart. */
 #define SKR_SETTING_AUTHORITY_KEY "authority.key"
 #define SKR_SETTING_ROLLED_BACK   "rolled_back"

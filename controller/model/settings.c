@@ -34,7 +34,7 @@ int skr_model_set_rolled_back(struct skr_txn *txn, void *unused, struct skr_erro
     if (r < 0 || already)
         return r;
     r = skr_event_add(
-            txn, "DatabaseRolledBack", NULL, NULL, error,
+            txn, SKR_EVENT_DATABASE_ROLLED_BACK, NULL, NULL, error,
             "A host has received newer changes than this database holds; nothing is written until it has been "
             "replaced by a newer one or accepted.");
     return r < 0 ? r : skr_txn_setting_set(txn, SKR_SETTING_ROLLED_BACK, "1", error);

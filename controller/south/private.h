@@ -161,7 +161,7 @@ struct skr_south {
     struct skr_worker workers[SKR_SOUTH_WORKERS_MAX];
     struct skr_registry registry;
     struct skr_notes notes;
-    atomic_uint_fast64_t revocations; /* grows before the sessions of a revoked host are ended */
+    atomic_uint_fast64_t revocations; /* grows before sessions are ended for what the database says now */
 
     pthread_mutex_t writes_lock; /* guards writes */
     pthread_cond_t writes_over;

@@ -154,7 +154,8 @@ static void welcome_rolled_back(struct skr_peer *peer)
     skr_peer_send(peer, &envelope);
 }
 
-/* Says so once in the log and, durably, in the database; the host stays connected and keeps what it has. */
+/* Says so once in the log and, durably, in the database, which ends every session; a host that comes back stays
+ * connected and keeps what it has. */
 static void stand_still(struct skr_peer *peer, const Skerry__V1__Hello *hello, const struct standing *standing)
 {
     char id[SKR_UUID_TEXT_MAX];
@@ -169,8 +170,8 @@ static void stand_still(struct skr_peer *peer, const Skerry__V1__Hello *hello, c
     welcome_rolled_back(peer);
 }
 
-/* Into the registry, past the older session of this host; judged again if somebody was revoked meanwhile, because that
- * revocation did not find this session yet. */
+/* Into the registry, past the older session of this host; judged again if sessions were ended meanwhile for what the
+ * database says, because whoever ended them did not find this one yet. */
 static int enter(struct skr_peer *peer, const Skerry__V1__Hello *hello, struct standing *ret, struct skr_error *error)
 {
     struct skr_south *south = peer->worker->south;

@@ -270,15 +270,16 @@ static void host_changed(struct skr_south *south, const struct skr_change *chang
         skr_worker_end_session(south, session, "revoked");
 }
 
-/* They stood still; when they come back they are judged anew. */
-static void end_all_sessions(struct skr_south *south)
+/* The database was set back or accepted: every host is judged anew when it comes back, and so is one that is coming in now. */
+static void end_all_sessions(struct skr_south *south, const char *reason)
 {
     size_t count;
+    atomic_fetch_add(&south->revocations, 1);
     struct skr_registry_row *rows = skr_registry_rows(&south->registry, &count);
     for (size_t i = 0; rows && i < count; i++) {
         uint64_t session = skr_registry_find(&south->registry, &rows[i].host_id);
         if (session)
-            skr_worker_end_session(south, session, "database_accepted");
+            skr_worker_end_session(south, session, reason);
     }
     free(rows);
 }
@@ -287,9 +288,13 @@ static void event_written(struct skr_south *south, const struct skr_change *chan
 {
     const char *reason = skr_object_text(change->object, SKR_EVENT_REASON);
     struct skr_uuid host_id = skr_object_uuid(change->object, SKR_EVENT_HOST_ID);
-    if (change->op == SKR_CHANGE_PUT && reason && strcmp(reason, SKR_EVENT_DATABASE_ACCEPTED) == 0)
-        end_all_sessions(south);
-    if (change->op == SKR_CHANGE_PUT && reason && strcmp(reason, SKR_SOUTH_REMEDIATE) == 0 && south->policy)
+    if (change->op != SKR_CHANGE_PUT || !reason)
+        return;
+    if (strcmp(reason, SKR_EVENT_DATABASE_ROLLED_BACK) == 0)
+        end_all_sessions(south, "database_rolled_back");
+    else if (strcmp(reason, SKR_EVENT_DATABASE_ACCEPTED) == 0)
+        end_all_sessions(south, "database_accepted");
+    else if (strcmp(reason, SKR_SOUTH_REMEDIATE) == 0 && south->policy)
         skr_policy_command(south->policy, &host_id, SKERRY__V1__COMMAND__KIND__KIND_REMEDIATE);
 }
 

@@ -349,6 +349,10 @@ Test(south_session, a_host_from_the_future_proves_a_rollback)
     enrol(&agent);
     enrol(&other);
     cr_assert_not(recorded_rollback());
+    cr_assert(wire_open(&scene, &other, &bystander));
+    wire_hello(&scene, &bystander, &other, 0);
+    skr_envelope_free(wire_expect(&bystander, SKERRY__V1__ENVELOPE__BODY_WELCOME));
+    EVENTUALLY(skr_realization_host_online(scene.realizations, &other.host_id, &since_ms));
     cr_assert(wire_open(&scene, &agent, &wire));
     wire_hello(&scene, &wire, &agent, (uint64_t)skr_store_revision(scene.store) + 1);
     Skerry__V1__Envelope *welcome = wire_expect(&wire, SKERRY__V1__ENVELOPE__BODY_WELCOME);
@@ -356,7 +360,9 @@ Test(south_session, a_host_from_the_future_proves_a_rollback)
     skr_envelope_free(welcome);
     EVENTUALLY(recorded_rollback());
     cr_assert_not(skr_realization_host_online(scene.realizations, &agent.host_id, &since_ms));
-    /* From now on every host keeps what it has. */
+    /* From now on every host keeps what it has, those too that came before the proof. */
+    EVENTUALLY(!skr_realization_host_online(scene.realizations, &other.host_id, &since_ms));
+    wire_close(&bystander);
     cr_assert(wire_open(&scene, &other, &bystander));
     wire_hello(&scene, &bystander, &other, 0);
     welcome = wire_expect(&bystander, SKERRY__V1__ENVELOPE__BODY_WELCOME);
