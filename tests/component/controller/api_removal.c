@@ -35,7 +35,7 @@ static void add_host(const char *name, const char *group, char id[static 37])
 static void add_uplink(const char *host)
 {
     char path[80], line[64];
-    snprintf(path, sizeof(path), "/v1/hosts/%s", host);
+    snprintf(path, sizeof(path), "/v1/hosts/%.36s", host);
     API_REPLY now = api_call(&server, "GET", path, NULL, NULL);
     snprintf(line, sizeof(line), "If-Match: %s", now.etag);
     API_REPLY reply = api_call(&server, "PATCH", path, "{\"uplinks\": [{\"name\": \"up\", \"interface\": \"eth1\"}]}",
@@ -120,7 +120,7 @@ static json_t *moves(int count, const char *host)
     json_t *operations = json_array();
     for (int i = 0; i < count; i++) {
         char path[80];
-        snprintf(path, sizeof(path), "/v1/network-adapters/%s", adapters[i]);
+        snprintf(path, sizeof(path), "/v1/network-adapters/%.36s", adapters[i]);
         API_REPLY now = api_call(&server, "GET", path, NULL, NULL);
         json_t *move = operation("PATCH", "network-adapters", adapters[i],
                                  json_pack("{s:o}", "host_id", host ? json_string(host) : json_null()));

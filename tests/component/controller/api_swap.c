@@ -97,7 +97,7 @@ Test(api_swap, no_update_is_lost, .timeout = 1800)
     }
     for (int i = 0; i < OBJECTS; i++) {
         char path[80];
-        snprintf(path, sizeof(path), "/v1/tenants/%s", ids[i]);
+        snprintf(path, sizeof(path), "/v1/tenants/%.36s", ids[i]);
         API_REPLY now = api_call(&server, "GET", path, NULL, NULL);
         cr_assert_eq(strtoll(api_text(now.json, "description"), NULL, 10), atomic_load(&model[i]));
         sum += atomic_load(&model[i]);

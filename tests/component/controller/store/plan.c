@@ -91,6 +91,7 @@ static void list_everywhere(struct skr_txn *txn, struct skr_list_query *query)
             query->within = NULL;
         }
     }
+    query->ret_last = NULL;
 }
 
 /* Every filter alone and every pair of filters, null and not. */
