@@ -110,21 +110,12 @@ static void wait_for_token(int notify, const char *path)
     }
 }
 
-void open_scene(void)
+static char data[128], api[64], agents[64];
+
+void start_controller(void)
 {
-    char data[128], api[64], agents[64], log[128], token[160];
-    snprintf(directory, sizeof(directory), "/tmp/skerry-cli-XXXXXX");
-    cr_assert(mkdtemp(directory));
-    setenv("HOME", directory, 1);
-    unsetenv("XDG_CONFIG_HOME");
-    snprintf(data, sizeof(data), "%s/data", directory);
+    char log[128];
     snprintf(log, sizeof(log), "%s/log", directory);
-    snprintf(api, sizeof(api), "127.0.0.1:%d", free_port());
-    snprintf(agents, sizeof(agents), "127.0.0.1:%d", free_port());
-    snprintf(url, sizeof(url), "https://%s", api);
-    cr_assert_eq(mkdir(data, 0700), 0);
-    int notify SKR_CLEANUP(skr_close_cleanup) = inotify_init1(IN_CLOEXEC);
-    cr_assert_geq(inotify_add_watch(notify, data, IN_CREATE | IN_MOVED_TO), 0);
     char *argv[] = {SKR_BUILD_DIR "/skerry-controller",
                     "--data-directory",
                     data,
@@ -136,24 +127,53 @@ void open_scene(void)
                     agents,
                     NULL};
     controller = start(log, log, "/dev/null", argv);
-    snprintf(token, sizeof(token), "%s/admin.token", data);
-    wait_for_token(notify, token);
+}
+
+void end_controller(int signal_number)
+{
+    int status;
+    kill(controller, signal_number);
+    cr_assert_eq(waitpid(controller, &status, 0), controller);
+    if (signal_number == SIGTERM)
+        cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the controller ended with %d", status);
+}
+
+int when_it_answers(const char *words)
+{
     int r = 6;
     for (int tries = 0; tries < 100 && r == 6; tries++) { /* the socket listens right behind the file */
-        r = ctl("login %s --ca %s/ca.pem --token-file %s", url, data, token);
+        r = ctl("%s", words);
         if (r == 6)
             poll(NULL, 0, 50);
     }
-    cr_assert_eq(r, 0, "%s", err);
+    return r;
+}
+
+void open_scene(void)
+{
+    char token[160], login[400];
+    snprintf(directory, sizeof(directory), "/tmp/skerry-cli-XXXXXX");
+    cr_assert(mkdtemp(directory));
+    setenv("HOME", directory, 1);
+    unsetenv("XDG_CONFIG_HOME");
+    snprintf(data, sizeof(data), "%s/data", directory);
+    snprintf(api, sizeof(api), "127.0.0.1:%d", free_port());
+    snprintf(agents, sizeof(agents), "127.0.0.1:%d", free_port());
+    snprintf(url, sizeof(url), "https://%s", api);
+    cr_assert_eq(mkdir(data, 0700), 0);
+    int notify SKR_CLEANUP(skr_close_cleanup) = inotify_init1(IN_CLOEXEC);
+    cr_assert_geq(inotify_add_watch(notify, data, IN_CREATE | IN_MOVED_TO), 0);
+    start_controller();
+    snprintf(token, sizeof(token), "%s/admin.token", data);
+    wait_for_token(notify, token);
+    snprintf(login, sizeof(login), "login %s --ca %s/ca.pem --token-file %s", url, data, token);
+    cr_assert_eq(when_it_answers(login), 0, "%s", err);
 }
 
 void close_scene(void)
 {
-    int status;
     char command[128];
-    kill(controller, SIGTERM);
-    waitpid(controller, &status, 0);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the controller ended with %d", status);
+    end_controller(SIGTERM);
     snprintf(command, sizeof(command), "rm -r '%s'", directory);
     cr_expect_eq(system(command), 0);
 }

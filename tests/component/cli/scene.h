@@ -16,6 +16,11 @@ extern const char cloud[];
 
 void open_scene(void);
 void close_scene(void);
+/* The controller again, with the data and at the address it had. */
+void start_controller(void);
+void end_controller(int signal_number);
+/* ctl(), until there is somebody to answer. */
+int when_it_answers(const char *words);
 pid_t start(const char *out_path, const char *err_path, const char *in_path, char *const *argv);
 void read_into(const char *path, char *ret);
 /* Runs skerryctl with words split at spaces; what it read, wrote and said is in `out` and `err`. */
