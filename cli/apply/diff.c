@@ -48,7 +48,7 @@ int skr_manifest_diff(const struct skr_resource *resource, const json_t *current
         return skr_error_set(error, SKR_ERROR_LIMIT, "The %s would hold more labels than it can", resource->name);
     json_t *patch = json_object();
     for (unsigned i = 0; i < resource->field_count; i++)
-        if (!skr_value_equal(&before->values[i], &after->values[i]))
+        if (resource->fields[i].kind != SKR_KIND_SECRET && !skr_value_equal(&before->values[i], &after->values[i]))
             json_object_set(patch, resource->fields[i].name, json_object_get(desired, resource->fields[i].name));
     if (!json_object_size(patch)) {
         json_decref(patch);

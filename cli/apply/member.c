@@ -10,8 +10,7 @@
 
 bool skr_member_is_writable(const struct skr_field *field)
 {
-    return !(field->flags & (SKR_FIELD_READ_ONLY | SKR_FIELD_HIDDEN)) && field->kind != SKR_KIND_COMPUTED &&
-           field->kind != SKR_KIND_SECRET;
+    return !(field->flags & (SKR_FIELD_READ_ONLY | SKR_FIELD_HIDDEN)) && field->kind != SKR_KIND_COMPUTED;
 }
 
 static json_t *without_read_only(const struct skr_resource *sub, const json_t *entry)

@@ -151,7 +151,7 @@ int when_it_answers(const char *words)
 
 void open_scene(void)
 {
-    char token[160], login[400];
+    char token[160], login[512];
     snprintf(directory, sizeof(directory), "/tmp/skerry-cli-XXXXXX");
     cr_assert(mkdtemp(directory));
     setenv("HOME", directory, 1);
