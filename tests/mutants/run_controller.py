@@ -1,5 +1,6 @@
 """Seeded bugs of who sees what: each patch in controller/ is applied to a copy of its source, compiled, linked before the
-libraries of the component test, and must make the test that its first line names fail.
+libraries of the component test, and must make the test that its first line names fail. Unchanged, that test passes in
+the component tier.
 
     /usr/bin/python3 tests/mutants/run_controller.py [--build build/dev] [--only NAME ...]"""
 
@@ -56,6 +57,8 @@ def verdict(build: pathlib.Path, patch: pathlib.Path) -> str:
     output = result.stdout + result.stderr
     if "Tested: 1 " not in output:
         return f"the test did not run: {output[-300:]}"
+    if "Timed out" in output:
+        return "the test did not end"
     return "found" if "Failing: 1" in output or "Crashing: 1" in output else "missed"
 
 

@@ -303,6 +303,11 @@ bool api_watch_ended(const struct api_watch *watch)
     return watch->ended;
 }
 
+const char *api_watch_rest(const struct api_watch *watch)
+{
+    return watch->growing.text ? watch->growing.text : "";
+}
+
 void api_watch_close(struct api_watch *watch)
 {
     curl_multi_remove_handle(watch->multi, watch->handle);
