@@ -4,7 +4,6 @@
 
 #define REMEDIATE_TIMEOUT_MS (INT64_C(10) * 60 * 1000)
 #define NAMED_MAX            5 /* findings that the message names */
-#define HELD_KIND            "virtual-port-profile"
 
 static const struct skr_query findings_of = {"SELECT id FROM compliance WHERE host_id = ?1"};
 
@@ -39,7 +38,7 @@ static int release(struct skr_job_run *run, struct skr_error *error)
         if (r < 0)
             break;
         remember(run, finding, named);
-        if (!strcmp(skr_object_text(finding, SKR_COMPLIANCE_OBJECT_KIND), HELD_KIND))
+        if (!strcmp(skr_object_text(finding, SKR_COMPLIANCE_OBJECT_KIND), SKR_HELD_PROFILE))
             r = skr_txn_delete(run->txn, finding, error); /* the row was what held it */
     }
     json_object_set_new(run->progress, "named", named);

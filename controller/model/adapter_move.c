@@ -46,17 +46,6 @@ static int judge(const struct skr_object *adapter, const struct skr_uuid *target
     return 0;
 }
 
-/* The logical switch that the adapter's host switch on the host comes from; nil: the host has none for it. */
-static int logical_switch_on(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *host_id,
-                             struct skr_uuid *ret, struct skr_error *error)
-{
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host_switch = NULL;
-    int r = skr_host_switch_for_adapter(txn, adapter, host_id, &host_switch, error);
-    if (r >= 0)
-        *ret = r > 0 ? skr_object_uuid(host_switch, SKR_HOST_SWITCH_LOGICAL_SWITCH_ID) : (struct skr_uuid){0};
-    return r < 0 ? r : 0;
-}
-
 static int name_switch(struct skr_txn *txn, const struct skr_uuid *id, char out[static 128], struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL;
@@ -72,16 +61,17 @@ static int name_switch(struct skr_txn *txn, const struct skr_uuid *id, char out[
 int skr_adapter_move_boundary(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *target_id,
                               struct skr_error *error)
 {
-    struct skr_uuid host_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID), here, there;
+    struct skr_uuid host_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
+    struct skr_port_kind here, there;
     char here_name[128], there_name[128];
-    int r = logical_switch_on(txn, adapter, &host_id, &here, error);
+    int r = skr_port_kind_load(txn, adapter, &host_id, &here, error);
     if (r == 0)
-        r = logical_switch_on(txn, adapter, target_id, &there, error);
-    if (r < 0 || skr_uuid_equal(&here, &there))
+        r = skr_port_kind_load(txn, adapter, target_id, &there, error);
+    if (r < 0 || skr_uuid_equal(&here.logical_switch_id, &there.logical_switch_id))
         return r;
-    r = name_switch(txn, &here, here_name, error);
+    r = name_switch(txn, &here.logical_switch_id, here_name, error);
     if (r == 0)
-        r = name_switch(txn, &there, there_name, error);
+        r = name_switch(txn, &there.logical_switch_id, there_name, error);
     return r < 0 ? r
                  : skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id",
                               "Network adapter \"%.100s\" cannot move there: the host it is on has %s, the target %s. "

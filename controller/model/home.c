@@ -67,35 +67,42 @@ static int load_subnet(struct skr_txn *txn, const struct skr_object *adapter, st
 
 /* ---- VLAN ---- */
 
+int skr_home_choose_vlan(struct skr_txn *txn, const struct skr_object *site, const int64_t *wanted, const char *pointer,
+                         int64_t *ret, struct skr_error *error)
+{
+    const char *name = skr_object_name(site);
+    int64_t vlan_id = -1;
+    bool blind = !skr_asker_sees(txn, site); /* its VLANs are the fabric's too */
+    for (uint32_t i = 0; i < entry_count(site); i++) {
+        int64_t other = skr_object_integer(entry_at(site, i), SKR_SUBNET_VLAN_VLAN_ID);
+        if (!wanted && vlan_id >= 0 && other != vlan_id && blind)
+            return skr_error_set(error, SKR_ERROR_CONFLICT,
+                                 "Where the adapter is there are several VLANs; ask an administrator to name its own.");
+        if (!wanted && vlan_id >= 0 && other != vlan_id)
+            return skr_refuse(error, SKR_ERROR_INVALID, pointer,
+                              "Site \"%.100s\" has several VLANs, %lld and %lld among them; name the adapter's.", name,
+                              (long long)vlan_id, (long long)other);
+        if (!wanted || other == *wanted)
+            vlan_id = other;
+    }
+    if (wanted && vlan_id < 0 && blind)
+        return skr_error_set(error, SKR_ERROR_CONFLICT,
+                             "Where the adapter is its VLAN is not; ask an administrator to name another.");
+    if (wanted && vlan_id < 0)
+        return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
+                          "Site \"%.100s\", where the adapter's host is, has no VLAN %lld; name one of its own.", name,
+                          (long long)*wanted);
+    *ret = vlan_id < 0 ? 0 : vlan_id; /* a site that lists nothing is untagged */
+    return 0;
+}
+
 /* In a network that passes through the host's site decides, and where it has several VLANs the adapter. */
 static int choose_vlan(struct skr_txn *txn, const struct skr_object *adapter, struct skr_home *home,
                        struct skr_error *error)
 {
+    int64_t wanted = skr_object_integer(adapter, SKR_NETWORK_ADAPTER_VLAN_ID);
     bool named = skr_object_has(adapter, SKR_NETWORK_ADAPTER_VLAN_ID);
-    int64_t wanted = skr_object_integer(adapter, SKR_NETWORK_ADAPTER_VLAN_ID), vlan_id = -1;
-    const char *site = skr_object_name(home->site);
-    bool blind = !skr_asker_sees(txn, home->site); /* its VLANs are the fabric's too */
-    for (uint32_t i = 0; i < entry_count(home->site); i++) {
-        int64_t other = skr_object_integer(entry_at(home->site, i), SKR_SUBNET_VLAN_VLAN_ID);
-        if (!named && vlan_id >= 0 && other != vlan_id && blind)
-            return skr_error_set(error, SKR_ERROR_CONFLICT,
-                                 "Where the adapter is there are several VLANs; ask an administrator to name its own.");
-        if (!named && vlan_id >= 0 && other != vlan_id)
-            return skr_refuse(error, SKR_ERROR_INVALID, "/vlan_id",
-                              "Site \"%.100s\" has several VLANs, %lld and %lld among them; name the adapter's.", site,
-                              (long long)vlan_id, (long long)other);
-        if (!named || other == wanted)
-            vlan_id = other;
-    }
-    if (named && vlan_id < 0 && blind)
-        return skr_error_set(error, SKR_ERROR_CONFLICT,
-                             "Where the adapter is its VLAN is not; ask an administrator to name another.");
-    if (named && vlan_id < 0)
-        return skr_refuse(error, SKR_ERROR_CONFLICT, "/vlan_id",
-                          "Site \"%.100s\", where the adapter's host is, has no VLAN %lld; name one of its own.", site,
-                          (long long)wanted);
-    home->vlan_id = vlan_id < 0 ? 0 : vlan_id; /* a site that lists nothing is untagged */
-    return 0;
+    return skr_home_choose_vlan(txn, home->site, named ? &wanted : NULL, "/vlan_id", &home->vlan_id, error);
 }
 
 static int load_site(struct skr_txn *txn, const struct skr_object *adapter, struct skr_home *home,
@@ -296,10 +303,13 @@ int skr_home_check_host(struct skr_txn *txn, const struct skr_object *host, cons
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids adapters = {0};
     SKR_CLEANUP(skr_reach_cleanup) struct skr_reach reach = {0};
     struct skr_uuid id = skr_object_id(host);
-    int r = skr_ids_query(txn, &bare_on_host, &id, &adapters, error);
-    if (r < 0 || !adapters.count || !skr_host_in_service(host))
-        return r;
-    r = skr_reach_load(txn, &id, &reach, error);
+    if (!skr_host_in_service(host))
+        return 0;
+    int r = skr_host_switch_check_host(txn, host, pointer, error);
+    if (r == 0)
+        r = skr_ids_query(txn, &bare_on_host, &id, &adapters, error);
+    if (r == 0 && adapters.count)
+        r = skr_reach_load(txn, &id, &reach, error);
     for (size_t i = 0; r == 0 && i < adapters.count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
         r = skr_fetch(txn, SKR_NETWORK_ADAPTER, &adapters.items[i], &adapter, error);

@@ -16,6 +16,9 @@ struct skr_home {
 /* Judges vm_subnet_id and vlan_id of the adapter on the way. The host, if any, must reach the VM network. */
 int skr_home_load(struct skr_txn *txn, const struct skr_object *adapter, struct skr_home *ret, struct skr_error *error);
 void skr_home_cleanup(struct skr_home *home);
+/* The VLAN at the site: the one that is wanted, else (`wanted` NULL) its only one. `pointer` is to blame. */
+int skr_home_choose_vlan(struct skr_txn *txn, const struct skr_object *site, const int64_t *wanted, const char *pointer,
+                         int64_t *ret, struct skr_error *error);
 /* NULL, or why an adapter here cannot have the address; fits "<address> <why> <*ret_of>". */
 int skr_home_refuses(struct skr_txn *txn, const struct skr_home *home, const struct skr_address *address,
                      const char **ret_why, char ret_of[static 128], struct skr_error *error);

@@ -1,3 +1,4 @@
+#include "controller/model/home.h"
 #include "controller/model/reach.h"
 
 static const struct skr_query switches_of = {"SELECT id FROM host_switch WHERE host_id = ?1"};
@@ -91,8 +92,6 @@ static int check_uplinks(struct skr_write *write, const struct skr_object *host,
         return skr_refuse(error, SKR_ERROR_CONFLICT, "/uplinks",
                           "Logical switch \"%.100s\" has no teams (uplink_mode \"none\"): give one uplink.",
                           skr_object_name(logical_switch));
-    if (uplinks->count > SKR_HOST_UPLINKS_MAX)
-        return skr_refuse(error, SKR_ERROR_LIMIT, "/uplinks", "A team has at most %d uplinks.", SKR_HOST_UPLINKS_MAX);
     int r = 0;
     for (uint32_t i = 0; r == 0 && i < uplinks->count; i++) {
         const char *interface = skr_object_text(uplinks->objects[i], SKR_SWITCH_UPLINK_INTERFACE);
@@ -180,14 +179,32 @@ static int check_host_adapters(struct skr_write *write, const struct skr_object 
     return r;
 }
 
-/* The switch is written: do its uplinks reach where its host adapters are? */
-static int check_reached(struct skr_write *write, struct skr_error *error)
+/* A VM network that is one VLAN says which; anywhere else the site does, where it has one alone, or the adapter. */
+static int check_vlan(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_object *vm_network,
+                      const struct skr_uuid *site_id, const char *place, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *site = NULL;
+    int64_t wanted = skr_object_integer(adapter, SKR_HOST_ADAPTER_VLAN_ID), vlan_id;
+    bool named = skr_object_has(adapter, SKR_HOST_ADAPTER_VLAN_ID);
+    if (vm_network && skr_object_has(vm_network, SKR_VM_NETWORK_VLAN_ID))
+        return !named || wanted == skr_object_integer(vm_network, SKR_VM_NETWORK_VLAN_ID)
+                       ? 0
+                       : skr_refuse(error, SKR_ERROR_CONFLICT, place,
+                                    "VM network \"%.100s\" is VLAN %lld of its site; leave the host adapter's out.",
+                                    skr_object_name(vm_network),
+                                    (long long)skr_object_integer(vm_network, SKR_VM_NETWORK_VLAN_ID));
+    int r = skr_fetch(txn, SKR_NETWORK_SITE, site_id, &site, error);
+    return r < 0 ? r : skr_home_choose_vlan(txn, site, named ? &wanted : NULL, place, &vlan_id, error);
+}
+
+/* The switch is written: do its uplinks reach where its host adapters are, and on which VLAN? */
+static int check_reached(struct skr_txn *txn, const struct skr_object *host_switch, struct skr_error *error)
 {
     SKR_CLEANUP(skr_reach_cleanup) struct skr_reach reach = {0};
-    const struct skr_value *adapters = list(write->after, SKR_HOST_SWITCH_HOST_ADAPTERS);
-    struct skr_uuid host_id = skr_object_uuid(write->after, SKR_HOST_SWITCH_HOST_ID), id = skr_object_id(write->after);
+    const struct skr_value *adapters = list(host_switch, SKR_HOST_SWITCH_HOST_ADAPTERS);
+    struct skr_uuid host_id = skr_object_uuid(host_switch, SKR_HOST_SWITCH_HOST_ID), id = skr_object_id(host_switch);
     char place[SKR_ERROR_POINTER_MAX];
-    int r = adapters->count ? skr_reach_load(write->txn, &host_id, &reach, error) : 0;
+    int r = adapters->count ? skr_reach_load(txn, &host_id, &reach, error) : 0;
     for (uint32_t i = 0; r == 0 && i < adapters->count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *vm_network = NULL;
         const struct skr_object *adapter = adapters->objects[i];
@@ -195,11 +212,11 @@ static int check_reached(struct skr_write *write, struct skr_error *error)
         struct skr_uuid network_id = skr_object_uuid(adapter, SKR_HOST_ADAPTER_VM_NETWORK_ID);
         const struct skr_reach_uplink *uplink = NULL;
         if (skr_object_has(adapter, SKR_HOST_ADAPTER_VM_NETWORK_ID)) {
-            r = skr_fetch(write->txn, SKR_VM_NETWORK, &network_id, &vm_network, error);
+            r = skr_fetch(txn, SKR_VM_NETWORK, &network_id, &vm_network, error);
             if (r == 0)
-                r = skr_reach_vm_network(write->txn, &reach, vm_network, &site_id, &uplink, error);
+                r = skr_reach_vm_network(txn, &reach, vm_network, &site_id, &uplink, error);
         } else if (skr_object_has(adapter, SKR_HOST_ADAPTER_NETWORK_SITE_ID)) {
-            r = skr_reach_site(write->txn, &reach, &site_id, &uplink, error);
+            r = skr_reach_site(txn, &reach, &site_id, &uplink, error);
         } else {
             continue;
         }
@@ -208,6 +225,28 @@ static int check_reached(struct skr_write *write, struct skr_error *error)
             r = skr_refuse(error, SKR_ERROR_CONFLICT, skr_pointer(place, "host_adapters", i, "network_site_id"),
                            "The uplinks of this switch do not reach the site of the host adapter; add the site to "
                            "their uplink port profile.");
+        if (r == 0)
+            r = check_vlan(txn, adapter, vm_network, &site_id, skr_pointer(place, "host_adapters", i, "vlan_id"),
+                           error);
+    }
+    return r;
+}
+
+int skr_host_switch_check_host(struct skr_txn *txn, const struct skr_object *host, const char *pointer,
+                               struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0};
+    struct skr_uuid id = skr_object_id(host);
+    int r = skr_ids_query(txn, &switches_of, &id, &ids, error);
+    for (size_t i = 0; r == 0 && i < ids.count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *host_switch = NULL;
+        struct skr_error why = {0};
+        r = skr_fetch(txn, SKR_HOST_SWITCH, &ids.items[i], &host_switch, error);
+        if (r == 0 && check_reached(txn, host_switch, &why) < 0)
+            r = skr_refuse(error, SKR_ERROR_IN_USE, pointer,
+                           "Host adapters of host switch \"%.100s\" on host \"%.100s\" would lose their site or VLAN; "
+                           "change its host_adapters first.",
+                           skr_object_name(host_switch), skr_object_name(host));
     }
     return r;
 }
@@ -254,7 +293,9 @@ static int refresh(struct skr_txn *txn, const struct skr_object *host_switch, co
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
     struct skr_uuid host_id = skr_object_uuid(host_switch, SKR_HOST_SWITCH_HOST_ID);
     int r = skr_fetch(txn, SKR_HOST, &host_id, &host, error);
-    return r < 0 ? r : skr_provider_address_host(txn, host, SKR_WITHDRAWAL_FREE, pointer, error);
+    if (r == 0)
+        r = skr_provider_address_host(txn, host, SKR_WITHDRAWAL_FREE, pointer, error);
+    return r < 0 ? r : skr_profile_prune(txn, &host_id, error);
 }
 
 /* What a request writes is followed by a job; what the model itself writes is part of something larger. */
@@ -273,7 +314,7 @@ static int stored(struct skr_write *write, struct skr_error *error)
 {
     int r = write->before ? 0 : skr_host_group_count_switch(write->txn, write->after, 1, error);
     if (r == 0)
-        r = check_reached(write, error);
+        r = check_reached(write->txn, write->after, error);
     if (r == 0 && !write->before)
         r = follow(write, "deploy_host_switch", error);
     if (r < 0 || !skr_write_changes(write, SKR_HOST_SWITCH_UPLINKS))
@@ -292,6 +333,8 @@ static int removing(struct skr_write *write, struct skr_error *error)
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *bare = skr_object_copy(write->before);
     skr_value_clear(&bare->values[SKR_HOST_SWITCH_UPLINKS]);
     bare->values[SKR_HOST_SWITCH_UPLINKS].type = SKR_VALUE_OBJECTS;
+    skr_value_clear(&bare->values[SKR_HOST_SWITCH_HOST_ADAPTERS]);
+    bare->values[SKR_HOST_SWITCH_HOST_ADAPTERS].type = SKR_VALUE_OBJECTS;
     r = skr_txn_update(write->txn, write->before, bare, error);
     return r < 0 ? r : refresh(write->txn, bare, "", error);
 }

@@ -6,6 +6,8 @@
 static const struct skr_query sites_of = {"SELECT id FROM network_site WHERE logical_network_id = ?1"};
 static const struct skr_query vm_networks_of = {
         "SELECT id FROM vm_network WHERE logical_network_id = ?1 AND isolation = 'network_virtualization' LIMIT 1"};
+static const struct skr_query passing_through = {
+        "SELECT id FROM vm_network WHERE logical_network_id = ?1 AND isolation = 'none'"};
 static const struct skr_query larger_vm_network = {
         "SELECT name, mtu FROM vm_network WHERE logical_network_id = ?1 "
         "AND mtu > CASE isolation WHEN 'network_virtualization' THEN ?2 ELSE ?3 END LIMIT 1"};
@@ -66,11 +68,22 @@ static int check_switch_off(struct skr_write *write, const struct skr_uuid *id, 
                       "VM networks stand on this logical network and need network virtualization; delete them first.");
 }
 
-/* Sites that were written without virtualization had fewer rules to keep. */
+/* Sites that were written without virtualization had fewer rules to keep, and VMs could be on the network itself. */
 static int check_switch_on(struct skr_write *write, const struct skr_uuid *id, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids sites = {0};
-    int r = skr_ids_query(write->txn, &sites_of, id, &sites, error);
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids sites = {0}, passing = {0};
+    int r = skr_ids_query(write->txn, &passing_through, id, &passing, error);
+    if (r == 0 && passing.count) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *vm_network = NULL;
+        r = skr_fetch(write->txn, SKR_VM_NETWORK, &passing.items[0], &vm_network, error);
+        return r < 0 ? r
+                     : skr_refuse(error, SKR_ERROR_IN_USE, "/network_virtualization",
+                                  "VM network \"%.100s\" passes through: its VMs would be among the addresses of "
+                                  "hosts; delete it first.",
+                                  skr_object_name(vm_network));
+    }
+    if (r == 0)
+        r = skr_ids_query(write->txn, &sites_of, id, &sites, error);
     for (size_t i = 0; r == 0 && i < sites.count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *site = NULL;
         r = skr_fetch(write->txn, SKR_NETWORK_SITE, &sites.items[i], &site, error);

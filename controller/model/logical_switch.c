@@ -121,4 +121,4 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     return r < 0 || !write->before ? r : check_deployed(write, error);
 }
 
-const struct skr_rules skr_logical_switch_rules = {.prepare = prepare};
+const struct skr_rules skr_logical_switch_rules = {.prepare = prepare, .stored = skr_profile_changed};

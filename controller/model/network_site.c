@@ -17,6 +17,10 @@ static const struct skr_query hosts_passing = {
         "AND n.isolation = 'none' JOIN network_adapter a ON a.vm_network_id = n.id "
         "WHERE s.id = ?1 AND a.host_id IS NOT NULL"};
 
+static const struct skr_query hosts_at = {
+        "SELECT s.host_id FROM host_switch_host_adapters a JOIN host_switch s ON s.id = a.owner_id "
+        "WHERE a.network_site_id = ?1"};
+
 static const struct skr_value *subnets(const struct skr_object *site)
 {
     return &site->values[SKR_NETWORK_SITE_SUBNET_VLANS];
@@ -300,7 +304,7 @@ static int changed_hosts(struct skr_write *write, struct skr_ids *hosts, struct 
     return r;
 }
 
-/* Provider addresses, VM subnets on the VLANs and adapters in networks that pass through follow. */
+/* Provider addresses, VM subnets on the VLANs, adapters in networks that pass through and host adapters follow. */
 static int change_subnets(struct skr_write *write, const struct skr_uuid *id, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids hosts = {0};
@@ -309,6 +313,8 @@ static int change_subnets(struct skr_write *write, const struct skr_uuid *id, st
         r = skr_vm_vlan_site(write->txn, write->after, error);
     if (r == 0)
         r = skr_ids_query(write->txn, &hosts_passing, id, &hosts, error);
+    if (r == 0)
+        r = skr_ids_query(write->txn, &hosts_at, id, &hosts, error);
     skr_ids_sort(&hosts);
     for (size_t i = 0; r == 0 && i < hosts.count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;

@@ -48,6 +48,8 @@ int skr_quota_check(struct skr_txn *txn, const struct skr_uuid *tenant_id, int q
 /* How many more of a quota's things a write makes; negative ones are always welcome. */
 static int64_t added(const struct skr_write *write)
 {
+    if (write->resource == SKR_VM_SUBNET && !skr_object_has(write->after, SKR_VM_SUBNET_VSID))
+        return 0; /* of a VLAN: made by the site */
     if (write->resource != SKR_ACCESS_CONTROL_LIST)
         return !write->before;
     int64_t before = write->before ? write->before->values[SKR_ACCESS_CONTROL_LIST_RULES].count : 0;

@@ -297,32 +297,61 @@ int skr_ip_pools_of_subnet(struct skr_txn *txn, const struct skr_uuid *subnet_id
 /* ---- where adapters are (reach.c, home.c) ---- */
 
 bool skr_vm_network_is_virtualized(const struct skr_object *vm_network);
-/* 1: a host switch carries the adapter on this host, *ret is a copy; 0: none does. */
-int skr_host_switch_for_adapter(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *host_id,
-                                struct skr_object **ret, struct skr_error *error);
 /* The virtual port profile of the adapter on this host: mapped by its host switch, else the classification's own; what
- * is held back there is in it. `host_id` NULL: on no host. 1, or 0: it has none, and the defaults count. */
+ * is held back there is in it. `host_id` NULL: on no host. 1, or 0: it has none, and the defaults count.
+ * (port_profile.c) */
 int skr_profile_in_force(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *host_id,
                          struct skr_object **ret, struct skr_error *error);
 /* Adapters of networks without virtualization still reach their site, VLAN and subnets. `pointer` is to blame. */
 int skr_home_check_host(struct skr_txn *txn, const struct skr_object *host, const char *pointer,
                         struct skr_error *error);
 
-/* ---- profiles held back on hosts with manual remediation (profile_hold.c) ---- */
+/* ---- profiles held back on hosts with manual remediation (port_profile.c, profile_hold.c) ---- */
 
-#define SKR_HELD_PROFILE "virtual-port-profile" /* object_kind of their rows of compliance */
-/* A profile was written: rows of compliance for the hosts that must not have it yet. */
+#define SKR_HELD_PROFILE    "virtual-port-profile"     /* object_kind of their rows of compliance */
+#define SKR_DEFAULT_PROFILE "Medium bandwidth adapter" /* of ports that nothing else gives a profile */
+
+/* What decides the virtual port profile of a port; nil: it is on no switch, it has no classification. */
+struct skr_port_kind {
+    struct skr_uuid logical_switch_id, classification_id;
+};
+struct skr_port_kinds {
+    struct skr_port_kind *items;
+    size_t count;
+};
+static inline void skr_port_kinds_cleanup(struct skr_port_kinds *kinds)
+{
+    free(kinds->items);
+}
+void skr_port_kinds_add(struct skr_port_kinds *kinds, const struct skr_port_kind *kind); /* once */
+/* Of the adapter on this host; `host_id` NULL: on no host. */
+int skr_port_kind_load(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *host_id,
+                       struct skr_port_kind *ret, struct skr_error *error);
+/* Of the adapters on a host. */
+int skr_port_kinds_on_host(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_port_kinds *kinds,
+                           struct skr_error *error);
+/* The profile of such ports as the model has it, `instead` (may be NULL) in place of the row of that id. 1 or 0. */
+int skr_port_kind_profile(struct skr_txn *txn, const struct skr_port_kind *kind, const struct skr_object *instead,
+                          struct skr_object **ret, struct skr_error *error);
+
+/* A profile, a classification or a logical switch was changed: rows of compliance for ports whose profile is another
+ * now, on the hosts that must not have it yet. */
 int skr_profile_changed(struct skr_write *write, struct skr_error *error);
-/* Puts the values that are still in force on the host into the profile. */
+/* Puts the values that are still in force for such ports on the host into the profile. Number of values, or -errno. */
 int skr_profile_hold(struct skr_txn *txn, struct skr_object *profile, const struct skr_uuid *host_id,
-                     struct skr_error *error);
+                     const struct skr_port_kind *kind, struct skr_error *error);
 /* Nothing is held back on the host any more; :remediate. */
 int skr_profile_release(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error);
-/* The profile goes, and with it what is held back of it. */
-int skr_profile_forget(struct skr_txn *txn, const struct skr_uuid *profile_id, struct skr_error *error);
+/* The host's switches are others now: nothing is held for ports that it does not have. */
+int skr_profile_prune(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error);
+/* The classification goes, and with it what is held for its ports. */
+int skr_profile_forget(struct skr_txn *txn, const struct skr_uuid *classification_id, struct skr_error *error);
 
 /* ---- host switches (host_switch.c, availability.c) ---- */
 
+/* Host adapters of the host still have their site and VLAN. `pointer` is to blame. */
+int skr_host_switch_check_host(struct skr_txn *txn, const struct skr_object *host, const char *pointer,
+                               struct skr_error *error);
 /* All of a host that goes. */
 int skr_host_switch_erase(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error);
 /* Keeps the numbers of hosts and host switches of groups; after a host, or a host switch, was written. */

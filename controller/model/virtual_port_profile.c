@@ -20,16 +20,11 @@ static int prepare(struct skr_write *write, struct skr_error *error)
 
 static int removing(struct skr_write *write, struct skr_error *error)
 {
-    struct skr_uuid id = skr_object_id(write->before);
     if (!skr_object_integer(write->before, SKR_VIRTUAL_PORT_PROFILE_BUILT_IN))
-        return skr_profile_forget(write->txn, &id, error);
+        return 0;
     return skr_error_set(error, SKR_ERROR_CONFLICT, "Profile \"%.100s\" is built in and cannot be deleted.",
                          skr_object_name(write->before));
 }
 
-static int stored(struct skr_write *write, struct skr_error *error)
-{
-    return write->before ? skr_profile_changed(write, error) : 0;
-}
-
-const struct skr_rules skr_virtual_port_profile_rules = {.prepare = prepare, .stored = stored, .removing = removing};
+const struct skr_rules skr_virtual_port_profile_rules = {
+        .prepare = prepare, .stored = skr_profile_changed, .removing = removing};

@@ -134,6 +134,11 @@ static uint64_t held_value(const char *text)
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
+static struct skr_uuid uuid_or_nil(const struct skr_object *object, int field)
+{
+    return skr_object_has(object, field) ? skr_object_uuid(object, field) : (struct skr_uuid){0};
+}
+
 void skr_policy_apply_hold(struct skr_policy *policy, struct hold *hold, const struct skr_object *object)
 {
     struct host *before = hold->host;
@@ -145,7 +150,8 @@ void skr_policy_apply_hold(struct skr_policy *policy, struct hold *hold, const s
     hold->field = -1;
     if (hold->host) {
         LIST_INSERT_HEAD(&hold->host->holds, hold, host_link);
-        hold->profile = skr_object_uuid(object, SKR_COMPLIANCE_OBJECT_ID);
+        hold->logical_switch = uuid_or_nil(object, SKR_COMPLIANCE_LOGICAL_SWITCH_ID);
+        hold->classification = uuid_or_nil(object, SKR_COMPLIANCE_CLASSIFICATION_ID);
         hold->value = held_value(skr_object_text(object, SKR_COMPLIANCE_FOUND));
         for (size_t i = 0; field && i < SKR_ARRAY_SIZE(values); i++)
             if (strcmp(values[i].name, field) == 0)
@@ -157,18 +163,30 @@ void skr_policy_apply_hold(struct skr_policy *policy, struct hold *hold, const s
     skr_policy_apply_release(policy, before);
 }
 
+/* The classification of an adapter that names none is a node of its own, with the nil id. */
+static bool holds(const struct hold *hold, const struct adapter *adapter, const struct logical_switch *logical)
+{
+    static const struct skr_uuid nil;
+
+    return hold->field >= 0 && adapter->classification &&
+           skr_uuid_compare(&hold->classification, &adapter->classification->node.key.id) == 0 &&
+           skr_uuid_compare(&hold->logical_switch, logical ? &logical->node.key.id : &nil) == 0;
+}
+
 struct port_profile skr_policy_port_profile(const struct adapter *adapter, const struct host *host)
 {
     const struct profile *profile = skr_policy_profile_of(adapter, host);
     struct port_profile ret = {.dhcp_guard = true, .router_guard = true, .arp_nd_inspection = true};
+    const struct host_switch *host_switch;
     const struct hold *hold;
 
-    if (!profile)
+    if (profile)
+        ret = profile->values;
+    if (!host || LIST_EMPTY(&host->holds))
         return ret;
-    ret = profile->values;
-    if (host)
-        LIST_FOREACH (hold, &host->holds, host_link)
-            if (hold->field >= 0 && skr_uuid_compare(&hold->profile, &profile->node.key.id) == 0)
-                value_set(&ret, (size_t)hold->field, hold->value);
+    host_switch = skr_policy_host_switch_of(adapter, host);
+    LIST_FOREACH (hold, &host->holds, host_link)
+        if (holds(hold, adapter, host_switch ? host_switch->logical : NULL))
+            value_set(&ret, (size_t)hold->field, hold->value);
     return ret;
 }

@@ -97,12 +97,13 @@ struct host_switch {
     struct scope *scope;  /* where its object stands */
 };
 
-/* A profile's value that an administrator has not let change yet on one host: a row of compliance. */
+/* A value of a profile that an administrator has not let change yet on one host, for the ports of a logical switch and a
+ * classification (nil: of none): a row of compliance. */
 struct hold {
     struct node node;
     struct host *host;
     LIST_ENTRY(hold) host_link;
-    struct skr_uuid profile;
+    struct skr_uuid logical_switch, classification;
     int field;
     uint64_t value;
 };

@@ -352,13 +352,15 @@ enum { /* effective-route: derived from the VM subnets and customer routes of a 
 };
 enum { /* compliance: one row an open drift item */
     SKR_COMPLIANCE_HOST_ID = SKR_FIELD_COMMON_COUNT, /* REFERENCE */
-    SKR_COMPLIANCE_OBJECT_KIND,                      /* TEXT: port, filter, map-entry, provider-address, uplink, program */
+    SKR_COMPLIANCE_OBJECT_KIND,                      /* TEXT: port, filter, map-entry, provider-address, uplink, program, virtual-port-profile */
     SKR_COMPLIANCE_OBJECT_ID,                        /* UUID nullable */
     SKR_COMPLIANCE_OBJECT,                           /* TEXT: what it is, readable */
     SKR_COMPLIANCE_FIELD,                            /* TEXT */
     SKR_COMPLIANCE_EXPECTED,                         /* TEXT */
     SKR_COMPLIANCE_FOUND,                            /* TEXT */
     SKR_COMPLIANCE_SINCE,                            /* TIME */
+    SKR_COMPLIANCE_LOGICAL_SWITCH_ID,                /* UUID nullable, of a held profile: of ports on it */
+    SKR_COMPLIANCE_CLASSIFICATION_ID,                /* UUID nullable, of a held profile: of ports that have it */
     SKR_COMPLIANCE_FIELD_COUNT
 };
 enum { /* orphan: what hosts hold while the database is rolled back, and it has not */

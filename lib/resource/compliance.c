@@ -6,7 +6,8 @@ static const struct skr_field fields[] = {
                                          .target = SKR_HOST, .column_title = "HOST"),
         [SKR_COMPLIANCE_OBJECT_KIND] =
                 FIELD("object_kind", TEXT, READ_ONLY | FILTER, NOBODY, FABRIC,
-                      "port, filter, map-entry, provider-address, uplink or program", .column_title = "KIND"),
+                      "port, filter, map-entry, provider-address, uplink, program or virtual-port-profile",
+                      .column_title = "KIND"),
         [SKR_COMPLIANCE_OBJECT_ID] = FIELD("object_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, FABRIC,
                                            "Object of the model it belongs to"),
         [SKR_COMPLIANCE_OBJECT] =
@@ -18,6 +19,13 @@ static const struct skr_field fields[] = {
         [SKR_COMPLIANCE_FOUND] = FIELD("found", TEXT, READ_ONLY, NOBODY, FABRIC, "As it is", .column_title = "FOUND"),
         [SKR_COMPLIANCE_SINCE] =
                 FIELD("since", TIME, READ_ONLY, NOBODY, FABRIC, "When it was found", .column_title = "SINCE"),
+        [SKR_COMPLIANCE_LOGICAL_SWITCH_ID] =
+                FIELD("logical_switch_id", UUID, READ_ONLY | NULLABLE, NOBODY, FABRIC,
+                      "Of a held profile: logical switch of the ports that wait for it; null: they are on none"),
+        [SKR_COMPLIANCE_CLASSIFICATION_ID] =
+                FIELD("classification_id", UUID, READ_ONLY | FILTER | NULLABLE, NOBODY, FABRIC,
+                      "Of a held profile: port classification of the ports that wait for it; null: they name "
+                      "none"),
 };
 
 const struct skr_resource skr_resource_compliance = {

@@ -7,7 +7,8 @@ static const struct skr_field quota_fields[] = {
         [SKR_QUOTA_VM_NETWORKS] =
                 QUOTA("vm_networks", 100000, "Most VM networks; null: no quota; below the use: no new ones"),
         [SKR_QUOTA_VM_SUBNETS] =
-                QUOTA("vm_subnets", 1000000, "Most VM subnets; null: no quota; below the use: no new ones"),
+                QUOTA("vm_subnets", 1000000,
+                      "Most VM subnets, those of VLANs aside; null: no quota; below the use: no new ones"),
         [SKR_QUOTA_NETWORK_ADAPTERS] =
                 QUOTA("network_adapters", 1000000, "Most network adapters; null: no quota; below the use: no new ones"),
         [SKR_QUOTA_LEARNED_ADDRESSES] = QUOTA("learned_addresses", 10000000,

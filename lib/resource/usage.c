@@ -5,7 +5,7 @@
 static const struct skr_field fields[] = {
         SKR_COMMON_FIELDS_NAMED(READ_ONLY | FILTER, READ_ONLY | FILTER),
         [SKR_USAGE_VM_NETWORKS] = COUNT("vm_networks", "VM NETWORKS", "VM networks of the tenant"),
-        [SKR_USAGE_VM_SUBNETS] = COUNT("vm_subnets", "VM SUBNETS", "VM subnets of the tenant"),
+        [SKR_USAGE_VM_SUBNETS] = COUNT("vm_subnets", "VM SUBNETS", "VM subnets of the tenant, those of VLANs aside"),
         [SKR_USAGE_NETWORK_ADAPTERS] = COUNT("network_adapters", "ADAPTERS", "Network adapters of the tenant"),
         [SKR_USAGE_LEARNED_ADDRESSES] = COUNT("learned_addresses", "LEARNED", "Learned addresses of its adapters"),
         [SKR_USAGE_ACL_RULES] = COUNT("acl_rules", "ACL RULES", "Rules of its access control lists"),

@@ -225,19 +225,23 @@ static struct skr_object *make_hold(struct rows *m, struct rows_slot *s)
 
     if (!s->row) {
         s->parents[ROWS_HOST] = existing(m, ROWS_HOST, 0, -1);
-        s->parents[ROWS_PROFILE] = existing(m, ROWS_PROFILE, 0, -1);
+        s->parents[ROWS_LOGICAL_SWITCH] = rows_chance(m, 50) ? existing(m, ROWS_LOGICAL_SWITCH, 0, -1) : -1;
+        s->parents[ROWS_CLASSIFICATION] = rows_chance(m, 50) ? existing(m, ROWS_CLASSIFICATION, 0, -1) : -1;
     }
-    if (s->parents[ROWS_HOST] < 0 || s->parents[ROWS_PROFILE] < 0)
+    if (s->parents[ROWS_HOST] < 0)
         return NULL;
-    /* One value of a field is held, as the rules see to. */
+    /* One value of a field is held for ports of one kind, as the rules see to. */
     for (unsigned i = 0; i < rows_slots[ROWS_HOLD]; i++) {
         const struct rows_slot *other = &m->slots[ROWS_HOLD][i];
         if (other->row && other->number != s->number && other->parents[ROWS_HOST] == s->parents[ROWS_HOST] &&
+            other->parents[ROWS_LOGICAL_SWITCH] == s->parents[ROWS_LOGICAL_SWITCH] &&
+            other->parents[ROWS_CLASSIFICATION] == s->parents[ROWS_CLASSIFICATION] &&
             strcmp(skr_object_text(other->row, SKR_COMPLIANCE_FIELD), pair[0]) == 0)
             return NULL;
     }
     return hold_row(s->number, number(m, ROWS_HOST, s->parents[ROWS_HOST]),
-                    number(m, ROWS_PROFILE, s->parents[ROWS_PROFILE]), pair[0], pair[1]);
+                    number(m, ROWS_LOGICAL_SWITCH, s->parents[ROWS_LOGICAL_SWITCH]),
+                    number(m, ROWS_CLASSIFICATION, s->parents[ROWS_CLASSIFICATION]), pair[0], pair[1]);
 }
 
 static void list_acls(struct rows *m, struct rows_slot *s, struct skr_object *object, int field)

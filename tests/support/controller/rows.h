@@ -305,16 +305,21 @@ static inline void host_uplink(struct skr_object *host, const char *interface, c
         skr_object_set_json(entry, SKR_UPLINK_NETWORK_SITE_IDS, json_pack("[s]", skr_uuid_format(site, text)));
 }
 
-static inline struct skr_object *hold_row(unsigned n, unsigned host, unsigned profile, const char *field,
-                                          const char *found)
+/* `logical_switch` and `classification` 0: ports of none. */
+static inline struct skr_object *hold_row(unsigned n, unsigned host, unsigned logical_switch, unsigned classification,
+                                          const char *field, const char *found)
 {
     struct skr_uuid id = uuid_of(SKR_COMPLIANCE, n), host_id = uuid_of(SKR_HOST, host),
-                    profile_id = uuid_of(SKR_VIRTUAL_PORT_PROFILE, profile);
+                    switch_id = uuid_of(SKR_LOGICAL_SWITCH, logical_switch),
+                    classification_id = uuid_of(SKR_PORT_CLASSIFICATION, classification);
     struct skr_object *object = row(SKR_COMPLIANCE, &id);
 
     skr_object_set_uuid(object, SKR_COMPLIANCE_HOST_ID, &host_id);
     skr_object_set_text(object, SKR_COMPLIANCE_OBJECT_KIND, "virtual-port-profile");
-    skr_object_set_uuid(object, SKR_COMPLIANCE_OBJECT_ID, &profile_id);
+    if (logical_switch)
+        skr_object_set_uuid(object, SKR_COMPLIANCE_LOGICAL_SWITCH_ID, &switch_id);
+    if (classification)
+        skr_object_set_uuid(object, SKR_COMPLIANCE_CLASSIFICATION_ID, &classification_id);
     skr_object_set_text(object, SKR_COMPLIANCE_FIELD, field);
     skr_object_set_text(object, SKR_COMPLIANCE_FOUND, found);
     return object;

@@ -110,67 +110,186 @@ static void expect_recompute_equal(struct scene *s)
     skr_realization_table_free(table);
 }
 
-struct change {
-    struct skr_uuid profile_id, host_id;
-};
-
-/* One transaction, as the rules make it: the profile, and the row for the host that must not have it yet. */
-static int change_and_hold(struct skr_txn *txn, void *argument, struct skr_error *error)
+static int release(struct skr_txn *txn, void *host_id, struct skr_error *error)
 {
-    const struct change *change = argument;
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *profile = NULL, *after = NULL, *row = NULL;
-    int r = skr_fetch(txn, SKR_VIRTUAL_PORT_PROFILE, &change->profile_id, &profile, error);
-    if (r < 0)
-        return r;
-    after = skr_object_copy(profile);
-    skr_object_set_integer(after->values[SKR_VIRTUAL_PORT_PROFILE_SECURITY].objects[0], SKR_SECURITY_DHCP_GUARD, 0);
-    row = skr_row_new(SKR_COMPLIANCE);
-    skr_object_set_text(row, SKR_FIELD_NAME, "held");
-    skr_object_set_uuid(row, SKR_COMPLIANCE_HOST_ID, &change->host_id);
-    skr_object_set_text(row, SKR_COMPLIANCE_OBJECT_KIND, "virtual-port-profile");
-    skr_object_set_uuid(row, SKR_COMPLIANCE_OBJECT_ID, &change->profile_id);
-    skr_object_set_text(row, SKR_COMPLIANCE_OBJECT, "held");
-    skr_object_set_text(row, SKR_COMPLIANCE_FIELD, "security.dhcp_guard");
-    skr_object_set_text(row, SKR_COMPLIANCE_EXPECTED, "false");
-    skr_object_set_text(row, SKR_COMPLIANCE_FOUND, "true");
-    skr_object_set_integer(row, SKR_COMPLIANCE_SINCE, 1);
-    r = skr_txn_update(txn, profile, after, error);
-    return r < 0 ? r : skr_txn_insert(txn, row, error);
+    return skr_profile_release(txn, host_id, error);
 }
 
-static int release(struct skr_txn *txn, void *row, struct skr_error *error)
+static void remediate(struct scene *s, const char *host)
 {
-    return skr_txn_delete(txn, row, error);
+    struct skr_uuid id = world_id(&s->world, host);
+    struct skr_error error = {0};
+    cr_assert_eq(skr_store_write_wait(s->world.test.store, release, &id, NULL, &error), 0, "%s", error.detail);
+}
+
+static void expect_rows(struct scene *s, const char *host, size_t count, const char *field, const char *expected,
+                        const char *found)
+{
+    struct skr_object *rows[8];
+    size_t held = rows_of(s, host, rows);
+    cr_assert_eq(held, count, "%s: %zu rows", host, held);
+    for (size_t i = 0; i < held; i++) {
+        if (count == 1) {
+            cr_expect_str_eq(skr_object_text(rows[i], SKR_COMPLIANCE_FIELD), field);
+            cr_expect_str_eq(skr_object_text(rows[i], SKR_COMPLIANCE_EXPECTED), expected);
+            cr_expect_str_eq(skr_object_text(rows[i], SKR_COMPLIANCE_FOUND), found);
+        }
+        skr_object_unref(rows[i]);
+    }
+}
+
+static void expect_guards(struct scene *s, bool held, bool elsewhere)
+{
+    cr_expect_eq(dhcp_guard(s, "h1", "red-2"), held, "where an administrator waits");
+    cr_expect_eq(dhcp_guard(s, "h2", "red-3"), elsewhere, "where it is put back at once");
+    expect_recompute_equal(s);
 }
 
 Test(model_held, a_value_stays_in_force_until_its_row_is_gone)
 {
     struct scene s;
-    struct skr_object *rows[8];
-    struct skr_error error = {0};
 
     begin(&s);
-    cr_assert(dhcp_guard(&s, "h1", "red-2") && dhcp_guard(&s, "h2", "red-3"));
+    expect_guards(&s, true, true);
     uint64_t before = scope_of(&s, "h1")->digest;
 
-    struct change change = {.profile_id = world_id(&s.world, "profile"), .host_id = world_id(&s.world, "h1")};
-    cr_assert_eq(skr_store_write_wait(s.world.test.store, change_and_hold, &change, NULL, &error), 0, "%s",
-                 error.detail);
-    cr_assert_not(dhcp_guard(&s, "h2", "red-3"), "at once");
-    cr_assert(dhcp_guard(&s, "h1", "red-2"), "held");
+    world_patch(&s.world, SKR_VIRTUAL_PORT_PROFILE, "profile", "{'security': {'dhcp_guard': false}}");
+    expect_guards(&s, true, false);
     cr_assert_eq(scope_of(&s, "h1")->digest, before, "nothing is sent to the host that waits");
-    cr_assert_eq(rows_of(&s, "h1", rows), 1);
-    expect_recompute_equal(&s);
+    expect_rows(&s, "h1", 1, "security.dhcp_guard", "false", "true");
+    expect_rows(&s, "h2", 0, NULL, NULL, NULL);
 
     uint64_t version = scope_of(&s, "h1")->version;
-    cr_assert_eq(skr_store_write_wait(s.world.test.store, release, rows[0], NULL, &error), 0, "%s", error.detail);
-    skr_object_unref(rows[0]);
-    cr_assert_not(dhcp_guard(&s, "h1", "red-2"));
+    remediate(&s, "h1");
+    expect_guards(&s, false, false);
     cr_assert_eq(scope_of(&s, "h1")->version, version + 1);
     const struct scope *scope = scope_of(&s, "h1");
     const struct ring_entry *last = scope->ring[(scope->ring_first + scope->ring_count - 1) % scope->ring_capacity];
     cr_assert_eq(last->count, 1, "the affected port alone, not the others of the host");
-    cr_assert_eq(rows_of(&s, "h1", rows), 0);
+    expect_rows(&s, "h1", 0, NULL, NULL, NULL);
+    end(&s);
+}
+
+/* "open" has another value than what the ports have now. */
+static void other_profile(struct scene *s)
+{
+    world_create(&s->world, SKR_VIRTUAL_PORT_PROFILE, "open",
+                 "{'name': 'open', 'security': {'guest_specified_ips': true, 'dhcp_guard': false}, 'bandwidth': "
+                 "{'minimum_weight': "
+                 "10}}");
+    world_create(&s->world, SKR_PORT_CLASSIFICATION, "opened",
+                 "{'name': 'opened', 'virtual_port_profile_id': '$open'}");
+    world_patch(&s->world, SKR_TENANT, "red", "{'port_classification_ids': ['$Guest dynamic IP', '$opened']}");
+    world_create(&s->world, SKR_NETWORK_ADAPTER, "red-4",
+                 "{'name': 'red-4', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h1', "
+                 "'classification_id': '$opened'}");
+}
+
+Test(model_held, a_classification_with_another_profile_is_held_as_well)
+{
+    struct scene s;
+
+    begin(&s);
+    other_profile(&s);
+    world_patch(&s.world, SKR_PORT_CLASSIFICATION, "Guest dynamic IP", "{'virtual_port_profile_id': '$open'}");
+    expect_guards(&s, true, false);
+    expect_rows(&s, "h1", 1, "security.dhcp_guard", "false", "true");
+    cr_expect_not(dhcp_guard(&s, "h1", "red-4"), "ports that have the profile already go on with it");
+
+    world_patch(&s.world, SKR_VIRTUAL_PORT_PROFILE, "open", "{'security': {'dhcp_guard': true}}");
+    cr_expect_not(dhcp_guard(&s, "h1", "red-4"), "held for these in turn");
+    expect_guards(&s, true, true);
+    expect_rows(&s, "h1", 1, "security.dhcp_guard", "true", "false");
+    remediate(&s, "h1");
+    cr_expect(dhcp_guard(&s, "h1", "red-4"));
+
+    world_patch(&s.world, SKR_PORT_CLASSIFICATION, "Guest dynamic IP", "{'virtual_port_profile_id': '$profile'}");
+    expect_rows(&s, "h1", 0, NULL, NULL, NULL); /* equal values: nothing differs */
+    end(&s);
+}
+
+static void deploy(struct scene *s, const char *ports)
+{
+    char json[512];
+    world_create(&s->world, SKR_UPLINK_PORT_PROFILE, "up",
+                 "{'name': 'up', 'network_site_ids': ['$site-north', '$site-south']}");
+    snprintf(json, sizeof(json), "{'name': 'sw', 'uplink_port_profile_ids': ['$up'], 'virtual_ports': [%s]}", ports);
+    world_create(&s->world, SKR_LOGICAL_SWITCH, "sw", json);
+    for (unsigned i = 1; i <= 2; i++) {
+        snprintf(json, sizeof(json),
+                 "{'host_id': '$h%u', 'logical_switch_id': '$sw', 'uplinks': [{'interface': 'eth1', "
+                 "'uplink_port_profile_id': '$up'}]}",
+                 i);
+        world_create(&s->world, SKR_HOST_SWITCH, i == 1 ? "hs1" : "hs2", json);
+    }
+}
+
+Test(model_held, a_logical_switch_that_maps_to_another_profile_is_held_as_well)
+{
+    struct scene s;
+
+    begin(&s);
+    other_profile(&s);
+    deploy(&s, "{'classification_id': '$Guest dynamic IP', 'profile_id': '$profile', 'is_default': true}");
+    expect_guards(&s, true, true);
+    cr_expect(dhcp_guard(&s, "h1", "red-4"), "deploying a switch is asked for by itself");
+
+    world_patch(&s.world, SKR_LOGICAL_SWITCH, "sw",
+                "{'virtual_ports': [{'classification_id': '$Guest dynamic IP', 'profile_id': '$open', 'is_default': "
+                "false}, {'classification_id': '$opened', 'profile_id': '$profile', 'is_default': true}]}");
+    expect_guards(&s, true, false);
+    expect_rows(&s, "h1", 1, "security.dhcp_guard", "false", "true");
+
+    world_patch(&s.world, SKR_LOGICAL_SWITCH, "sw",
+                "{'virtual_ports': [{'classification_id': '$Guest dynamic IP', 'profile_id': '$open', 'is_default': "
+                "true}]}");
+    cr_expect(dhcp_guard(&s, "h1", "red-4") && dhcp_guard(&s, "h1", "red-1"), "the default changed for others");
+    expect_recompute_equal(&s);
+
+    world_patch(&s.world, SKR_LOGICAL_SWITCH, "sw", "{'virtual_ports': []}");
+    expect_guards(&s, true, true);
+    world_delete(&s.world, SKR_HOST_SWITCH, "hs1");
+    expect_rows(&s, "h1", 0, NULL, NULL, NULL); /* there are no ports on the switch any more */
+    expect_recompute_equal(&s);
+    end(&s);
+}
+
+Test(model_held, ports_without_a_classification_are_held_as_well)
+{
+    struct scene s;
+    struct skr_txn *txn;
+    struct skr_uuid id;
+
+    begin(&s);
+    cr_assert_eq(skr_store_read_begin(s.world.test.store, &txn, NULL), 0);
+    cr_assert_eq(skr_name_find(txn, SKR_VIRTUAL_PORT_PROFILE, SKR_DEFAULT_PROFILE, NULL, &id, NULL), 1);
+    skr_store_read_end(txn);
+    world_name(&s.world, "default", &id);
+    cr_assert(dhcp_guard(&s, "h1", "red-1"));
+    world_patch(&s.world, SKR_VIRTUAL_PORT_PROFILE, "default", "{'security': {'dhcp_guard': false}}");
+    cr_expect(dhcp_guard(&s, "h1", "red-1"), "held");
+    expect_rows(&s, "h1", 1, "security.dhcp_guard", "false", "true");
+    expect_recompute_equal(&s);
+    remediate(&s, "h1");
+    cr_expect_not(dhcp_guard(&s, "h1", "red-1"));
+    expect_recompute_equal(&s);
+    end(&s);
+}
+
+/* The uplink that the policy sends of a host's address in a network follows the profile by itself, whatever the host's
+ * remediation. */
+Test(model_held, an_uplink_profile_reaches_every_host_by_itself)
+{
+    struct scene s;
+
+    begin(&s);
+    deploy(&s, "");
+    uint64_t first = scope_of(&s, "h1")->version, second = scope_of(&s, "h2")->version;
+    world_patch(&s.world, SKR_UPLINK_PORT_PROFILE, "up", "{'load_balancing': 'dynamic'}");
+    cr_expect_eq(scope_of(&s, "h1")->version, first + 1, "manual or not");
+    cr_expect_eq(scope_of(&s, "h2")->version, second + 1);
+    expect_rows(&s, "h1", 0, NULL, NULL, NULL);
+    expect_rows(&s, "h2", 0, NULL, NULL, NULL);
     expect_recompute_equal(&s);
     end(&s);
 }

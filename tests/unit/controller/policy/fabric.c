@@ -301,7 +301,7 @@ Test(policy_fabric, what_is_held_stays_in_force_on_that_host_until_the_row_is_go
     uint64_t before = digest_of(&w, 1);
 
     put(&w, profile_with(2, "Fast", false, 300));
-    put(&w, hold_row(1, 1, 2, "bandwidth.maximum_bps", "200"));
+    put(&w, hold_row(1, 1, 1, 2, "bandwidth.maximum_bps", "200"));
     int64_t revision = commit(&w);
     world_settle(&w);
     cr_assert_eq(digest_of(&w, 1), before, "nothing reaches the host that waits");
@@ -311,15 +311,22 @@ Test(policy_fabric, what_is_held_stays_in_force_on_that_host_until_the_row_is_go
     cr_assert_eq(r.applied, 1);
     cr_assert_eq(r.state, SKR_REALIZATION_REALIZED, "a host that waits for its administrator holds nothing up");
 
+    put(&w, hold_row(3, 1, 0, 2, "bandwidth.maximum_bps", "50"));
+    put(&w, hold_row(4, 1, 1, 0, "bandwidth.maximum_bps", "60"));
+    put(&w, hold_row(5, 1, 1, 1, "bandwidth.maximum_bps", "70"));
+    commit(&w);
+    world_settle(&w);
+    cr_assert_eq(digest_of(&w, 1), before, "what is held for ports on no switch, or of others, is not this one's");
+
     unsigned deltas = w.counts.deltas;
-    put_op(&w, SKR_CHANGE_DELETE, hold_row(1, 1, 2, "bandwidth.maximum_bps", "200"));
+    put_op(&w, SKR_CHANGE_DELETE, hold_row(1, 1, 1, 2, "bandwidth.maximum_bps", "200"));
     revision = commit(&w);
     world_settle(&w);
     cr_assert_eq(maximum_of(&w, 0, 1), 300);
     cr_assert_eq(w.counts.deltas, deltas + 1, "only what differed is sent");
     cr_assert_eq(of_write(&w, revision).applied, 1);
 
-    struct skr_object *other = hold_row(2, 1, 2, "security.mac_spoofing", "true");
+    struct skr_object *other = hold_row(2, 1, 1, 2, "security.mac_spoofing", "true");
     skr_object_set_text(other, SKR_COMPLIANCE_OBJECT_KIND, "port");
     put(&w, other);
     commit(&w);
