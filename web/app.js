@@ -9,6 +9,7 @@ import {loginView} from "/views/login.js";
 import {networkView} from "/views/network.js";
 import {networksView} from "/views/networks.js";
 import {newNetworkView} from "/views/new_network.js";
+import {openPasswordForm} from "/views/password.js";
 import {strangerView} from "/views/stranger.js";
 
 const header = document.getElementById("header");
@@ -44,10 +45,11 @@ function drawHeader() {
     return;
   }
   app.liveMark = h("span", {class: "live", role: "status"});
+  const change = h("button", {type: "button", class: "btn btn-outline-light btn-sm", on: {click: openPasswordForm}}, "Password");
   const leave = h("button", {type: "button", class: "btn btn-outline-light btn-sm", id: "log-out", on: {click: endSession}}, "Log out");
   const who = h("span", {class: "who"}, app.tenant ? h("b", {}, app.tenant.name) : null,
     h("span", {}, app.session.name, app.canWrite || !app.tenant ? "" : " (may look, not change)"));
-  header.replaceChildren(h("div", {class: "bar"}, brand, app.liveMark, who, leave));
+  header.replaceChildren(h("div", {class: "bar"}, brand, app.liveMark, who, change, leave));
 }
 
 function changed() {

@@ -16,13 +16,16 @@ static json_t *writable_part(const struct skr_resource *resource, const json_t *
     return part;
 }
 
-static json_t *without_fixed_nulls(const struct skr_resource *resource, const json_t *desired)
+/* Without null for what is fixed at create, and without secrets: the controller shows none to compare with. */
+static json_t *comparable_part(const struct skr_resource *resource, const json_t *desired)
 {
     json_t *part = json_copy((json_t *)desired);
-    for (unsigned i = 0; i < resource->field_count; i++)
-        if ((resource->fields[i].flags & SKR_FIELD_IMMUTABLE) &&
-            json_is_null(json_object_get(part, resource->fields[i].name)))
-            json_object_del(part, resource->fields[i].name);
+    for (unsigned i = 0; i < resource->field_count; i++) {
+        const struct skr_field *field = &resource->fields[i];
+        bool fixed_null = field->flags & SKR_FIELD_IMMUTABLE && json_is_null(json_object_get(part, field->name));
+        if (fixed_null || field->kind == SKR_KIND_SECRET)
+            json_object_del(part, field->name);
+    }
     return part;
 }
 
@@ -41,14 +44,14 @@ int skr_manifest_diff(const struct skr_resource *resource, const json_t *current
     bool changed = false;
     int r = parse(resource, writable_part(resource, current), &before, error);
     if (r == 0)
-        r = parse(resource, without_fixed_nulls(resource, desired), &wanted, error);
+        r = parse(resource, comparable_part(resource, desired), &wanted, error);
     if (r < 0)
         return r;
     if (skr_object_merge(before, wanted, &after, &changed) < 0)
         return skr_error_set(error, SKR_ERROR_LIMIT, "The %s would hold more labels than it can", resource->name);
     json_t *patch = json_object();
     for (unsigned i = 0; i < resource->field_count; i++)
-        if (resource->fields[i].kind != SKR_KIND_SECRET && !skr_value_equal(&before->values[i], &after->values[i]))
+        if (!skr_value_equal(&before->values[i], &after->values[i]))
             json_object_set(patch, resource->fields[i].name, json_object_get(desired, resource->fields[i].name));
     if (!json_object_size(patch)) {
         json_decref(patch);

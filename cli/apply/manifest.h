@@ -38,7 +38,7 @@ void skr_manifest_done(struct skr_manifest *manifest);
 
 /* The members of `desired` that an object as the controller shows it (`current`) does not hold already: the body of a
  * PATCH; *ret NULL when there is none. Values are compared as the controller would, whatever way they are written; maps
- * are merged, and null for a field fixed at create means "whatever it is". What is never shown (a password) is given at create
- * alone: nobody could tell whether it differs. INVALID when `desired` cannot be right. */
+ * are merged, null for a field fixed at create means "whatever it is", and secrets are left out, which the controller
+ * does not show. INVALID when `desired` cannot be right. */
 int skr_manifest_diff(const struct skr_resource *resource, const json_t *current, const json_t *desired, json_t **ret,
                       struct skr_error *error);

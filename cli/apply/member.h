@@ -12,7 +12,7 @@
 int skr_member_find(const struct skr_resource *resource, const char *name, struct skr_error *error);
 /* vm_network_id -> vm_network, host_group_ids -> host_groups; other fields keep their name. */
 void skr_member_short_name(const struct skr_field *field, char *out, size_t size);
-/* May a request write it? */
+/* May a request write it? Secrets that nobody writes are READ_ONLY: a token's, a session's. */
 bool skr_member_is_writable(const struct skr_field *field);
 /* A copy of a member's value without what no request may write in it, such as the ids of entries: new reference. */
 json_t *skr_member_writable_part(const struct skr_field *field, const json_t *value);

@@ -107,6 +107,22 @@ static void show(struct applying *applying, const struct skr_manifest_entry *ent
 
 /* ---- apply ---- */
 
+/* Nothing shows whether a secret is the one that the file holds, and a new password ends sessions: it is for create. */
+static void tell_secrets(const struct skr_manifest_entry *entry, const char *path)
+{
+    const struct skr_resource *resource = entry->resource;
+    for (unsigned i = 0; i < resource->field_count; i++) {
+        const struct skr_field *field = &resource->fields[i];
+        if (field->kind != SKR_KIND_SECRET || !json_object_get(entry->body, field->name))
+            continue;
+        if (resource->flags & SKR_RESOURCE_NO_UPDATE)
+            skr_say("%s/%s keeps the %s it was created with", resource->name, path, field->name);
+        else
+            skr_say("%s/%s keeps its %s; skerryctl edit %s %s --%s - sets a new one", resource->name, path, field->name,
+                    resource->name, path, field->name);
+    }
+}
+
 static int write_entry(struct applying *applying, const struct skr_manifest_entry *entry, struct comparison *comparison,
                        struct skr_error *error)
 {
@@ -120,6 +136,11 @@ static int write_entry(struct applying *applying, const struct skr_manifest_entr
     if (r == 0)
         skr_write_tell(&applying->writing, entry->resource, object ? object : comparison->current,
                        outcome_names[comparison->outcome]);
+    if (r == 0 && comparison->current) {
+        char *path SKR_CLEANUP(skr_free_cleanup) =
+                skr_lookup_path(applying->writing.session->lookup, entry->resource, comparison->current);
+        tell_secrets(entry, path);
+    }
     json_decref(object);
     return r;
 }

@@ -64,6 +64,17 @@ int skr_filters_add(struct skr_session *session, const struct skr_resource *reso
 int skr_body_from_fields(const struct skr_resource *resource, const struct skr_arguments *arguments, json_t *body,
                          struct skr_error *error);
 
+/* ---- secrets (secret.c) ---- */
+
+/* They come from standard input, a line each, or are asked for on a terminal, without echo; never from a word of the
+ * command line, which everybody on the machine can read. SYNTAX when there is none or it is too long. */
+#define SKR_SECRET_LINE_MAX (1024 + 2) /* the longest password, its newline, NUL */
+int skr_secret_ask(const char *title, char ret[static SKR_SECRET_LINE_MAX], struct skr_error *error);
+/* A new one: on a terminal it is asked for twice. */
+int skr_secret_choose(const char *title, char ret[static SKR_SECRET_LINE_MAX], struct skr_error *error);
+/* Of the flag of a field, whose word must be "-". */
+int skr_secret_from_flag(const struct skr_field *field, const char *word, json_t **ret, struct skr_error *error);
+
 /* ---- waiting (progress.c) ---- */
 
 /* Waits until a write is realized, at most `ms`, and tells how far it is where standard error is a terminal. *ret_code:
@@ -82,6 +93,7 @@ typedef int skr_command_fn(const struct skr_command *command, const struct skr_a
 skr_command_fn skr_command_login, skr_command_config, skr_command_get, skr_command_describe, skr_command_create,
         skr_command_apply, skr_command_delete, skr_command_wait, skr_command_watch, skr_command_host_list,
         skr_command_host_join, skr_command_host_action, skr_command_host_local, skr_command_help, skr_command_diff,
-        skr_command_edit, skr_command_act, skr_command_job_wait, skr_command_job_cancel, skr_command_explain,
-        skr_command_completion, skr_command_complete, skr_command_manual, skr_command_top, skr_command_controller_show,
-        skr_command_controller_accept, skr_command_ipam_find, skr_command_ipam_utilization, skr_command_ipam_overlaps;
+        skr_command_edit, skr_command_act, skr_command_password, skr_command_job_wait, skr_command_job_cancel,
+        skr_command_explain, skr_command_completion, skr_command_complete, skr_command_manual, skr_command_top,
+        skr_command_controller_show, skr_command_controller_accept, skr_command_ipam_find, skr_command_ipam_utilization,
+        skr_command_ipam_overlaps;

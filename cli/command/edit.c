@@ -78,19 +78,28 @@ static int read_back(const char *path, const struct skr_resource *resource, stru
     return r;
 }
 
-static int edit(struct skr_writing *writing, const struct skr_resource *resource, const json_t *current,
-                const char *path, struct skr_error *error)
+/* Secrets cannot be compared: whoever gives one means it. */
+static void add_secrets(const struct skr_resource *resource, const json_t *body, json_t **patch)
 {
-    struct skr_manifest manifest SKR_CLEANUP(skr_manifest_done) = {0};
+    for (unsigned i = 0; i < resource->field_count; i++) {
+        json_t *secret = json_object_get(body, resource->fields[i].name);
+        if (!secret || resource->fields[i].kind != SKR_KIND_SECRET)
+            continue;
+        *patch = *patch ? *patch : json_object();
+        json_object_set(*patch, resource->fields[i].name, secret);
+    }
+}
+
+/* Writes what `body` says and `current` does not, on top of the version of `current`. */
+static int change(struct skr_writing *writing, const struct skr_resource *resource, const json_t *current, json_t *body,
+                  struct skr_error *error)
+{
     json_t *patch = NULL, *object = NULL;
-    int r = run_editor(path, error);
-    if (r == 0)
-        r = read_back(path, resource, &manifest, error);
-    json_t *body = r == 0 && manifest.entries ? manifest.entries[0].body : NULL;
-    if (body)
-        r = skr_lookup_references(writing->session->lookup, resource, body, "", error);
+    int r = skr_lookup_references(writing->session->lookup, resource, body, "", error);
     if (r == 0)
         r = skr_manifest_diff(resource, current, body, &patch, error);
+    if (r == 0)
+        add_secrets(resource, body, &patch);
     if (r == 0 && patch)
         r = skr_write_patch(writing, resource, current, patch, &object, error);
     if (r < 0 && error->tag == SKR_ERROR_PRECONDITION_FAILED)
@@ -104,15 +113,47 @@ static int edit(struct skr_writing *writing, const struct skr_resource *resource
     return r;
 }
 
+static int change_in_editor(struct skr_writing *writing, const struct skr_resource *resource, const json_t *current,
+                            struct skr_error *error)
+{
+    struct skr_manifest manifest SKR_CLEANUP(skr_manifest_done) = {0};
+    const char *directory = getenv("TMPDIR");
+    char path[256];
+    snprintf(path, sizeof(path), "%.200s/skerryctl-XXXXXX.yaml", directory && *directory ? directory : "/tmp");
+    int r = write_file(resource, current, path, error);
+    if (r < 0)
+        return r;
+    r = run_editor(path, error);
+    if (r == 0)
+        r = read_back(path, resource, &manifest, error);
+    if (r == 0 && manifest.entries)
+        r = change(writing, resource, current, manifest.entries[0].body, error);
+    if (r < 0)
+        skr_say("What you wrote is kept in %s", path);
+    else
+        unlink(path);
+    return r;
+}
+
+static int change_fields(struct skr_writing *writing, const struct skr_resource *resource, const json_t *current,
+                         struct skr_error *error)
+{
+    json_t *body = json_object();
+    int r = skr_body_from_fields(resource, writing->arguments, body, error);
+    if (r == 0)
+        r = change(writing, resource, current, body, error);
+    json_decref(body);
+    return r;
+}
+
 int skr_command_edit(const struct skr_command *command, const struct skr_arguments *arguments)
 {
     struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
     struct skr_writing writing SKR_CLEANUP(skr_writing_done) = {.session = &session, .arguments = arguments};
     const struct skr_resource *resource = NULL;
     struct skr_error error = {0};
-    const char *name = NULL, *directory = getenv("TMPDIR");
+    const char *name = NULL;
     json_t *current = NULL;
-    char path[256];
     int code = SKR_EXIT_DONE;
     if (!arguments->word_count)
         return skr_usage_because(command, "edit takes a kind and a name");
@@ -126,18 +167,11 @@ int skr_command_edit(const struct skr_command *command, const struct skr_argumen
     int r = skr_session_open(&session, &error);
     if (r == 0)
         r = skr_lookup_find(session.lookup, resource, name, &current, &error);
-    snprintf(path, sizeof(path), "%.200s/skerryctl-XXXXXX.yaml", directory && *directory ? directory : "/tmp");
-    bool written = r == 0 && (r = write_file(resource, current, path, &error)) == 0;
     if (r == 0)
-        r = edit(&writing, resource, current, path, &error);
+        r = arguments->field_count ? change_fields(&writing, resource, current, &error)
+                                   : change_in_editor(&writing, resource, current, &error);
     if (r == 0)
         r = skr_write_settle(&writing, &code, &error);
-    if (r < 0)
-        code = skr_fail(&error);
-    if (r < 0 && written)
-        skr_say("What you wrote is kept in %s", path);
-    else if (written)
-        unlink(path);
     json_decref(current);
-    return code;
+    return r < 0 ? skr_fail(&error) : code;
 }

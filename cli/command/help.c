@@ -57,6 +57,8 @@ static void describe_field(const struct skr_resource *resource, const struct skr
         length += (size_t)snprintf(notes + length, sizeof(notes) - length, ", required");
     if (skr_member_is_writable(field) && field->flags & SKR_FIELD_IMMUTABLE)
         length += (size_t)snprintf(notes + length, sizeof(notes) - length, ", fixed at create");
+    if (skr_member_is_writable(field) && field->kind == SKR_KIND_SECRET)
+        length += (size_t)snprintf(notes + length, sizeof(notes) - length, ", as --%s -", field->name);
     if (field->flags & SKR_FIELD_FILTER)
         length += (size_t)snprintf(notes + length, sizeof(notes) - length, ", filter");
     if (field->fallback)

@@ -3,9 +3,7 @@
 #include <errno.h>
 #include <skerry/file.h>
 #include <string.h>
-#include <termios.h>
 
-#define TOKEN_MAX       512
 #define CERTIFICATE_MAX (256 << 10)
 
 static void trim(char *text)
@@ -17,39 +15,23 @@ static void trim(char *text)
     text[length] = '\0';
 }
 
-static void prompt(char out[static TOKEN_MAX])
-{
-    struct termios before, silent;
-    bool hidden = tcgetattr(STDIN_FILENO, &before) == 0;
-    fputs("Token: ", stderr);
-    if (hidden) {
-        silent = before;
-        silent.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    }
-    if (!fgets(out, TOKEN_MAX, stdin))
-        out[0] = '\0';
-    if (hidden)
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-    fputc('\n', stderr);
-}
-
 static int read_token(const char *path, char **ret, struct skr_error *error)
 {
-    char text[TOKEN_MAX] = "";
+    char text[SKR_SECRET_LINE_MAX] = "";
+    int r = 0;
     if (path && strcmp(path, "-") != 0) {
         uint8_t *data SKR_CLEANUP(skr_free_cleanup) = NULL;
         size_t size = 0;
-        int r = skr_file_read(path, TOKEN_MAX - 1, &data, &size);
+        r = skr_file_read(path, sizeof(text) - 1, &data, &size);
         if (r < 0)
             return skr_error_set(error, r == -ENOENT ? SKR_ERROR_NOT_FOUND : SKR_ERROR_SYNTAX,
                                  "The token cannot be read from %.200s: %s", path, strerror(-r));
         memcpy(text, data, size + 1);
-    } else if (isatty(STDIN_FILENO)) {
-        prompt(text);
-    } else if (!fgets(text, sizeof(text), stdin)) {
-        text[0] = '\0';
+    } else {
+        r = skr_secret_ask("Token", text, error);
     }
+    if (r < 0)
+        return r;
     trim(text);
     if (!text[0] || strpbrk(text, " \t\r\n"))
         return skr_error_set(error, SKR_ERROR_SYNTAX, "There is no token in what was given; it is one word");

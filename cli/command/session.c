@@ -165,13 +165,15 @@ int skr_body_from_fields(const struct skr_resource *resource, const struct skr_a
         int field = skr_member_find(resource, arguments->fields[i].name, error);
         if (field < 0)
             return -EINVAL;
-        if (!skr_member_is_writable(&resource->fields[field]))
-            return skr_error_set(error, SKR_ERROR_INVALID, "%s is written by the controller alone",
-                                 resource->fields[field].name);
-        int r = skr_member_from_text(&resource->fields[field], arguments->fields[i].value, &value, error);
+        const struct skr_field *written = &resource->fields[field];
+        if (!skr_member_is_writable(written))
+            return skr_error_set(error, SKR_ERROR_INVALID, "%s is written by the controller alone", written->name);
+        const char *word = arguments->fields[i].value;
+        int r = written->kind == SKR_KIND_SECRET ? skr_secret_from_flag(written, word, &value, error)
+                                                 : skr_member_from_text(written, word, &value, error);
         if (r < 0)
             return r;
-        json_object_set_new(body, resource->fields[field].name, value);
+        json_object_set_new(body, written->name, value);
     }
     return 0;
 }

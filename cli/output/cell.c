@@ -37,6 +37,8 @@ static void write_value(FILE *out, const struct skr_field *field, const json_t *
 static void write_text(FILE *out, const struct skr_field *field, const char *text, const struct skr_namer *namer)
 {
     const struct skr_resource *target = field ? skr_field_target(field) : NULL;
+    if (field && field->kind == SKR_KIND_SECRET)
+        text = "(secret)"; /* of a manifest, in a diff */
     const char *name = target && namer && namer->name ? namer->name(namer->arg, target, text) : NULL;
     fputs(name ? name : text, out);
 }

@@ -11,6 +11,8 @@
 
 #define CONNECT_TIMEOUT_MS 10000
 #define HEADER_MAX         640
+#define COOKIE_MAX         128
+#define CSRF_MAX           65 /* SHA-256 in hexadecimal digits */
 /* A watch hears a bookmark every 15 s at least; three of them missing is a dead connection. */
 #define SILENCE_MAX_S  45
 #define PROBLEM_MAX    (64 << 10)
@@ -19,6 +21,7 @@
 struct skr_client {
     CURL *curl;
     char *url, *token, *ca_pem;
+    char cookie[COOKIE_MAX], csrf[CSRF_MAX]; /* of a session; "" = none */
     char reason[CURL_ERROR_SIZE];
 };
 
@@ -65,6 +68,7 @@ void skr_client_free(struct skr_client *client)
     free(client->url);
     if (client->token)
         explicit_bzero(client->token, strlen(client->token));
+    explicit_bzero(client->cookie, sizeof(client->cookie));
     free(client->token);
     free(client->ca_pem);
     free(client);
@@ -104,7 +108,8 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
 static size_t on_header(char *data, size_t one, size_t size, void *arg)
 {
     (void)one;
-    struct skr_answer *answer = &((struct arriving *)arg)->answer;
+    struct arriving *arriving = arg;
+    struct skr_answer *answer = &arriving->answer;
     char line[256];
     if (size >= sizeof(line))
         return size;
@@ -117,6 +122,9 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
     }
     if (strncasecmp(line, "Skerry-Revision: ", 17) == 0)
         answer->revision = strtoll(line + 17, NULL, 10);
+    if (strncasecmp(line, "Set-Cookie: ", 12) == 0)
+        snprintf(arriving->client->cookie, sizeof(arriving->client->cookie), "%.*s", (int)strcspn(line + 12, ";"),
+                 line + 12);
     if (strncasecmp(line, "Location: /v1/jobs/", 19) == 0)
         snprintf(answer->job, sizeof(answer->job), "%.36s", line + 19);
     return size;
@@ -172,6 +180,10 @@ static struct curl_slist *prepare(struct skr_client *client, const char *path, s
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, arriving);
     if (client->token)
         add_header(&headers, "Authorization: Bearer %.512s", client->token);
+    if (client->csrf[0]) {
+        add_header(&headers, "Cookie: %s", client->cookie);
+        add_header(&headers, "X-CSRF-Token: %s", client->csrf);
+    }
     add_header(&headers, "Expect:");
     return headers;
 }
@@ -234,6 +246,18 @@ int skr_client_send(struct skr_client *client, const struct skr_request *request
     free(arriving.text);
     if (r == 0)
         *ret = arriving.answer;
+    return r;
+}
+
+int skr_client_log_in(struct skr_client *client, const json_t *body, struct skr_error *error)
+{
+    struct skr_answer answer = {0};
+    struct skr_request request = {.method = "POST", .path = "/v1/sessions", .body = body};
+    int r = skr_client_send(client, &request, &answer, error);
+    const char *csrf = json_string_value(json_object_get(answer.body, "csrf_token"));
+    if (r == 0)
+        snprintf(client->csrf, sizeof(client->csrf), "%s", csrf ? csrf : "");
+    skr_answer_done(&answer);
     return r;
 }
 

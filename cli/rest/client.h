@@ -57,6 +57,9 @@ static inline void skr_client_cleanup(struct skr_client **client)
 /* 0 on 2xx. Else error: the controller's, or UNAVAILABLE when nobody answers; *ret stays untouched. */
 int skr_client_send(struct skr_client *client, const struct skr_request *request, struct skr_answer *ret,
                     struct skr_error *error);
+/* As a user with a password instead of a token (`settings` held none): POST of a session. Its cookie goes along with
+ * every later request, and its CSRF token with those that write. */
+int skr_client_log_in(struct skr_client *client, const json_t *body, struct skr_error *error);
 /* GET. */
 int skr_client_get(struct skr_client *client, const char *path, json_t **ret, struct skr_error *error);
 /* All pages of a list; `each` returning non-zero ends it with that value. *ret_revision: of the last page; may be NULL.

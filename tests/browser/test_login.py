@@ -1,6 +1,6 @@
 """Who gets in, as whom, and how it ends."""
 
-from conftest import PASSWORD, URL
+from conftest import PASSWORD, URL, add_user
 
 WRONG = "The name or the password is wrong; look at both and try again."
 
@@ -60,6 +60,39 @@ def test_a_role_of_no_tenant_is_told(lab, page):
     page.heading("This page is for tenants")
     page.press("Log out")
     page.heading("Log in to your networks")
+
+
+def test_somebody_changes_the_own_password(lab, page):
+    add_user(lab, "pia", ("tenant-viewer", lab.red))
+    status, _, elsewhere = lab.api.request("POST", "/v1/sessions", {"name": "pia", "password": PASSWORD}, {"Authorization": ""})
+    assert status == 201
+    page.open().log_in("pia", PASSWORD)
+    page.press("Password")
+    assert page.focused().get_attribute("name") == "current_password"
+    page.press("Change password", "dialog")
+    assert page.error("current_password") == "Give the password that you have now."
+    assert page.error("password") == "Give at least 10 characters."
+    page.fill("current_password", "not the password")
+    page.fill("password", "another long password")
+    page.fill("again", "another long passwort")
+    page.press("Change password", "dialog")
+    assert page.error("again") == "The two differ; type the new password again."
+    page.fill("again", "another long password")
+    page.press("Change password", "dialog")
+    page.wait("the controller refuses it at its field", lambda: page.error("current_password") == "This is not the current password.")
+    page.fill("current_password", PASSWORD)
+    page.press("Change password", "dialog")
+    page.wait("the dialog is gone", lambda: not page.all("dialog"))
+    assert page.focused().accessible_name == "Password"
+    assert lab.api.request("GET", f"/v1/sessions/{elsewhere['id']}")[0] == 404  # the other session has ended, this one goes on
+    page.open()
+    page.shows("red-net")
+    page.press("Log out")
+    page.log_in("pia", PASSWORD)
+    page.shows(WRONG)
+    page.log_in("pia", "another long password")
+    page.shows("red-net")
+    assert all("another long" not in text for _, text in page.received)
 
 
 def test_a_session_that_ends_leads_back_to_the_login(lab, page):

@@ -194,6 +194,21 @@ const char cloud[] =
 
 int ctl_on_terminal(const char *words)
 {
+    return ctl_answering("", words);
+}
+
+static void answer_prompt(int terminal, const char **answers)
+{
+    size_t length = strcspn(*answers, "\n");
+    bool asked = strlen(out) > 2 && strcmp(out + strlen(out) - 2, ": ") == 0;
+    if (!asked || !**answers)
+        return;
+    cr_assert_eq(write(terminal, *answers, length + 1), (ssize_t)length + 1);
+    *answers += length + 1;
+}
+
+int ctl_answering(const char *answers, const char *words)
+{
     char *copy = strdup(words), *rest = copy, *argv[32] = {SKR_BUILD_DIR "/skerryctl"};
     struct winsize size = {.ws_row = 24, .ws_col = 80};
     int argc = 1, terminal, status = 0;
@@ -207,8 +222,11 @@ int ctl_on_terminal(const char *words)
         execv(argv[0], argv);
         _exit(127);
     }
-    for (ssize_t got; used < OUTPUT_MAX - 1 && (got = read(terminal, out + used, OUTPUT_MAX - 1 - used)) > 0;)
+    for (ssize_t got; used < OUTPUT_MAX - 1 && (got = read(terminal, out + used, OUTPUT_MAX - 1 - used)) > 0;) {
         used += (size_t)got;
+        out[used] = '\0';
+        answer_prompt(terminal, &answers);
+    }
     out[used] = '\0';
     close(terminal);
     cr_assert_eq(waitpid(pid, &status, 0), pid);

@@ -29,5 +29,7 @@ int ctl(const char *format, ...) SKR_PRINTF(1, 2);
 int apply(const char *manifest);
 /* Runs it on a terminal of 80 columns; what the terminal was sent, both streams, is in `out`. */
 int ctl_on_terminal(const char *words);
+/* The same, and whenever it asks (its last words are ": ") the next of `answers` is typed, a line each. */
+int ctl_answering(const char *answers, const char *words);
 
 #define expect(code, call) cr_expect_eq((call), (code), "%s: out %s err %s", #call, out, err)
