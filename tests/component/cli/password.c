@@ -138,10 +138,3 @@ Test(password, help_says_how_it_is_given)
     expect(0, ctl("help token"));
     cr_expect(strstr(out, "Shown once, at create (read only)"), "%s", out);
 }
-
-Test(password, a_backup_is_sealed_by_the_passphrase_that_was_given)
-{
-    expect(0, ctl_reading("a passphrase to remember\n", "create backup now --passphrase - --wait"));
-    expect(0, ctl("get backup now -o json"));
-    cr_expect(strstr(out, "\"encrypted\": true") && !strstr(out, "a passphrase"), "%s", out);
-}

@@ -73,7 +73,7 @@ Test(restore, puts_a_backup_in_the_place_of_the_database)
 {
     char copy[256], broken[128], old[256];
     expect(0, apply("{'items': [{'kind': 'tenant', 'name': 'early'}]}"));
-    expect(0, ctl("create backup nightly --passphrase correct-horse --wait"));
+    expect(0, ctl_reading("correct-horse\n", "create backup nightly --passphrase - --wait"));
     cr_assert_eq(files("data/backups/*", copy), 1, "%s", err);
     expect(0, ctl("create tenant late"));
 
