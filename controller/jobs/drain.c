@@ -203,43 +203,43 @@ static int read_children(struct drain *drain, struct skr_error *error)
     return r;
 }
 
-/* An adapter that cannot go is no reason to stop; what the database refuses is. */
-static int take_refusal(struct drain *drain, const struct skr_uuid *adapter_id, int r, const struct skr_error *why,
-                        struct skr_error *error)
+/* An adapter that goes now. */
+struct sending {
+    struct skr_job_run *run;
+    struct skr_object *adapter;
+    struct skr_uuid target_id, job_id;
+};
+
+/* An skr_write_fn. */
+static int start_move(struct skr_txn *txn, void *argument, struct skr_error *error)
 {
-    if (why->tag == SKR_ERROR_STORAGE || why->tag == SKR_ERROR_INTERNAL || why->tag == SKR_ERROR_NONE) {
-        if (error)
-            *error = *why;
-        return r;
-    }
-    remember_failure(drain, adapter_id, why->detail);
-    return 0;
+    struct sending *sending = argument;
+    int64_t timeout_s = skr_job_integer(sending->run->input, "timeout_s");
+    json_t *input = json_pack("{s:I}", "timeout_s", (json_int_t)timeout_s);
+    const struct skr_job_request request = {.kind = "migrate",
+                                            .object = sending->adapter,
+                                            .host_id = sending->target_id,
+                                            .parent_id = sending->run->id,
+                                            .input = input};
+    int r = skr_job_start(txn, &request, &sending->job_id, error);
+    json_decref(input);
+    return r;
 }
 
-static int start_move(struct drain *drain, const struct skr_object *adapter, const struct skr_uuid *target_id,
-                      struct skr_error *error)
+/* An skr_write_fn. */
+static int place(struct skr_txn *txn, void *argument, struct skr_error *error)
 {
-    struct skr_job_run *run = drain->run;
-    struct skr_error why = {0};
-    struct skr_uuid adapter_id = skr_object_id(adapter), job_id;
-    json_t *input = json_pack("{s:I}", "timeout_s", (json_int_t)skr_job_integer(run->input, "timeout_s"));
-    const struct skr_job_request request = {
-            .kind = "migrate", .object = adapter, .host_id = *target_id, .parent_id = run->id, .input = input};
-    int r = skr_job_start(run->txn, &request, &job_id, &why);
-    json_decref(input);
-    if (r < 0)
-        return take_refusal(drain, &adapter_id, r, &why, error);
-    drain->open++;
-    skr_job_watch(run, &job_id);
-    return 0;
+    struct sending *sending = argument;
+    (void)txn;
+    return skr_job_place(sending->run, sending->adapter, &sending->target_id, error);
 }
 
 /* One adapter that is still here and not under way. */
 static int send_away(struct drain *drain, const struct skr_uuid *adapter_id, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    struct sending sending = {.run = drain->run};
     struct skr_error why = {0};
-    struct skr_uuid target_id;
     int r = skr_fetch(drain->run->txn, SKR_NETWORK_ADAPTER, adapter_id, &adapter, error);
     if (r < 0)
         return r;
@@ -247,22 +247,26 @@ static int send_away(struct drain *drain, const struct skr_uuid *adapter_id, str
     if (skr_object_has(adapter, SKR_NETWORK_ADAPTER_TARGET_HOST_ID) ||
         (runs ? drain->open >= DRAIN_PARALLEL_MAX : drain->written >= DRAIN_BATCH_MAX))
         return 0; /* somebody else moves it; or its turn comes */
-    r = choose(drain->run, adapter, &target_id, error);
+    r = choose(drain->run, adapter, &sending.target_id, error);
     if (r < 0)
         return r;
-    if (r == 0) {
+    sending.adapter = adapter;
+    if (r == 0)
         skr_error_set(&why, SKR_ERROR_CONFLICT,
                       "No other active host that is online, has the same logical switch and reaches the network "
                       "can take adapter \"%.60s\".",
                       skr_object_name(adapter));
+    else
+        r = skr_txn_try(drain->run->txn, runs ? start_move : place, &sending, &why, error);
+    if (r < 0)
+        return r;
+    if (why.tag) /* an adapter that cannot go is no reason to stop */
         remember_failure(drain, adapter_id, why.detail);
-        return 0;
-    }
-    if (runs)
-        return start_move(drain, adapter, &target_id, error);
-    drain->written++;
-    r = skr_job_place(drain->run, adapter, &target_id, &why);
-    return r < 0 ? take_refusal(drain, adapter_id, r, &why, error) : 0;
+    else if (runs)
+        skr_job_watch(drain->run, &sending.job_id);
+    drain->open += runs && !why.tag;
+    drain->written += !runs;
+    return 0;
 }
 
 static int judge(struct drain *drain, size_t left, size_t waiting, struct skr_error *error)

@@ -208,6 +208,12 @@ int skr_report_target_unclaimed(struct skr_report *report, const struct skr_ids 
     return r;
 }
 
+/* An skr_write_fn. */
+static int finish(struct skr_txn *txn, void *adapter, struct skr_error *error)
+{
+    return skr_adapter_move_finish(txn, adapter, error);
+}
+
 static int take_moved(struct skr_report *report, const Skerry__V1__Moved *moved, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
@@ -220,15 +226,9 @@ static int take_moved(struct skr_report *report, const Skerry__V1__Moved *moved,
     if (!r || !skr_adapter_is_moving_to(adapter, &report->host_id))
         return skr_report_refuse(report, &moved->adapter_id, NULL, "not_moving_here");
     struct skr_error why = {0};
-    r = skr_adapter_move_finish(report->txn, adapter, &why);
-    if (r == 0)
-        return 0;
-    if (why.tag == SKR_ERROR_INTERNAL || why.tag == SKR_ERROR_STORAGE || why.tag == SKR_ERROR_NONE) {
-        if (error)
-            *error = why;
+    r = skr_txn_try(report->txn, finish, adapter, &why, error);
+    if (r <= 0)
         return r;
-    }
-    /* The rules judge before anything is written, so nothing has to be taken back. */
     r = skr_event_add(report->txn, "MoveRefused", adapter, &report->host_id, error, "%.500s", why.detail);
     return r < 0 ? r : skr_report_refuse(report, &moved->adapter_id, NULL, why.detail);
 }

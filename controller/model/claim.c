@@ -21,29 +21,37 @@ static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *cla
     return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, "claimed_elsewhere");
 }
 
+/* An adapter that a host claims and nobody has. */
+struct placing {
+    struct skr_object *adapter;
+    struct skr_uuid host_id;
+};
+
+/* An skr_write_fn. */
+static int write_place(struct skr_txn *txn, void *argument, struct skr_error *error)
+{
+    const struct placing *placing = argument;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(placing->adapter);
+    skr_object_set_uuid(after, SKR_NETWORK_ADAPTER_HOST_ID, &placing->host_id);
+    skr_object_set_integer(after, SKR_NETWORK_ADAPTER_CLAIMED, 1);
+    return skr_write_inner(txn, SKR_NETWORK_ADAPTER, placing->adapter, after, error);
+}
+
 static int place(struct skr_report *report, const Skerry__V1__Claim *claim, struct skr_object *adapter,
                  const struct skr_object *host, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *group = NULL, *after = NULL;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *group = NULL;
+    struct placing placing = {.adapter = adapter, .host_id = report->host_id};
+    struct skr_error why = {0};
     struct skr_uuid group_id = skr_object_uuid(host, SKR_HOST_HOST_GROUP_ID);
     int r = skr_fetch(report->txn, SKR_HOST_GROUP, &group_id, &group, error);
     if (r < 0)
         return r;
     if (!skr_object_integer(group, SKR_HOST_GROUP_CLAIMS))
         return skr_report_refuse(report, &claim->adapter_id, NULL, "claims_not_allowed");
-    after = skr_object_copy(adapter);
-    skr_object_set_uuid(after, SKR_NETWORK_ADAPTER_HOST_ID, &report->host_id);
-    skr_object_set_integer(after, SKR_NETWORK_ADAPTER_CLAIMED, 1);
-    struct skr_error why = {0};
-    r = skr_write_inner(report->txn, SKR_NETWORK_ADAPTER, adapter, after, &why);
-    if (r == 0)
-        return 0;
-    if (why.tag == SKR_ERROR_INTERNAL || why.tag == SKR_ERROR_STORAGE || why.tag == SKR_ERROR_NONE) {
-        if (error)
-            *error = why;
+    r = skr_txn_try(report->txn, write_place, &placing, &why, error);
+    if (r <= 0)
         return r;
-    }
-    /* The rules judge before anything is written, so nothing has to be taken back. */
     r = skr_event_add_detail(report->txn, "ClaimRefused", adapter, &report->host_id,
                              "A host that claims this network adapter may not have it; ask an administrator why.",
                              error, "%.500s", why.detail);

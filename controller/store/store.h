@@ -210,6 +210,10 @@ int skr_txn_update(struct skr_txn *txn, const struct skr_object *before, struct 
 int skr_txn_delete(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
 /* Adds a row that nobody watches: no revision, no change, not counted. Only what is SKR_RESOURCE_APPENDED. */
 int skr_txn_append(struct skr_txn *txn, struct skr_object *object, struct skr_error *error);
+/* Inside a write: does `fn` as a part that may be refused alone. 0: done. 1: refused; nothing of it is left, not its
+ * rows, changes, revisions or sums, *ret_why says why, and the write may go on. -errno: the database or a rule failed;
+ * the whole write is refused then, whatever it returns. A part may have parts. */
+int skr_txn_try(struct skr_txn *txn, skr_write_fn *fn, void *arg, struct skr_error *ret_why, struct skr_error *error);
 /* Inside a write: should it be refused, for whatever reason, `fn` runs in the same batch once the write has been rolled
  * back, in a savepoint of its own, to leave a record of it. It gets the write's error and appends, nothing else; when
  * it fails it is rolled back too. The last call counts; `arg` lives as long as the write's own. */
@@ -222,7 +226,7 @@ const void *skr_txn_asker(const struct skr_txn *txn);
 /* Wall clock of the write (one value a savepoint). */
 int64_t skr_txn_now_ms(struct skr_txn *txn);
 /* Sums that a write keeps by id while it runs, forgotten at its end: what its parts together do to somebody. */
-void skr_txn_tally(struct skr_txn *txn, const struct skr_uuid *id, int64_t add);
+void skr_txn_tally(struct skr_txn *txn, const struct skr_uuid *id, int64_t number);
 /* In order of their first addition; fn returning non-zero ends it with that value. */
 int skr_txn_each_tally(struct skr_txn *txn, int (*fn)(void *arg, const struct skr_uuid *id, int64_t sum), void *arg);
 

@@ -6,7 +6,8 @@
  * readers.c    the pool of snapshots                  row.c         one object <-> one row
  * changes.c    change log and after-images            resource_sql.c the SQL of a resource table
  * labels.c     the index of labels                    tally.c       what a write adds up
- * list.c       pages: which index drives              place.c       pages of what stands in some places */
+ * list.c       pages: which index drives              place.c       pages of what stands in some places
+ * savepoint.c  taking back what was refused           copy.c        backup and restore */
 #pragma once
 
 #include "controller/store/store.h"
@@ -160,7 +161,8 @@ struct skr_tally {
     int64_t sum;
     UT_hash_handle hh;
 };
-void skr_tallies_clear(struct skr_txn *txn);
+struct skr_tally *skr_tallies_copy(const struct skr_tally *tallies);
+void skr_tallies_clear(struct skr_tally **tallies);
 
 /* ---- transactions ---- */
 
@@ -175,8 +177,29 @@ struct skr_txn {
     skr_refused_fn *refused;     /* what the running write leaves when it is refused */
     void *refused_arg;
     const void *asker; /* on whose behalf; of the rules */
-    bool broken;       /* an object was written in part: the write must be refused, whatever the rule says */
+    bool broken;       /* a part has failed for good: the write must be refused, whatever the rule says */
 };
+
+/* ---- savepoint.c ---- */
+
+/* Where a transaction stands, beside its rows. */
+struct skr_mark {
+    size_t changes;
+    int64_t revision;
+    int64_t counts[SKR_RESOURCE_COUNT];
+    struct skr_tally *tallies;
+    bool broken;
+};
+void skr_mark_set(struct skr_txn *txn, struct skr_mark *ret);
+void skr_mark_return(struct skr_txn *txn, struct skr_mark *mark);
+/* Cleanup function; zeroed is fine. */
+void skr_mark_done(struct skr_mark *mark);
+/* Both: SQLite's code. They nest; what is not kept is as if it had not been. */
+int skr_savepoint_open(struct skr_txn *txn, struct skr_mark *ret);
+int skr_savepoint_close(struct skr_txn *txn, struct skr_mark *mark, bool keep);
+/* No snapshot, and no write that is lost already: SQLite may have left its transaction, and each statement would be one
+ * of its own. */
+bool skr_txn_is_writable(const struct skr_txn *txn, struct skr_error *error);
 
 /* ---- readers.c ---- */
 

@@ -111,14 +111,11 @@ int64_t skr_txn_count(struct skr_txn *txn, enum skr_resource_id resource)
 
 /* ---- writing ---- */
 
-/* NULL with error: a snapshot, or no table. */
+/* NULL with error: nothing can be written, or no table. */
 static const struct skr_resource_sql *writable_sql(struct skr_txn *txn, const struct skr_object *object,
                                                    struct skr_error *error)
 {
-    if (txn->changes)
-        return skr_rows_sql(txn, object->resource->id, error);
-    skr_error_set(error, SKR_ERROR_INTERNAL, "A snapshot cannot be written.");
-    return NULL;
+    return skr_txn_is_writable(txn, error) ? skr_rows_sql(txn, object->resource->id, error) : NULL;
 }
 
 static int run_for_owner(struct skr_txn *txn, const char *text, const struct skr_object *object,

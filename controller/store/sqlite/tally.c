@@ -1,17 +1,22 @@
 #include "controller/store/sqlite/private.h"
 
-void skr_txn_tally(struct skr_txn *txn, const struct skr_uuid *id, int64_t add)
+static void add(struct skr_tally **tallies, const struct skr_uuid *id, int64_t number)
 {
     struct skr_tally *tally = NULL;
-    HASH_FIND(hh, txn->tallies, id, sizeof *id, tally);
+    HASH_FIND(hh, *tallies, id, sizeof *id, tally);
     if (!tally) {
         tally = calloc(1, sizeof *tally);
         if (!tally)
             abort();
         tally->id = *id;
-        HASH_ADD(hh, txn->tallies, id, sizeof tally->id, tally);
+        HASH_ADD(hh, *tallies, id, sizeof tally->id, tally);
     }
-    tally->sum += add;
+    tally->sum += number;
+}
+
+void skr_txn_tally(struct skr_txn *txn, const struct skr_uuid *id, int64_t number)
+{
+    add(&txn->tallies, id, number);
 }
 
 int skr_txn_each_tally(struct skr_txn *txn, int (*fn)(void *arg, const struct skr_uuid *id, int64_t sum), void *arg)
@@ -22,11 +27,19 @@ int skr_txn_each_tally(struct skr_txn *txn, int (*fn)(void *arg, const struct sk
     return r;
 }
 
-void skr_tallies_clear(struct skr_txn *txn)
+struct skr_tally *skr_tallies_copy(const struct skr_tally *tallies)
+{
+    struct skr_tally *copy = NULL;
+    for (const struct skr_tally *tally = tallies; tally; tally = tally->hh.next)
+        add(&copy, &tally->id, tally->sum);
+    return copy;
+}
+
+void skr_tallies_clear(struct skr_tally **tallies)
 {
     struct skr_tally *tally, *next;
-    HASH_ITER (hh, txn->tallies, tally, next) {
-        HASH_DEL(txn->tallies, tally);
+    HASH_ITER (hh, *tallies, tally, next) {
+        HASH_DEL(*tallies, tally);
         free(tally);
     }
 }

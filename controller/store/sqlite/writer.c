@@ -38,30 +38,16 @@ static bool dangling_references(sqlite3 *db)
 static int call(struct skr_writer *writer, struct skr_write *write, struct skr_error *error)
 {
     struct skr_txn *txn = &writer->txn;
-    txn->broken = false;
     txn->refused = NULL;
     txn->asker = NULL;
-    skr_tallies_clear(txn);
     txn->now_ms = skr_clock_wall_ms();
     int r = write->fn(txn, write->arg, error);
     skr_connection_reset(&writer->connection);
     if (!r && txn->broken)
-        r = skr_error_set(error, SKR_ERROR_INTERNAL, "An object was written in part.");
+        r = skr_error_set(error, SKR_ERROR_INTERNAL, "A part of the write has failed.");
     if (!r && dangling_references(writer->connection.db))
         r = skr_error_set(error, SKR_ERROR_REFERENCE, "The object refers to something that does not exist.");
     return r;
-}
-
-static void load_counts(struct skr_store *store, int64_t counts[static SKR_RESOURCE_COUNT])
-{
-    for (unsigned i = 0; i < SKR_RESOURCE_COUNT; i++)
-        counts[i] = atomic_load(&store->counts[i]);
-}
-
-static void restore_counts(struct skr_store *store, const int64_t counts[static SKR_RESOURCE_COUNT])
-{
-    for (unsigned i = 0; i < SKR_RESOURCE_COUNT; i++)
-        atomic_store(&store->counts[i], counts[i]);
 }
 
 /* Says in every change of the write which revision the write ends with. */
@@ -76,49 +62,41 @@ static void seal(struct skr_writer *writer, struct skr_write *write, size_t firs
 static bool run_refused(struct skr_writer *writer, const struct skr_write *write)
 {
     struct skr_txn *txn = &writer->txn;
+    SKR_CLEANUP(skr_mark_done) struct skr_mark mark = {0};
     if (!txn->refused)
         return true;
-    if (skr_connection_run(&writer->connection, "SAVEPOINT w"))
+    if (skr_savepoint_open(txn, &mark))
         return false;
     int r = txn->refused(txn, txn->refused_arg, write->result, write->error);
     skr_connection_reset(&writer->connection);
     if (sqlite3_get_autocommit(writer->connection.db))
         return false;
-    if (r && skr_connection_run(&writer->connection, "ROLLBACK TO w"))
-        return false;
-    return !skr_connection_run(&writer->connection, "RELEASE w");
+    return !skr_savepoint_close(txn, &mark, !r);
 }
 
 /* Runs one write in its savepoint. False: the whole transaction is gone. */
 static bool run_write(struct skr_store *store, struct skr_write *write)
 {
     struct skr_writer *writer = &store->writer;
+    struct skr_txn *txn = &writer->txn;
     sqlite3 *db = writer->connection.db;
-    size_t first = writer->changes.count;
-    int64_t revision = writer->txn.revision;
-    writer->txn.write_first = revision + 1;
-    int64_t counts[SKR_RESOURCE_COUNT];
+    SKR_CLEANUP(skr_mark_done) struct skr_mark mark = {0};
     struct skr_error error = {0};
-    load_counts(store, counts);
+    txn->write_first = txn->revision + 1;
+    txn->broken = false;
+    skr_tallies_clear(&txn->tallies);
     write->result = 0;
-    int code = skr_connection_run(&writer->connection, "SAVEPOINT w");
+    int code = skr_savepoint_open(txn, &mark);
     int r = code ? skr_sqlite_error(db, code, NULL, &error) : call(writer, write, &error);
     if (r)
         refuse(write, r, &error);
     if (code || sqlite3_get_autocommit(db))
         return false;
-    if (r) {
-        skr_changes_truncate(&writer->changes, first);
-        writer->txn.revision = revision;
-        restore_counts(store, counts);
-        if (skr_connection_run(&writer->connection, "ROLLBACK TO w"))
-            return false;
-    }
-    if (skr_connection_run(&writer->connection, "RELEASE w"))
+    if (skr_savepoint_close(txn, &mark, !r))
         return false;
     if (r)
         return run_refused(writer, write);
-    seal(writer, write, first, revision);
+    seal(writer, write, mark.changes, mark.revision);
     return true;
 }
 
@@ -133,15 +111,12 @@ static int commit(struct skr_writer *writer)
 }
 
 /* Back to what is committed. */
-static void abandon(struct skr_store *store, const int64_t counts[static SKR_RESOURCE_COUNT])
+static void abandon(struct skr_writer *writer, struct skr_mark *begun)
 {
-    struct skr_writer *writer = &store->writer;
     skr_connection_reset(&writer->connection);
     if (!sqlite3_get_autocommit(writer->connection.db))
         skr_connection_run(&writer->connection, "ROLLBACK");
-    skr_changes_truncate(&writer->changes, 0);
-    writer->txn.revision = atomic_load(&store->revision);
-    restore_counts(store, counts);
+    skr_mark_return(&writer->txn, begun);
 }
 
 static void refuse_all(struct skr_write *writes, int result, const struct skr_error *error)
@@ -155,13 +130,13 @@ static bool run_transaction(struct skr_store *store, struct skr_write *writes)
 {
     struct skr_writer *writer = &store->writer;
     sqlite3 *db = writer->connection.db;
-    int64_t counts[SKR_RESOURCE_COUNT];
+    SKR_CLEANUP(skr_mark_done) struct skr_mark begun = {0};
     struct skr_error error = {0};
-    load_counts(store, counts);
+    skr_mark_set(&writer->txn, &begun);
     int code = skr_connection_run(&writer->connection, "BEGIN IMMEDIATE");
     if (code) {
         refuse_all(writes, skr_sqlite_error(db, code, NULL, &error), &error);
-        abandon(store, counts);
+        abandon(writer, &begun);
         return true;
     }
     bool alive = true;
@@ -176,7 +151,7 @@ static bool run_transaction(struct skr_store *store, struct skr_write *writes)
                               sqlite3_errmsg(db), code);
         refuse(writes, r, &error);
     }
-    abandon(store, counts);
+    abandon(writer, &begun);
     return alone;
 }
 
@@ -325,7 +300,7 @@ void skr_writer_stop(struct skr_store *store)
     pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->lock);
     pthread_join(writer->thread, NULL);
-    skr_tallies_clear(&writer->txn);
+    skr_tallies_clear(&writer->txn.tallies);
     free(writer->changes.rows);
 }
 

@@ -80,6 +80,31 @@ static int insert_some(struct skr_txn *txn, void *arg, struct skr_error *error)
     return r;
 }
 
+/* A rule that would rather go on: half of it must not become a write of its own. */
+static int swallow_failure(struct skr_txn *txn, void *arg, struct skr_error *error)
+{
+    struct skr_error why = {0};
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *tenant = skr_test_object(SKR_TENANT, "goes on");
+    int r = skr_txn_try(txn, insert_some, arg, &why, error);
+    cr_expect_lt(r, 0, "no refusal of a rule");
+    skr_txn_insert(txn, tenant, NULL);
+    return 0;
+}
+
+Test(failure, of_a_part_ends_the_whole_write)
+{
+    struct skr_test_store test;
+    struct answer answer = {.name = "part", .big = true};
+    struct skr_error error = {0};
+    setup(&test);
+    skr_slow_vfs_fail_writes(0, 1, SQLITE_FULL);
+    cr_expect_lt(skr_store_write_wait(test.store, swallow_failure, &answer, NULL, &error), 0);
+    cr_expect_not(skr_test_has_tenant(test.store, "part"));
+    cr_expect_not(skr_test_has_tenant(test.store, "goes on"));
+    cr_expect_eq(skr_test_add_tenant(test.store, "after"), 0);
+    skr_test_store_remove(&test);
+}
+
 static void answered(void *arg, int result, int64_t revision, const struct skr_error *error)
 {
     struct answer *answer = arg;
