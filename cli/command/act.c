@@ -98,7 +98,7 @@ static int run(const struct skr_command *command, const struct skr_arguments *ar
     const struct skr_action *action = find_action(resource, verb, &error);
     if (!action || skr_form_parse(skr_arguments_flag(arguments, "output"), forms, &writing.form, &error) < 0)
         return skr_usage(command, &error);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = act(&writing, resource, name, action, &error);
     if (r == 0)
@@ -143,7 +143,7 @@ int skr_command_job_wait(const struct skr_command *command, const struct skr_arg
     if (timeout && skr_duration_parse("timeout", timeout, &ms, &error) < 0)
         return skr_usage(command, &error);
     const char *id = strncmp(arguments->words[0], "job/", 4) == 0 ? arguments->words[0] + 4 : arguments->words[0];
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = skr_wait_job(&session, id, ms, &code, &error);
     return r < 0 ? skr_fail(&error) : code;

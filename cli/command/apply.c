@@ -234,7 +234,7 @@ static int run(const struct skr_command *command, const struct skr_arguments *ar
         return skr_usage_because(command, "%s takes -f FILE, or -f - for standard input", command->name);
     int r = skr_read_manifest(file, arguments, &applying.manifest, &error);
     if (r == 0)
-        r = skr_session_open(&session, &error);
+        r = skr_session_open(arguments, &session, &error);
     int code = r < 0 ? skr_fail(&error) : apply_all(&applying, &error);
     skr_manifest_done(&applying.manifest);
     skr_writing_done(&applying.writing);

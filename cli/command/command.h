@@ -39,7 +39,8 @@ struct skr_session {
     struct skr_client *client;
     struct skr_lookup *lookup;
 };
-int skr_session_open(struct skr_session *ret, struct skr_error *error);
+/* `arguments` may be NULL; a --timeout of theirs is also how long requests wait as Retry-After says. */
+int skr_session_open(const struct skr_arguments *arguments, struct skr_session *ret, struct skr_error *error);
 void skr_session_close(struct skr_session *session);
 
 /* A kind by any of its names. SYNTAX, "did you mean". */

@@ -94,7 +94,7 @@ static void offer_names(const struct completing *completing, const struct skr_re
     json_t *page = NULL, *item;
     size_t i;
     skr_path_set(&path, "/v1/%s?limit=" NAMES_MAX, kind->collection);
-    if (skr_session_open(&session, NULL) < 0 || skr_client_get(session.client, path.text, &page, NULL) < 0)
+    if (skr_session_open(NULL, &session, NULL) < 0 || skr_client_get(session.client, path.text, &page, NULL) < 0)
         return;
     json_array_foreach (json_object_get(page, "items"), i, item) {
         char *name SKR_CLEANUP(skr_free_cleanup) = skr_lookup_path(session.lookup, kind, item);

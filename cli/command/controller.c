@@ -13,7 +13,7 @@ int skr_command_controller_show(const struct skr_command *command, const struct 
         return skr_usage_because(command, "controller show takes no words");
     if (skr_form_parse(skr_arguments_flag(arguments, "output"), forms, &form, &error) < 0)
         return skr_usage(command, &error);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = skr_client_get(session.client, "/v1/controller", &shown, &error);
     if (r < 0)
@@ -34,7 +34,7 @@ int skr_command_controller_accept(const struct skr_command *command, const struc
     struct skr_error error = {0};
     if (arguments->word_count)
         return skr_usage_because(command, "controller accept-database takes no words");
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = skr_client_send(session.client, &request, &answer, &error);
     if (r < 0)

@@ -68,7 +68,7 @@ int skr_command_create(const struct skr_command *command, const struct skr_argum
                  : manifest_from_words(command, arguments, &manifest, &error);
     if (r < 0)
         return file ? skr_fail(&error) : skr_usage(command, &error);
-    r = skr_session_open(&session, &error);
+    r = skr_session_open(arguments, &session, &error);
     for (size_t i = 0; i < manifest.count && r == 0; i++)
         r = create_one(&writing, &manifest.entries[i], &error);
     if (r == 0)

@@ -41,7 +41,7 @@ int skr_command_delete(const struct skr_command *command, const struct skr_argum
         return skr_usage(command, &error);
     if (!name)
         return skr_usage_because(command, "delete takes the names of the %s to delete", resource->collection);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = delete_one(&writing, resource, name, &error);
     for (unsigned at = (unsigned)taken; at < arguments->word_count && r == 0; at++) {

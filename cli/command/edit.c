@@ -164,7 +164,7 @@ int skr_command_edit(const struct skr_command *command, const struct skr_argumen
         return skr_usage_because(command, "edit takes the name of one %s", resource->name);
     if (resource->flags & (SKR_RESOURCE_VIEW | SKR_RESOURCE_NO_UPDATE))
         return skr_usage_because(command, "%s cannot be changed", resource->collection);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = skr_lookup_find(session.lookup, resource, name, &current, &error);
     if (r == 0)

@@ -188,7 +188,7 @@ int skr_command_explain(const struct skr_command *command, const struct skr_argu
     if (parse_flags(arguments, &collecting.facts, &form, &error) < 0)
         return skr_usage(command, &error);
     collecting.objects = json_array();
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = collect(&collecting, arguments->words[0], arguments->words[1], &error);
     if (r < 0) {

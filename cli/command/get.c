@@ -123,7 +123,7 @@ int skr_command_get(const struct skr_command *command, const struct skr_argument
         return skr_usage_because(command, "get takes one name at most; leave it out to list all");
     if (name && arguments->field_count)
         return skr_usage_because(command, "Filters are for lists; one %s has its name already", resource->name);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = run_get(&session, resource, name, arguments, form, &error);
     return r < 0 ? skr_fail(&error) : SKR_EXIT_DONE;
@@ -138,7 +138,7 @@ int skr_command_host_list(const struct skr_command *command, const struct skr_ar
         return skr_usage_because(command, "host list takes no words; skerryctl get host NAME shows one");
     if (skr_form_parse(skr_arguments_flag(arguments, "output"), ~0U, &form, &error) < 0)
         return skr_usage(command, &error);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = run_get(&session, skr_resource_get(SKR_HOST), NULL, arguments, form, &error);
     return r < 0 ? skr_fail(&error) : SKR_EXIT_DONE;
@@ -188,7 +188,7 @@ int skr_command_describe(const struct skr_command *command, const struct skr_arg
         return skr_usage(command, &error);
     if (!name || (unsigned)taken != arguments->word_count)
         return skr_usage_because(command, "describe takes the name of one %s", resource->name);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = skr_lookup_find(session.lookup, resource, name, &object, &error);
     if (r < 0)

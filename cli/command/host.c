@@ -38,7 +38,7 @@ static int make_join_token(json_t *body, json_t **ret, struct skr_error *error)
     struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
     struct skr_answer answer = {0};
     struct skr_request request = {.method = "POST", .path = "/v1/join-tokens", .body = body};
-    int r = skr_session_open(&session, error);
+    int r = skr_session_open(NULL, &session, error);
     if (r == 0)
         r = skr_lookup_references(session.lookup, skr_resource_get(SKR_JOIN_TOKEN), body, "", error);
     if (r == 0)

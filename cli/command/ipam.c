@@ -95,7 +95,7 @@ int skr_command_ipam_find(const struct skr_command *command, const struct skr_ar
         return skr_usage_because(command, "ipam find takes one address");
     if (parse_form(arguments, &form, &error) < 0)
         return skr_usage(command, &error);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r < 0)
         return skr_fail(&error);
     json_t *items = json_array();
@@ -173,7 +173,7 @@ int skr_command_ipam_utilization(const struct skr_command *command, const struct
         return skr_usage_because(command, "ipam utilization takes no words; skerryctl get KIND NAME shows one");
     if (parse_form(arguments, &form, &error) < 0)
         return skr_usage(command, &error);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     json_t *rows = json_array(), *found = json_array();
     for (size_t i = 0; r == 0 && i < SKR_ARRAY_SIZE(kinds); i++)
         r = add_kind(&session, skr_resource_get(kinds[i]), rows, found, &error);
@@ -224,7 +224,7 @@ int skr_command_ipam_overlaps(const struct skr_command *command, const struct sk
         return skr_usage_because(command, "ipam overlaps takes no words; --tenant TENANT says whose");
     if (parse_form(arguments, &form, &error) < 0)
         return skr_usage(command, &error);
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     skr_path_set(&path, "/v1/overlaps");
     if (r == 0 && tenant)
         r = skr_lookup_find(session.lookup, skr_resource_get(SKR_TENANT), tenant, &object, &error);

@@ -11,15 +11,21 @@
 
 #define WAIT_DEFAULT_MS 30000
 
-int skr_session_open(struct skr_session *ret, struct skr_error *error)
+int skr_session_open(const struct skr_arguments *arguments, struct skr_session *ret, struct skr_error *error)
 {
     struct skr_settings settings SKR_CLEANUP(skr_settings_done) = {0};
     struct skr_session session = {0};
-    int r = skr_settings_read(&settings, error);
+    const char *timeout = arguments ? skr_arguments_flag(arguments, "timeout") : NULL;
+    int64_t ms = 0;
+    int r = timeout ? skr_duration_parse("timeout", timeout, &ms, error) : 0;
+    if (r == 0)
+        r = skr_settings_read(&settings, error);
     if (r == 0)
         r = skr_client_new(&settings, &session.client, error);
     if (r < 0)
         return r;
+    if (timeout)
+        skr_client_retry_for(session.client, ms);
     session.lookup = skr_lookup_new(session.client);
     *ret = session;
     return 0;

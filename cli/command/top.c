@@ -137,7 +137,7 @@ int skr_command_top(const struct skr_command *command, const struct skr_argument
         return skr_usage(command, &error);
     if (arguments->word_count || (count && (*end || rounds < 1)) || ms < 1)
         return skr_usage_because(command, "top takes --interval TIME and --count N, and no words");
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = run(&session, ms, rounds, &error);
     return r < 0 ? skr_fail(&error) : SKR_EXIT_DONE;

@@ -196,7 +196,7 @@ int skr_command_wait(const struct skr_command *command, const struct skr_argumen
     if (!name || (unsigned)taken != arguments->word_count)
         return skr_usage_because(command, "wait takes the name of one %s", waiting.resource->name);
     waiting.deadline_ns = skr_clock_monotonic_ns() + ms * SKR_NS_PER_MS;
-    int r = skr_session_open(&session, &error);
+    int r = skr_session_open(arguments, &session, &error);
     if (r == 0)
         r = find(&waiting, name, &error);
     if (r < 0 && error.tag == SKR_ERROR_NOT_FOUND && waiting.goal == DELETED) {

@@ -166,7 +166,7 @@ static int watch(struct watching *watching, int64_t deadline_ns, struct skr_erro
 static int start(struct watching *watching, const char *name, struct skr_error *error)
 {
     json_t *object = NULL;
-    int r = skr_session_open(&watching->session, error);
+    int r = skr_session_open(watching->arguments, &watching->session, error);
     if (r == 0 && name)
         r = skr_lookup_find(watching->session.lookup, watching->resource, name, &object, error);
     if (object)

@@ -4,15 +4,18 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <skerry/clock.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
-#define CONNECT_TIMEOUT_MS 10000
-#define HEADER_MAX         640
-#define COOKIE_MAX         128
-#define CSRF_MAX           65 /* SHA-256 in hexadecimal digits */
+#define CONNECT_TIMEOUT_MS     10000
+#define HTTP_TOO_MANY_REQUESTS 429
+#define HEADER_MAX             640
+#define COOKIE_MAX             128
+#define CSRF_MAX               65 /* SHA-256 in hexadecimal digits */
 /* A watch hears a bookmark every 15 s at least; three of them missing is a dead connection. */
 #define SILENCE_MAX_S  45
 #define PROBLEM_MAX    (64 << 10)
@@ -21,6 +24,7 @@
 struct skr_client {
     CURL *curl;
     char *url, *token, *ca_pem;
+    int64_t retry_until_ns;                  /* 0: SKR_RETRY_MAX_MS from the beginning of each request */
     char cookie[COOKIE_MAX], csrf[CSRF_MAX]; /* of a session; "" = none */
     char reason[CURL_ERROR_SIZE];
 };
@@ -31,6 +35,7 @@ struct arriving {
     char *text;
     size_t size, capacity;
     struct skr_answer answer;
+    unsigned retry_after_s; /* of a refusal; 0 = it does not say */
     skr_client_data_fn *on_data;
     void *arg;
     int stopped; /* what on_data returned */
@@ -122,6 +127,8 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
     }
     if (strncasecmp(line, "Skerry-Revision: ", 17) == 0)
         answer->revision = strtoll(line + 17, NULL, 10);
+    if (strncasecmp(line, "Retry-After: ", 13) == 0)
+        arriving->retry_after_s = (unsigned)strtoul(line + 13, NULL, 10);
     if (strncasecmp(line, "Set-Cookie: ", 12) == 0)
         snprintf(arriving->client->cookie, sizeof(arriving->client->cookie), "%.*s", (int)strcspn(line + 12, ";"),
                  line + 12);
@@ -219,8 +226,39 @@ static int judge(struct skr_client *client, CURLcode code, struct arriving *arri
     return 0;
 }
 
-int skr_client_send(struct skr_client *client, const struct skr_request *request, struct skr_answer *ret,
-                    struct skr_error *error)
+/* ---- waiting for one's turn ---- */
+
+void skr_client_retry_for(struct skr_client *client, int64_t ms)
+{
+    client->retry_until_ns = skr_clock_monotonic_ns() + ms * SKR_NS_PER_MS;
+}
+
+static int64_t retry_until(const struct skr_client *client)
+{
+    return client->retry_until_ns ? client->retry_until_ns
+                                  : skr_clock_monotonic_ns() + (int64_t)SKR_RETRY_MAX_MS * SKR_NS_PER_MS;
+}
+
+/* After a refusal that passes: waits for its time and says true when that is before `until_ns`. */
+static bool waited(const struct arriving *arriving, int64_t until_ns, struct skr_error *error)
+{
+    struct timespec pause = {.tv_sec = arriving->retry_after_s};
+    if (arriving->answer.status != HTTP_TOO_MANY_REQUESTS || !arriving->retry_after_s)
+        return false;
+    if (skr_clock_monotonic_ns() + (int64_t)arriving->retry_after_s * SKR_NS_PER_S > until_ns) {
+        size_t length = error ? strlen(error->detail) : 0;
+        if (error)
+            snprintf(error->detail + length, sizeof(error->detail) - length, " (Retry-After: %u s)",
+                     arriving->retry_after_s);
+        return false;
+    }
+    nanosleep(&pause, NULL);
+    skr_error_clear(error);
+    return true;
+}
+
+static int send_once(struct skr_client *client, const struct skr_request *request, int64_t retry_until_ns,
+                     bool *ret_again, struct skr_answer *ret, struct skr_error *error)
 {
     struct arriving arriving = {.client = client};
     struct curl_slist *headers = prepare(client, request->path, &arriving);
@@ -244,8 +282,21 @@ int skr_client_send(struct skr_client *client, const struct skr_request *request
     int r = judge(client, curl_easy_perform(curl), &arriving, error);
     curl_slist_free_all(headers);
     free(arriving.text);
+    *ret_again = r < 0 && waited(&arriving, retry_until_ns, error);
     if (r == 0)
         *ret = arriving.answer;
+    return r;
+}
+
+int skr_client_send(struct skr_client *client, const struct skr_request *request, struct skr_answer *ret,
+                    struct skr_error *error)
+{
+    int64_t until_ns = retry_until(client);
+    bool again;
+    int r;
+    do
+        r = send_once(client, request, until_ns, &again, ret, error);
+    while (again);
     return r;
 }
 
@@ -295,8 +346,8 @@ int skr_client_list(struct skr_client *client, const struct skr_request_path *pa
     return r;
 }
 
-int skr_client_stream(struct skr_client *client, const char *path, int64_t timeout_ms, skr_client_data_fn *on_data,
-                      void *arg, struct skr_error *error)
+static int stream_once(struct skr_client *client, const char *path, int64_t timeout_ms, int64_t retry_until_ns,
+                       bool *ret_again, skr_client_data_fn *on_data, void *arg, struct skr_error *error)
 {
     struct arriving arriving = {.client = client, .on_data = on_data, .arg = arg};
     struct curl_slist *headers = prepare(client, path, &arriving);
@@ -316,8 +367,21 @@ int skr_client_stream(struct skr_client *client, const char *path, int64_t timeo
                    strstr(client->reason, "too slow") == NULL;
     if (!r && !in_time)
         r = judge(client, code, &arriving, error);
+    *ret_again = r < 0 && waited(&arriving, retry_until_ns, error);
     skr_answer_done(&arriving.answer);
     free(arriving.text);
+    return r;
+}
+
+int skr_client_stream(struct skr_client *client, const char *path, int64_t timeout_ms, skr_client_data_fn *on_data,
+                      void *arg, struct skr_error *error)
+{
+    int64_t until_ns = retry_until(client);
+    bool again;
+    int r;
+    do
+        r = stream_once(client, path, timeout_ms, until_ns, &again, on_data, arg, error);
+    while (again);
     return r;
 }
 

@@ -16,6 +16,7 @@
 #define SKR_ETAG_TEXT_MAX      32
 #define SKR_REQUEST_PATH_MAX   8192
 #define SKR_REALIZED_MAX_MS    300000 /* the longest wait the controller takes */
+#define SKR_RETRY_MAX_MS       30000  /* how long a request may wait as Retry-After says, unless told otherwise */
 #define SKR_REALIZED_MARGIN_MS 15000  /* how much later than a wait's end its answer may come */
 
 struct skr_client;
@@ -54,7 +55,12 @@ static inline void skr_client_cleanup(struct skr_client **client)
     skr_client_free(*client);
 }
 
-/* 0 on 2xx. Else error: the controller's, or UNAVAILABLE when nobody answers; *ret stays untouched. */
+/* From now on requests wait as Retry-After says until so many milliseconds from now, instead of SKR_RETRY_MAX_MS each.
+ */
+void skr_client_retry_for(struct skr_client *client, int64_t ms);
+
+/* 0 on 2xx. Else error: the controller's, or UNAVAILABLE when nobody answers; *ret stays untouched. What is refused as
+ * too many requests is sent again when Retry-After says, if there is time for that; the error says when it would be. */
 int skr_client_send(struct skr_client *client, const struct skr_request *request, struct skr_answer *ret,
                     struct skr_error *error);
 /* As a user with a password instead of a token (`settings` held none): POST of a session. Its cookie goes along with

@@ -46,6 +46,11 @@ void skr_http_answer(struct skr_http_request *request, unsigned status, json_t *
     skr_http_answer_text(request, status, text ? "application/json" : NULL, text);
 }
 
+void skr_http_retry_after(struct skr_http_request *request, int64_t wait_ns)
+{
+    request->retry_after_s = (unsigned)((wait_ns + SKR_NS_PER_S - 1) / SKR_NS_PER_S);
+}
+
 void skr_http_answer_error(struct skr_http_request *request, const struct skr_error *error)
 {
     static struct skr_log_limit limit;
@@ -61,8 +66,11 @@ void skr_http_answer_error(struct skr_http_request *request, const struct skr_er
     atomic_fetch_add_explicit(&request->api->counters.refusals[error->tag], 1, memory_order_relaxed);
     if (error->tag == SKR_ERROR_UNAUTHENTICATED)
         skr_http_add_header(request, "WWW-Authenticate", "Bearer realm=\"skerry\"");
-    if (error->tag == SKR_ERROR_TOO_MANY || error->tag == SKR_ERROR_UNAVAILABLE)
-        skr_http_add_header(request, "Retry-After", "1");
+    if (error->tag == SKR_ERROR_TOO_MANY || error->tag == SKR_ERROR_UNAVAILABLE) {
+        char seconds[12];
+        snprintf(seconds, sizeof(seconds), "%u", request->retry_after_s ? request->retry_after_s : 1);
+        skr_http_add_header(request, "Retry-After", seconds);
+    }
     if (error->tag == SKR_ERROR_METHOD) {
         char allowed[SKR_HTTP_METHODS_TEXT_MAX];
         skr_http_add_header(request, "Allow", skr_http_methods_format(request->route.methods, allowed));

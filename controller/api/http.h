@@ -138,9 +138,10 @@ struct skr_http_request {
 
     char *body;
     size_t body_size, body_capacity, drained;
-    bool big_body; /* holds one of SKR_HTTP_BIG_BODIES_MAX */
-    bool has_body; /* one is announced */
-    bool refused;  /* `error` answers it, whatever the body holds */
+    bool big_body;          /* holds one of SKR_HTTP_BIG_BODIES_MAX */
+    bool has_body;          /* one is announced */
+    bool refused;           /* `error` answers it, whatever the body holds */
+    unsigned retry_after_s; /* of a refusal that passes; 0: it is not known when */
     struct skr_error error;
 
     bool interruptible; /* suspended for news, not for a write: a stop completes it at once */
@@ -192,6 +193,8 @@ bool skr_http_complete(struct skr_http_request *request, enum skr_http_outcome o
 void skr_http_answer(struct skr_http_request *request, unsigned status, json_t *body);
 void skr_http_answer_text(struct skr_http_request *request, unsigned status, const char *type, char *stolen);
 void skr_http_answer_error(struct skr_http_request *request, const struct skr_error *error);
+/* When what is about to be refused may be tried again: Retry-After, in whole seconds. */
+void skr_http_retry_after(struct skr_http_request *request, int64_t wait_ns);
 void skr_http_add_header(struct skr_http_request *request, const char *name, const char *value);
 void skr_http_add_revision(struct skr_http_request *request, int64_t revision);
 void skr_http_add_etag(struct skr_http_request *request, int64_t etag);
@@ -216,10 +219,10 @@ void skr_http_complete_all(struct skr_api *api, bool interruptible_only);
 struct skr_http_limits;
 struct skr_http_limits *skr_http_limits_new(unsigned requests_per_second);
 void skr_http_limits_free(struct skr_http_limits *limits);
-/* Takes that many tokens of somebody's bucket, at most all it can ever hold; false: there are fewer. `per_second`: how
- * fast it fills, 0 = as everybody's. */
-bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *id, unsigned count, int64_t per_second,
-                          int64_t now_ns);
+/* Takes that many tokens of somebody's bucket, at most all it can ever hold. 0, or how many ns later there will be as
+ * many when nobody takes any before. `per_second`: how fast it fills, 0 = as everybody's. */
+int64_t skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *id, unsigned count,
+                             int64_t per_second, int64_t now_ns);
 /* The same for what a request asks: of its token's or session's bucket, and of its tenant's when that has a quota.
  * TOO_MANY. `what`: "requests" or "operations". */
 int skr_http_limit(struct skr_http_request *request, unsigned count, const char *what, struct skr_error *error);

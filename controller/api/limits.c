@@ -54,8 +54,8 @@ static struct bucket *find(struct skr_http_limits *limits, const struct skr_uuid
     return oldest;
 }
 
-bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *id, unsigned count, int64_t per_second,
-                          int64_t now_ns)
+int64_t skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid *id, unsigned count,
+                             int64_t per_second, int64_t now_ns)
 {
     double rate = per_second ? (double)per_second : limits->per_second, burst = 2 * rate;
     pthread_mutex_lock(&limits->lock);
@@ -67,24 +67,29 @@ bool skr_http_limits_take(struct skr_http_limits *limits, const struct skr_uuid 
     if (now_ns > bucket->last_ns)
         bucket->last_ns = now_ns;
     double wanted = count < burst ? count : burst;
-    bool taken = bucket->tokens >= wanted;
-    if (taken)
+    double missing = wanted - bucket->tokens;
+    if (missing <= 0)
         bucket->tokens -= wanted;
     pthread_mutex_unlock(&limits->lock);
-    return taken;
+    return missing <= 0 ? 0 : (int64_t)(missing / rate * (double)SKR_NS_PER_S) + 1;
+}
+
+static bool take(struct skr_http_request *request, const struct skr_uuid *id, unsigned count, int64_t per_second)
+{
+    int64_t wait_ns = skr_http_limits_take(request->api->limits, id, count, per_second, request->started_ns);
+    skr_http_retry_after(request, wait_ns);
+    return !wait_ns;
 }
 
 int skr_http_limit(struct skr_http_request *request, unsigned count, const char *what, struct skr_error *error)
 {
     const struct skr_principal *principal = &request->principal;
-    struct skr_http_limits *limits = request->api->limits;
     if (!count)
         return 0;
-    if (!skr_http_limits_take(limits, &principal->token_id, count, 0, request->started_ns))
+    if (!take(request, &principal->token_id, count, 0))
         return skr_error_set(error, SKR_ERROR_TOO_MANY, "This %s sends more %s than one may; wait as Retry-After says",
                              principal->kind == SKR_PRINCIPAL_SESSION ? "session" : "token", what);
-    if (!principal->tenant_requests ||
-        skr_http_limits_take(limits, &principal->tenant_id, count, principal->tenant_requests, request->started_ns))
+    if (!principal->tenant_requests || take(request, &principal->tenant_id, count, principal->tenant_requests))
         return 0;
     return skr_error_set(error, SKR_ERROR_TOO_MANY,
                          "Your tenant sends more %s than its quota requests_per_second of %lld; wait as Retry-After "

@@ -211,45 +211,46 @@ static void make_key(const char *kind, const char *text, uint8_t key[static 16])
     memcpy(key, hash, 16);
 }
 
-/* The failures of a key in the last while; adds to them. Under the lock. */
-static unsigned failures_of(struct skr_http_passwords *passwords, const uint8_t key[static 16], int64_t now_ns,
-                            unsigned add)
+/* Adds to the failures of a key. 0, or how long they are too many. Under the lock. */
+static int64_t blocked_for(struct skr_http_passwords *passwords, const uint8_t key[static 16], unsigned most,
+                           int64_t now_ns, unsigned add)
 {
     struct failure *failure = &passwords->failures[((unsigned)key[0] << 8 | key[1]) % FAILURES];
     bool same = memcmp(failure->key, key, sizeof(failure->key)) == 0 && now_ns - failure->since_ns < FAILURES_KEEP_NS;
-    if (!same && add) {
+    if (!same && !add)
+        return 0;
+    if (!same) {
         *failure = (struct failure){.since_ns = now_ns};
         memcpy(failure->key, key, sizeof(failure->key));
-        same = true;
     }
-    if (!same)
-        return 0;
-    return failure->count += add;
+    failure->count += add;
+    return failure->count < most ? 0 : failure->since_ns + FAILURES_KEEP_NS - now_ns;
+}
+
+/* The same for who tries: the name, and the address he comes from. */
+static int64_t count_failures(struct skr_http_request *request, const char *name, unsigned add)
+{
+    struct skr_http_passwords *passwords = request->api->passwords;
+    uint8_t by_name[16], by_address[16];
+    make_key("name", name, by_name);
+    make_key("address", request->principal.address, by_address);
+    pthread_mutex_lock(&passwords->lock);
+    int64_t of_name = blocked_for(passwords, by_name, FAILURES_NAME_MAX, request->started_ns, add);
+    int64_t of_address = blocked_for(passwords, by_address, FAILURES_ADDRESS_MAX, request->started_ns, add);
+    pthread_mutex_unlock(&passwords->lock);
+    return of_name > of_address ? of_name : of_address;
 }
 
 bool skr_http_password_may_try(struct skr_http_request *request, const char *name)
 {
-    struct skr_http_passwords *passwords = request->api->passwords;
-    uint8_t by_name[16], by_address[16];
-    make_key("name", name, by_name);
-    make_key("address", request->principal.address, by_address);
-    pthread_mutex_lock(&passwords->lock);
-    bool may = failures_of(passwords, by_name, request->started_ns, 0) < FAILURES_NAME_MAX &&
-               failures_of(passwords, by_address, request->started_ns, 0) < FAILURES_ADDRESS_MAX;
-    pthread_mutex_unlock(&passwords->lock);
-    return may;
+    int64_t wait_ns = count_failures(request, name, 0);
+    skr_http_retry_after(request, wait_ns);
+    return !wait_ns;
 }
 
 void skr_http_password_failed(struct skr_http_request *request, const char *name)
 {
-    struct skr_http_passwords *passwords = request->api->passwords;
-    uint8_t by_name[16], by_address[16];
-    make_key("name", name, by_name);
-    make_key("address", request->principal.address, by_address);
-    pthread_mutex_lock(&passwords->lock);
-    failures_of(passwords, by_name, request->started_ns, 1);
-    failures_of(passwords, by_address, request->started_ns, 1);
-    pthread_mutex_unlock(&passwords->lock);
+    count_failures(request, name, 1);
 }
 
 /* ---- passwords in bodies ---- */

@@ -487,3 +487,25 @@ Test(skerryctl, lists_with_named_entries_go_out_and_come_back)
     cr_expect(strstr(err, "1 created"), "%s", err);
     free(yaml);
 }
+
+/* As a tenant whose quota is one request a second, and two saved up. */
+Test(skerryctl, what_is_refused_as_too_many_is_sent_again_in_time)
+{
+    char token[128];
+    expect(0, ctl("create tenant red --quotas {\"requests_per_second\":1}"));
+    expect(0, ctl("create token red-ci --role tenant-viewer --tenant red"));
+    const char *secret = strchr(out, '\n');
+    cr_assert(secret && sscanf(secret, "%127s", token) == 1, "%s", out);
+    expect(0, ctl_reading(token, (snprintf(err, 200, "login %s --ca %s/data/ca.pem", url, directory), err)));
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    for (int i = 0; i < 4; i++)
+        expect(0, ctl("get vm-networks"));
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    cr_expect_geq(after.tv_sec - before.tv_sec, 1, "each in its turn");
+    int code = 0;
+    for (int i = 0; i < 4 && code == 0; i++)
+        code = ctl("wait tenant red --timeout 100ms");
+    cr_expect_eq(code, 5, "not in that time: %d", code);
+    cr_expect(strstr(err, "requests_per_second of 1") && strstr(err, "(Retry-After: 1 s)"), "%s", err);
+}
