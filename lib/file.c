@@ -75,7 +75,7 @@ static int write_new(const char *path, const void *data, size_t size, mode_t mod
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int sync_directory_of(const char *path)
+int skr_file_sync_name(const char *path)
 {
     char directory[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -101,7 +101,7 @@ int skr_file_replace(const char *path, const void *data, size_t size, mode_t mod
         unlink(new_path);
         return result;
     }
-    return sync_directory_of(path);
+    return skr_file_sync_name(path);
 }
 
 static int make_one(const char *path, mode_t mode)

@@ -2,7 +2,6 @@
  * name of its own; only then it gets the name that the row says. Done twice it is the same file. */
 #include "controller/jobs/private.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <skerry/file.h>
 
@@ -22,12 +21,6 @@ static int read_row(struct skr_store *store, const struct skr_uuid *id, struct s
     if (r == 0)
         r = skr_txn_get(txn, SKR_BACKUP, id, NULL, ret, error);
     return r == -ENOENT ? skr_error_set(error, SKR_ERROR_CONFLICT, "The backup has been deleted meanwhile.") : r;
-}
-
-static int sync_directory(const char *directory)
-{
-    SKR_CLEANUP(skr_close_cleanup) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 static int copy(struct skr_store *store, const struct skr_object *job, const char *directory, json_t **ret,
@@ -53,7 +46,7 @@ static int copy(struct skr_store *store, const struct skr_object *job, const cha
     struct skr_store_copy_facts facts;
     unlink(partial); /* of a controller that was killed */
     r = skr_store_copy(store, &options, &facts, error);
-    if (r == 0 && (rename(partial, path) < 0 || sync_directory(directory) < 0))
+    if (r == 0 && (rename(partial, path) < 0 || skr_file_sync_name(path) < 0))
         r = skr_error_set(error, SKR_ERROR_CONFLICT, "The file %.300s cannot be made: %s.", path,
                           strerrordesc_np(errno));
     if (r < 0)

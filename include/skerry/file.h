@@ -9,5 +9,7 @@
 int skr_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_size);
 /* Writes `<path>.new`, fsyncs it, renames it over path, fsyncs the directory. Nothing is left behind on failure. */
 int skr_file_replace(const char *path, const void *data, size_t size, mode_t mode);
+/* After a rename, link or unlink: the directory of that name is on the disk as it is now. */
+int skr_file_sync_name(const char *path);
 /* mkdir -p with the mode for the last component; an existing directory is fine. */
 int skr_directory_make(const char *path, mode_t mode);

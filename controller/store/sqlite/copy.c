@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <skerry/file.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -165,6 +166,58 @@ static int lock(const char *path, int *ret_fd, struct skr_error *error)
     return 0;
 }
 
+/* What stands in the log goes into the database, if the database is still fit for it. */
+static int settle_old(const char *path, struct skr_error *error)
+{
+    SKR_CLEANUP(close_database) sqlite3 *db = NULL;
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
+    if (!code) /* before its first reading SQLite does not know that there is a log */
+        code = sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+    if (!code)
+        code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED
+                   ? skr_error_set(error, SKR_ERROR_CONFLICT, "Another process reads the database; end it first.")
+                   : 0;
+}
+
+static int fail(const char *path, const char *how, struct skr_error *error)
+{
+    return skr_error_set(error, SKR_ERROR_STORAGE, "%.300s cannot be %s: %s.", path, how, strerrordesc_np(errno));
+}
+
+static int put_aside(const char *path, const char *aside, const char *suffix, struct skr_error *error)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    int r = path_with(path, suffix, from, error);
+    if (r == 0)
+        r = path_with(aside, suffix, to, error);
+    return r < 0 || link(from, to) == 0 || errno == ENOENT ? r : fail(from, "kept", error);
+}
+
+static int take_away(const char *path, const char *suffix, struct skr_error *error)
+{
+    char name[PATH_MAX];
+    int r = path_with(path, suffix, name, error);
+    return r < 0 || unlink(name) == 0 || errno == ENOENT ? r : fail(name, "removed", error);
+}
+
+/* With what SQLite keeps beside it: left of a restore that was killed, it would be played into the next one's. */
+static int drop_copy(const char *beside, struct skr_error *error)
+{
+    static const char *const suffixes[] = {"-journal", "-wal", "-shm", ""};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < SKR_ARRAY_SIZE(suffixes); i++)
+        r = take_away(beside, suffixes[i], error);
+    return r;
+}
+
+static int sync_names(const char *path, struct skr_error *error)
+{
+    int r = skr_file_sync_name(path);
+    errno = -r;
+    return r < 0 ? fail(path, "written to the disk", error) : 0;
+}
+
 /* The copy with its settings as they shall be, beside the database. */
 static int prepare_copy(const struct skr_store_restore *options, const char *beside, struct skr_error *error)
 {
@@ -177,7 +230,8 @@ static int prepare_copy(const struct skr_store_restore *options, const char *bes
         r = ask(from, "SELECT value FROM settings WHERE name = ?1", options->setting, NULL, &before, error);
     if (r == 0 && before)
         r = options->change(options->arg, before, &after, error);
-    unlink(beside); /* of a restore that was killed */
+    if (r == 0)
+        r = drop_copy(beside, error);
     if (r == 0)
         r = make_file(beside, error);
     if (r == 0)
@@ -189,48 +243,27 @@ static int prepare_copy(const struct skr_store_restore *options, const char *bes
     return r < 0 ? r : set(to, options->mark, "1", error);
 }
 
-/* What stands in the log goes into the database, if the database is still fit for it. */
-static void settle_old(const char *path)
-{
-    SKR_CLEANUP(close_database) sqlite3 *db = NULL;
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
-        sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
-}
-
-static int put_aside(const char *path, const char *aside, const char *suffix, struct skr_error *error)
-{
-    char from[PATH_MAX], to[PATH_MAX];
-    int r = path_with(path, suffix, from, error);
-    if (r == 0)
-        r = path_with(aside, suffix, to, error);
-    if (r < 0)
-        return r;
-    if (link(from, to) < 0 && errno != ENOENT)
-        return skr_error_set(error, SKR_ERROR_STORAGE, "%.200s cannot be kept as %.200s: %s.", from, to,
-                             strerrordesc_np(errno));
-    return 0;
-}
-
-/* At every moment the name is that of a whole database: the old one, kept under another name too, or the new one. */
+/* At every moment, and whenever the power fails, the name is that of a whole database: the old one, kept under another
+ * name too, or the new one. A log of the old one must never meet the new one: what a step needs is on the disk before
+ * the step. */
 static int exchange(const char *path, const char *beside, const char *aside, struct skr_error *error)
 {
-    char log[PATH_MAX], index[PATH_MAX];
-    int r = path_with(path, "-wal", log, error);
+    int r = settle_old(path, error);
     if (r == 0)
-        r = path_with(path, "-shm", index, error);
-    if (r < 0)
-        return r;
-    settle_old(path);
-    r = put_aside(path, aside, "", error);
+        r = put_aside(path, aside, "", error);
     if (r == 0)
         r = put_aside(path, aside, "-wal", error);
-    if (r < 0)
-        return r;
-    unlink(log); /* a log of the old one must never meet the new one */
-    unlink(index);
-    return rename(beside, path) < 0 ? skr_error_set(error, SKR_ERROR_STORAGE, "%.300s cannot be replaced: %s.", path,
-                                                    strerrordesc_np(errno))
-                                    : 0;
+    if (r == 0)
+        r = sync_names(path, error);
+    if (r == 0)
+        r = take_away(path, "-wal", error);
+    if (r == 0)
+        r = take_away(path, "-shm", error);
+    if (r == 0)
+        r = sync_names(path, error);
+    if (r == 0 && rename(beside, path) < 0)
+        r = fail(path, "replaced", error);
+    return r < 0 ? r : sync_names(path, error);
 }
 
 int skr_store_restore(const struct skr_store_restore *options, struct skr_error *error)
@@ -246,6 +279,6 @@ int skr_store_restore(const struct skr_store_restore *options, struct skr_error 
     if (r == 0)
         r = exchange(options->path, beside, options->aside, error);
     if (r < 0)
-        unlink(beside);
+        drop_copy(beside, NULL);
     return r;
 }
