@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <skerry/error.h>
+#include <skerry/text.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,36 +38,12 @@ static int tag_errno(enum skr_error_tag tag)
     }
 }
 
-/* What was cut at the end of a buffer must still be UTF-8, or it could not become JSON. */
-static void trim_cut_character(char *text, size_t length)
-{
-    size_t start = length;
-    while (start > 0 && length - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-        start--;
-    if (start == 0)
-        return;
-    unsigned char lead = (unsigned char)text[start - 1];
-    size_t want = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-    if (length - start + 1 < want)
-        text[start - 1] = '\0';
-}
-
+/* What is cut, here or by a bound of the format, must still be UTF-8, or it could not become JSON. */
 __attribute__((format(printf, 3, 0))) static void format_bounded(char *out, size_t size, const char *format,
                                                                  va_list arguments)
 {
-    int length = vsnprintf(out, size, format, arguments);
-    if (length >= (int)size)
-        trim_cut_character(out, size - 1);
-}
-
-static void copy_bounded(char *out, size_t size, const char *text)
-{
-    size_t length = strnlen(text, size);
-    memcpy(out, text, length < size ? length + 1 : size);
-    if (length < size)
-        return;
-    out[size - 1] = '\0';
-    trim_cut_character(out, size - 1);
+    vsnprintf(out, size, format, arguments);
+    skr_utf8_mend(out);
 }
 
 int skr_error_set(struct skr_error *error, enum skr_error_tag tag, const char *format, ...)
@@ -96,9 +73,9 @@ static void count_left_out(struct skr_error *error)
     error->left_out++;
     size_t size = (size_t)snprintf(suffix, sizeof(suffix), " (and %u more)", error->left_out);
     if (length + size >= sizeof(error->detail)) {
-        length = sizeof(error->detail) - 1 - size;
-        trim_cut_character(error->detail, length);
-        length = strnlen(error->detail, length);
+        error->detail[sizeof(error->detail) - 1 - size] = '\0';
+        skr_utf8_mend(error->detail);
+        length = strlen(error->detail);
     }
     memcpy(error->detail + length, suffix, size + 1);
 }
@@ -116,7 +93,8 @@ int skr_error_field(struct skr_error *error, const char *pointer, const char *fo
     va_start(arguments, format);
     format_bounded(field->detail, sizeof(field->detail), format, arguments);
     va_end(arguments);
-    copy_bounded(field->pointer, sizeof(field->pointer), pointer);
+    snprintf(field->pointer, sizeof(field->pointer), "%s", pointer);
+    skr_utf8_mend(field->pointer);
     error->field_count++;
     if (error->tag == SKR_ERROR_NONE) {
         error->tag = SKR_ERROR_INVALID;

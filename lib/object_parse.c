@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <skerry/macros.h>
+#include <skerry/text.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,18 +59,6 @@ static void complain_type(struct reader *reader, const struct place *place, cons
     complain(reader, place->pointer, "%s must be %s, not %s", place->label, wanted, type_name(json));
 }
 
-/* Bytes of the longest beginning of `text` that ends at a character and fits. */
-static size_t fitting(const char *text, size_t room)
-{
-    size_t length = strnlen(text, room + 1);
-    if (length <= room)
-        return length;
-    length = room;
-    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-        length--;
-    return length;
-}
-
 /* Appends "/<member>" escaped as RFC 6901 says; cut when it is longer than a pointer may be. */
 static void append_member(char out[SKR_ERROR_POINTER_MAX], const char *base, const char *member)
 {
@@ -80,9 +69,8 @@ static void append_member(char out[SKR_ERROR_POINTER_MAX], const char *base, con
             escaped[n++] = '~';
         escaped[n++] = *p == '~' ? '0' : *p == '/' ? '1' : *p;
     }
-    size_t before = strlen(base);
-    size_t room = before + 1 < SKR_ERROR_POINTER_MAX ? SKR_ERROR_POINTER_MAX - 2 - before : 0;
-    snprintf(out, SKR_ERROR_POINTER_MAX, "%s/%.*s", base, (int)fitting(escaped, room), escaped);
+    if (snprintf(out, SKR_ERROR_POINTER_MAX, "%s/%s", base, escaped) >= SKR_ERROR_POINTER_MAX)
+        skr_utf8_mend(out);
 }
 
 /* The text of a JSON string without NUL inside, else NULL after a complaint. */
@@ -314,7 +302,7 @@ static bool may_write(const struct reader *reader, const struct skr_field *field
 }
 
 #define CANDIDATES_MAX 64
-#define SHOWN_MAX      64 /* bytes of an unknown name in a sentence */
+#define SHOWN_MAX      64 /* bytes of an unknown name in a sentence, which mends what is cut */
 
 static void complain_unknown(struct reader *reader, const struct skr_resource *resource, const char *pointer,
                              const char *member)
@@ -325,12 +313,11 @@ static void complain_unknown(struct reader *reader, const struct skr_resource *r
         if (may_write(reader, &resource->fields[i]))
             candidates[count++] = resource->fields[i].name;
     const char *nearest = skr_nearest(member, candidates, count);
-    int shown = (int)fitting(member, SHOWN_MAX);
     if (nearest)
-        complain(reader, pointer, "%s has no field \"%.*s\"; did you mean \"%s\"?", resource->name, shown, member,
+        complain(reader, pointer, "%s has no field \"%.*s\"; did you mean \"%s\"?", resource->name, SHOWN_MAX, member,
                  nearest);
     else
-        complain(reader, pointer, "%s has no field \"%.*s\"", resource->name, shown, member);
+        complain(reader, pointer, "%s has no field \"%.*s\"", resource->name, SHOWN_MAX, member);
 }
 
 static void read_member(struct reader *reader, struct skr_object *object, const char *base, const char *member,

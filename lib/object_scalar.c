@@ -3,29 +3,9 @@
 
 #include <errno.h>
 #include <skerry/clock.h>
+#include <skerry/text.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Decodes one character (RFC 3629), or answers 0 bytes for what is none: overlong, surrogate, beyond U+10FFFF. */
-static unsigned decode_utf8(const unsigned char *p, uint32_t *ret)
-{
-    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned length = *p < 0x80 ? 1 : (*p & 0xe0) == 0xc0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : (*p & 0xf8) == 0xf0 ? 4 : 0;
-    if (length < 2) {
-        *ret = *p;
-        return length;
-    }
-    uint32_t character = *p & (0x7fu >> length);
-    for (unsigned i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80) /* also ends at the NUL */
-            return 0;
-        character = character << 6 | (p[i] & 0x3fu);
-    }
-    if (character < smallest[length] || (character >= 0xd800 && character <= 0xdfff) || character > 0x10ffff)
-        return 0;
-    *ret = character;
-    return length;
-}
 
 static bool is_control(uint32_t character)
 {
@@ -36,9 +16,9 @@ static bool is_control(uint32_t character)
 static int scan_text(const char *text, bool lines, size_t *ret_characters, char why[SKR_WHY_MAX])
 {
     size_t characters = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p; characters++) {
+    for (const char *p = text; *p; characters++) {
         uint32_t character;
-        unsigned length = decode_utf8(p, &character);
+        unsigned length = skr_utf8_decode(p, &character);
         if (length == 0) {
             snprintf(why, SKR_WHY_MAX, "must be valid UTF-8");
             return -EINVAL;

@@ -12,6 +12,7 @@ void skr_job_say(struct skr_job_run *run, int percent, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(run->message, sizeof(run->message), format, arguments);
     va_end(arguments);
+    skr_utf8_mend(run->message);
     run->percent = percent;
 }
 

@@ -89,6 +89,7 @@ int skr_event_add(struct skr_txn *txn, const char *reason, const struct skr_obje
     va_start(arguments, format);
     vsnprintf(write.message, sizeof(write.message), format, arguments);
     va_end(arguments);
+    skr_utf8_mend(write.message);
     return add(txn, &write, object, host_id, error);
 }
 
@@ -101,6 +102,7 @@ int skr_event_add_detail(struct skr_txn *txn, const char *reason, const struct s
     va_start(arguments, format);
     vsnprintf(write.detail, sizeof(write.detail), format, arguments);
     va_end(arguments);
+    skr_utf8_mend(write.detail);
     snprintf(write.message, sizeof(write.message), "%s", message);
     return add(txn, &write, object, host_id, error);
 }

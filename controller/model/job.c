@@ -116,6 +116,7 @@ static void describe(struct skr_object *job, const struct skr_job_request *reque
     char name[SKR_NAME_MAX + 1], by[SKR_PRINCIPAL_NAME_MAX] = "controller";
     snprintf(name, sizeof(name), "%s%s%.200s", request->kind, request->object ? " " : "",
              request->object ? skr_object_name(request->object) : "");
+    skr_utf8_mend(name);
     if (request->principal && !request->principal->joining)
         snprintf(by, sizeof(by), "%s", request->principal->name);
     skr_object_set_text(job, SKR_FIELD_NAME, name);

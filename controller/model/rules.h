@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <skerry/macros.h>
 #include <skerry/resource_fields.h>
+#include <skerry/text.h>
 #include <skerry/tls.h>
 #include <stdio.h>
 #include <string.h>

@@ -153,12 +153,8 @@ int skr_secret_split(const char *text, struct skr_uuid *ret_id, const char **ret
 
 void skr_principal_set_name(struct skr_principal *principal, const char *name)
 {
-    size_t length = strnlen(name, sizeof(principal->name));
-    if (length == sizeof(principal->name))
-        for (length--; length && ((unsigned char)name[length] & 0xc0) == 0x80; length--)
-            ;
-    memcpy(principal->name, name, length);
-    principal->name[length] = '\0';
+    snprintf(principal->name, sizeof(principal->name), "%s", name);
+    skr_utf8_mend(principal->name);
 }
 
 static int refuse_bearer(struct skr_error *error)

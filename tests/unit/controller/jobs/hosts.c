@@ -90,6 +90,35 @@ Test(hosts, what_cannot_move_ends_the_drain_and_the_host_stays_in_maintenance)
     cr_expect(adapter_on("red-1", "h1"));
 }
 
+static void expect_text(enum skr_resource_id resource, const char *name, int field, const char *part)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = world_get(&s.world, resource, name);
+    json_t *text = json_string(skr_object_text(row, field)); /* NULL: no UTF-8 */
+    cr_expect(text && strstr(json_string_value(text), part), "%s", skr_object_text(row, field));
+    json_decref(text);
+}
+
+/* What a job says of them can be shown. */
+Test(hosts, long_names_are_cut_between_characters)
+{
+    for (int shift = 0; shift < 2; shift++) {
+        char patch[512] = "{'name': '";
+        strcat(patch, shift ? "a" : "");
+        for (int i = 0; i < 150; i++)
+            strcat(patch, "\xd0\x96");
+        strcat(patch, "'}");
+        world_patch(&s.world, SKR_HOST, "h1", patch);
+        world_patch(&s.world, SKR_NETWORK_ADAPTER, "red-1", patch);
+        scene_online(&s, "h2", false);
+        scene_start(&s, "drain", SKR_HOST, "h1", "drain", "{}");
+        scene_drive(&s);
+        cr_expect_str_eq(scene_state(&s, "drain"), "failed");
+        expect_text(SKR_JOB, "drain", SKR_FIELD_NAME, "drain ");
+        expect_text(SKR_JOB, "drain", SKR_JOB_MESSAGE, "stays in maintenance");
+        expect_text(SKR_JOB, "drain", SKR_JOB_MESSAGE, "\xd0\x96");
+    }
+}
+
 Test(hosts, a_move_that_fails_is_not_tried_again)
 {
     scene_start(&s, "drain", SKR_HOST, "h1", "drain", "{'timeout_s': 5}");
