@@ -234,6 +234,7 @@ void skr_program_port_change(struct skr_program *program, const struct skr_desir
     withdraw_port(program, adapter); /* by what it was */
     adapter->placed = port != NULL;
     adapter->armed = port && port->armed;
+    adapter->leaving = port && port->leaving;
     if (port) {
         skr_body_uuid(&port->vm_network_id, &adapter->vm_network_id);
         skr_body_mac(&port->mac, &adapter->mac);

@@ -110,8 +110,9 @@ struct skr_program_local_record {
 struct skr_program_adapter {
     UT_hash_handle hh;
     struct skr_uuid id;
-    bool placed; /* the Port object is here */
-    bool armed;  /* ... and the adapter is not yet */
+    bool placed;  /* the Port object is here */
+    bool armed;   /* ... and the adapter is not yet */
+    bool leaving; /* ... and the adapter may be elsewhere any moment */
     struct skr_uuid vm_network_id;
     uint32_t vsid, flags;
     struct skr_mac mac;

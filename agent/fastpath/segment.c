@@ -116,7 +116,7 @@ void skr_program_segment_assert(struct skr_program *program, const struct skr_pr
 {
     struct skr_abi_mac_key mac = mac_key(adapter);
     struct skr_abi_mac_record record = {.ifindex = adapter->armed ? 0 : adapter->asserted_ifindex,
-                                        .flags = adapter->armed ? SKR_MAC_WAITS : 0};
+                                        .flags = adapter->armed || adapter->leaving ? SKR_MAC_WAITS : 0};
     struct skr_abi_ca_record holder = {0};
     memcpy(holder.mac, adapter->mac.bytes, sizeof(holder.mac));
     skr_program_segment_hold(program, adapter->asserted_vsid, false, 1);

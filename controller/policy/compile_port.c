@@ -127,7 +127,7 @@ static const char *reach_of(const struct adapter *adapter, const struct host *ho
 }
 
 static void put_port(struct skr_policy *policy, const struct adapter *adapter, const struct host *host,
-                     const struct reach *reach, bool armed)
+                     const struct reach *reach, bool armed, bool leaving)
 {
     struct port_profile profile = skr_policy_port_profile(adapter, host);
     Skerry__V1__Port message = SKERRY__V1__PORT__INIT;
@@ -138,6 +138,7 @@ static void put_port(struct skr_policy *policy, const struct adapter *adapter, c
     put_profile(&message, &profile);
     put_minimum(&message, &profile, reach->host_switch);
     message.armed = armed;
+    message.leaving = leaving;
     skr_policy_compile_put(policy, host->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &adapter->node.key.id,
                            &message.base);
     free(lists.addresses);
@@ -156,13 +157,13 @@ static void leave(struct skr_policy *policy, const struct adapter *adapter, stru
 }
 
 static void compile_on(struct skr_policy *policy, const struct adapter *adapter, const struct host *host, bool armed,
-                       bool *failed)
+                       bool leaving, bool *failed)
 {
     char reason[SKR_REALIZATION_REASON_MAX];
     struct reach reach;
     const char *failure = reach_of(adapter, host, &reach, reason, sizeof(reason));
 
-    put_port(policy, adapter, host, &reach, armed);
+    put_port(policy, adapter, host, &reach, armed, leaving);
     skr_policy_realize_port(policy, adapter, host->scope, failed, failure);
 }
 
@@ -180,8 +181,8 @@ void skr_policy_compile_port(struct skr_policy *policy, struct adapter *adapter)
     if (move)
         move->scope = target;
     if (target)
-        compile_on(policy, adapter, move->target, true, &move->failed);
-    if (here)
-        compile_on(policy, adapter, adapter->host, false, &adapter->failed);
+        compile_on(policy, adapter, move->target, true, false, &move->failed);
+    if (here) /* records with a VSID tell the source of a move; without one, its port does */
+        compile_on(policy, adapter, adapter->host, false, target && adapter->domain->isolation, &adapter->failed);
     skr_policy_move_forget(adapter);
 }

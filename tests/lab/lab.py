@@ -39,6 +39,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 MANAGEMENT = "198.18.0"  # RFC 2544: never a real network's
+PHYSICAL_MTU = 1500
 
 
 class LabError(RuntimeError):
@@ -308,8 +309,7 @@ class Vm:
 
     def plug(self, host: Host, alias: bool = True) -> None:
         """Starts the VM on a host: its interface appears there."""
-        if self.mtu is None:
-            self.mtu = self.lab.api.get(f"/v1/vm-subnets/{self.adapter['vm_subnet_id']}")["status"]["mtu"]
+        self.learn_mtu()
         self.host = host
         self.connect(host)
         self.namespace.run("ip", "link", "set", "eth0", "address", self.mac, "mtu", str(self.mtu))
@@ -323,6 +323,12 @@ class Vm:
             host.namespace.run("ip", "link", "set", self.port, "alias", f"skerry:{self.id}")
         # As a hypervisor does. (The kernel tells nobody about an alias on an interface that is down.)
         host.namespace.run("ip", "link", "set", self.port, "up")
+
+    def learn_mtu(self) -> None:
+        """The VM subnet's; of a VM in a VLAN without one, the physical network's."""
+        subnet = self.adapter.get("vm_subnet_id")
+        if self.mtu is None:
+            self.mtu = self.lab.api.get(f"/v1/vm-subnets/{subnet}")["status"]["mtu"] if subnet else PHYSICAL_MTU
 
     def connect(self, host: Host) -> None:
         host.namespace.run("ip", "link", "add", self.port, "type", "veth", "peer", "name", "eth0", "netns", self.namespace.name)

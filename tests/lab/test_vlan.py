@@ -11,41 +11,18 @@ import struct
 import time
 
 import pytest
-from lab import Lab, Namespace, Vm, wait_for
+from lab import Lab, Namespace, wait_for
 from scapy.all import ARP, Dot1Q, Ether
 from traffic import Stream
+from vlans import machine, network_of, site_of
 
 SOL_PACKET, PACKET_AUXDATA, VLAN_VALID = 263, 8, 1 << 4
-
-
-class Machine(Vm):
-    """A VM whose network is a physical one: MTU and addresses are the network's."""
-
-    def plug(self, host, alias=True):
-        self.mtu = 1500
-        super().plug(host, alias)
-
-
-def site_of(lab, network, group, name, vlans):
-    return lab.api.create("network-sites", name=name, logical_network_id=network["id"], host_group_ids=[group["id"]],
-                          subnet_vlans=vlans)
 
 
 def pool_of(lab, site, subnet, prefix, gateway=None):
     gateways = [{"address": gateway, "metric": 10}] if gateway else []
     return lab.api.create("ip-pools", name=f"pool-{prefix}", network_site_id=site["id"], subnet=subnet,
                           range_start=f"{prefix}.10", range_end=f"{prefix}.99", gateways=gateways)
-
-
-def machine(lab, name, network, host, address):
-    adapter = lab.api.create("network-adapters", name=name, vm_name=name, vm_network_id=network["id"],
-                             tenant_id=network["tenant_id"], host_id=host.id)
-    given = (adapter.get("ip_addresses") or [None])[0]
-    vm = Machine(lab, name, None, {**adapter, "ip_addresses": [given or address]}, 24, address.rsplit(".", 1)[0] + ".254")
-    vm.plug(host)
-    lab.vms[name] = vm
-    vm.wait_bound()
-    return vm
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +53,6 @@ def lab():
         made.plug(made.peer, "eth0", "s1", "peer", "10.30.0.1/24")
         yield made
         made.peer.remove()
-
-
-def network_of(lab, logical, name, **fields):
-    return lab.api.create("vm-networks", name=name, tenant_id=lab.owner["id"], logical_network_id=logical["id"], **fields)
 
 
 @pytest.fixture(scope="module")

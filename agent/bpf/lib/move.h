@@ -102,6 +102,23 @@ static __noinline int move_straggler(struct __sk_buff *skb, __u32 vsid, const st
     return neighbor ? bpf_redirect(uplink, 0) : bpf_redirect_neigh(uplink, NULL, 0, 0);
 }
 
+/* A MAC is announced from the uplink of a segment. Of a port that is about to leave: it has, and its neighbours here
+ * find it by the uplink from now on. Only a RARP tells so: other frames of its own may come back from a team's switch.
+ */
+static __noinline int move_leave(__u32 segment, const struct mac *mac)
+{
+    struct skr_abi_mac_key key = {.vsid = segment};
+    struct skr_abi_mac_record *record;
+
+    if (!mac)
+        return -SKR_DROP_INTERNAL;
+    mac_copy(key.mac, mac);
+    record = bpf_map_lookup_elem(&records_mac, &key);
+    if (record && record->ifindex && (record->flags & (SKR_MAC_WAITS | SKR_MAC_FLIPPED)) == SKR_MAC_WAITS)
+        move_flip(&key, record, 0);
+    return 0;
+}
+
 /* ---- on the target ---- */
 
 static __noinline int move_event(struct __sk_buff *skb, const struct skr_abi_port *port)

@@ -3,7 +3,7 @@
  * nobody's business here. What is not ours goes on as it came, tag included. */
 #pragma once
 
-#include "segment.h"
+#include "move.h"
 
 /* Beside actions and reasons. */
 #define SKR_NOT_OURS (-1000) /* nothing is decided yet */
@@ -33,6 +33,8 @@ static __noinline int segment_deliver(struct __sk_buff *skb, __u32 segment, __u3
     segment_measure_ipv6(skb, &frame);
     if (ifindex)
         return deliver(skb, &frame, segment, ifindex);
+    if (frame.ethertype == SKR_ETHERTYPE_RARP)
+        move_leave(segment, &frame.source);
     verdict_set(skb, SKR_VERDICT_FLOOD, flood_local(skb, &frame, segment, 0), segment, 0);
     return SKR_PASS_ON;
 }

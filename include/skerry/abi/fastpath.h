@@ -64,8 +64,10 @@ struct skr_abi_mac_key {
 };
 enum {
     SKR_MAC_FLIPPED = 1 << 0,
-    SKR_MAC_WAITS = 1 << 1, /* in a segment: of an armed port, whose first frame writes its interface here */
-    SKR_MAC_TOLD = 1 << 2   /* with FLIPPED: the agent wrote it so, no frame did */
+    /* In a segment: of an armed port (no interface), whose first frame writes its interface here; or of one that is
+     * about to leave, whose interface goes when its MAC is announced from the uplink. */
+    SKR_MAC_WAITS = 1 << 1,
+    SKR_MAC_TOLD = 1 << 2 /* with FLIPPED: the agent wrote it so, no frame did */
 };
 struct skr_abi_mac_record {
     struct skr_abi_address pa; /* of the host; own PA when local */

@@ -36,9 +36,11 @@ static struct skr_abi_address address(uint32_t v4)
     return v4 ? programs_v4(v4) : (struct skr_abi_address){0};
 }
 
+static uint32_t network = VSID; /* or a segment: where ports and records are put */
+
 static struct skr_abi_mac_key key_of(const uint8_t *mac)
 {
-    struct skr_abi_mac_key key = {.vsid = VSID};
+    struct skr_abi_mac_key key = {.vsid = network};
 
     memcpy(key.mac, mac, 6);
     return key;
@@ -49,7 +51,7 @@ static void put_record(const uint8_t *mac, uint32_t ip, uint32_t pa, uint32_t if
     struct skr_abi_mac_key key = key_of(mac);
     struct skr_abi_mac_record record = {
             .pa = address(pa), .ifindex = ifindex, .flags = flags, .armed_pa = address(armed)};
-    struct skr_abi_ca_key ca_key = {.vsid = VSID, .ca = address(ip)};
+    struct skr_abi_ca_key ca_key = {.vsid = network, .ca = address(ip)};
     struct skr_abi_ca_record ca_record = {0};
 
     memcpy(ca_record.mac, mac, 6);
@@ -70,7 +72,7 @@ static void expect_record(const uint8_t *mac, uint32_t pa, uint32_t ifindex, uin
 
 static void put_port(uint32_t ifindex, const uint8_t *mac, uint32_t flags)
 {
-    struct skr_abi_port port = {.domain = 7, .vsid = VSID, .flags = flags};
+    struct skr_abi_port port = {.domain = 7, .vsid = network, .flags = flags};
 
     memcpy(port.mac, mac, 6);
     programs_put(&programs, "ports", &ifindex, &port);
@@ -112,7 +114,7 @@ static void put_member(uint32_t pa)
 
 static void chain(struct skr_abi_address at, struct skr_abi_address next)
 {
-    struct skr_abi_flood_key key = {.vsid = VSID, .receiver = at};
+    struct skr_abi_flood_key key = {.vsid = network, .receiver = at};
     struct skr_abi_flood link = {.next = next};
 
     programs_put(&programs, "flood", &key, &link);
@@ -432,4 +434,58 @@ Test(fastpath_moves, the_former_host_may_pass_on_what_it_got)
     put_record(mac_v, IP_V, OWN, p2, 0, 0);
     from_wire(OTHER, mac_v, mac_w);
     expect_drop(SKR_DROP_SOURCE_RECORD);
+}
+
+/* ---- the source, in a segment ---- */
+
+/* A and V in the uplink's untagged network, and V is about to leave. */
+static void leave_a_segment(void)
+{
+    struct skr_abi_subnet subnet = {.mtu = 1500};
+
+    network = SKR_SEGMENT_OF(u1, 0);
+    programs_put(&programs, "subnets", &network, &subnet);
+    put_port(p1, mac_a, 0);
+    put_port(p2, mac_v, 0);
+    put_record(mac_a, IP_A, 0, p1, 0, 0);
+    put_record(mac_v, IP_V, 0, p2, 0, SKR_MAC_WAITS);
+    chain(local(0), local(p1));
+    chain(local(p1), local(p2));
+    chain(local(p2), address(0));
+}
+
+static void announce_from_wire(const uint8_t *mac, uint16_t ethertype)
+{
+    memset(frame, 0, 60);
+    memcpy(frame, broadcast, 6);
+    memcpy(frame + 6, mac, 6);
+    memcpy(frame + 12, (uint16_t[]){htons(ethertype)}, 2);
+    programs_run(programs.uplink, u1, frame, 60, 0, &verdict);
+    cr_assert_eq(verdict.verdict, SKR_VERDICT_FLOOD, "verdict %u reason %u", verdict.verdict, verdict.reason);
+}
+
+Test(fastpath_moves, a_port_of_a_segment_has_left_when_the_uplink_announces_it)
+{
+    leave_a_segment();
+    announce_from_wire(mac_a, 0x8035);
+    expect_record(mac_a, 0, p1, 0, 0);
+    announce_from_wire(mac_v, 0x88b5); /* its own, that came back */
+    from_port(p1, mac_v, mac_a, IP_A);
+    expect_local(p2);
+    announce_from_wire(mac_v, 0x8035);
+    expect_record(mac_v, 0, 0, 0, SKR_MAC_WAITS | SKR_MAC_FLIPPED);
+    from_port(p1, mac_v, mac_a, IP_A);
+    cr_assert_eq(verdict.verdict, SKR_VERDICT_UPLINK, "verdict %u reason %u", verdict.verdict, verdict.reason);
+    cr_assert_eq(verdict.target, u1);
+}
+
+Test(fastpath_moves, an_announcement_takes_nothing_from_the_target)
+{
+    leave_a_segment();
+    put_record(mac_v, IP_V, 0, 0, 0, SKR_MAC_WAITS);
+    announce_from_wire(mac_v, 0x8035);
+    expect_record(mac_v, 0, 0, 0, SKR_MAC_WAITS);
+    put_record(mac_v, IP_V, 0, p2, 0, SKR_MAC_WAITS | SKR_MAC_FLIPPED);
+    announce_from_wire(mac_v, 0x8035);
+    expect_record(mac_v, 0, p2, 0, SKR_MAC_WAITS | SKR_MAC_FLIPPED);
 }

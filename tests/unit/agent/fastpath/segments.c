@@ -150,6 +150,32 @@ Test(segments, a_port_of_a_vlan)
     cr_assert(!get(SKR_TABLE_PORTS, &gone, &port));
 }
 
+/* The fast path takes the interface out of the record of a port that leaves; nothing puts it back before the port says
+ * that it stays. */
+Test(segments, a_port_that_has_left)
+{
+    struct skr_uuid id = test_id(0xad, 1);
+    struct skr_abi_mac_key key = {.vsid = SEGMENT};
+    struct skr_abi_mac_record record = {.flags = SKR_MAC_WAITS | SKR_MAC_FLIPPED};
+    ProtobufCBinaryData mac = test_mac(1);
+    memcpy(key.mac, mac.data, 6);
+    free(mac.data);
+    skr_program_uplink(program, "eth0", UPLINK, 1500);
+    bound(id, BOUND);
+    for (unsigned i = 0; i < 2; i++) {
+        Skerry__V1__Port *port = body_vlan_port("eth0", 10, 1, CA);
+        port->leaving = true;
+        port->router_guard = i; /* any other change */
+        give_port(id, port);
+        cr_assert_eq(at_mac(SEGMENT, 1), i ? 0 : BOUND);
+        if (i == 0)
+            fastpath->ops->put(fastpath, SKR_TABLE_RECORDS_MAC, &key, &record);
+    }
+    give_port(id, body_vlan_port("eth0", 10, 1, CA)); /* called off */
+    cr_assert_eq(at_mac(SEGMENT, 1), BOUND);
+    cr_assert(get(SKR_TABLE_RECORDS_MAC, &key, &record) && !record.flags);
+}
+
 Test(segments, a_port_follows_its_host_switch)
 {
     struct skr_uuid id = test_id(0xad, 1), switch_id = test_id(0x5a, 1), vsid_port = test_id(0xad, 2);

@@ -136,6 +136,32 @@ Test(policy_fabric, a_host_switch_is_its_logical_switch_and_its_uplinks)
     world_done(&w);
 }
 
+/* With a VSID the records tell the source; in a VLAN nobody but its port does. */
+Test(policy_fabric, the_source_of_a_move_is_told_in_a_vlan)
+{
+    struct world w;
+    world_init(&w, NULL);
+    fabric(&w);
+    for (unsigned adapter = 1; adapter <= 2; adapter++)
+        for (unsigned moves = 2; moves-- > 0;) {
+            unsigned host = adapter, other = 3 - adapter;
+            struct skr_object *row = adapter_row(adapter, adapter, adapter, host, 2);
+            struct skr_uuid target = uuid_of(SKR_HOST, other);
+            if (moves)
+                skr_object_set_uuid(row, SKR_NETWORK_ADAPTER_TARGET_HOST_ID, &target);
+            put(&w, row);
+            commit(&w);
+            world_settle(&w);
+            Skerry__V1__Port *here = port_of(&w, host - 1, adapter), *there = port_of(&w, other - 1, adapter);
+            cr_expect(!here->armed && here->leaving == (moves && adapter == 1), "adapter %u", adapter);
+            cr_expect(moves ? there && there->armed && !there->leaving : !there, "adapter %u", adapter);
+            free_port(here);
+            free_port(there);
+        }
+    world_expect_equal(&w);
+    world_done(&w);
+}
+
 Test(policy_fabric, a_vlan_port_needs_no_domain)
 {
     struct world w;
