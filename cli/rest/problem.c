@@ -28,7 +28,7 @@ int skr_problem_to_error(long status, const json_t *problem, struct skr_error *e
 {
     enum skr_error_tag tag = tag_of(status, text_of(problem, "type"));
     const char *title = text_of(problem, "title"), *detail = text_of(problem, "detail");
-    const json_t *errors = json_object_get(problem, "errors");
+    const json_t *errors = json_object_get(problem, "errors"), *ports = json_object_get(problem, "ports");
     int r;
     if (!*title && !*detail)
         r = skr_error_set(error, tag, "The answer was %ld without a reason; is this address a controller's?", status);
@@ -43,5 +43,7 @@ int skr_problem_to_error(long status, const json_t *problem, struct skr_error *e
     json_t *entry;
     json_array_foreach (errors, i, entry)
         skr_error_field(error, text_of(entry, "pointer"), "%.400s", text_of(entry, "detail"));
+    json_array_foreach (ports, i, entry)
+        skr_error_field(error, "", "Port \"%.300s\", %.40s.", text_of(entry, "name"), text_of(entry, "id"));
     return r;
 }

@@ -53,6 +53,11 @@ void skr_http_retry_after(struct skr_http_request *request, int64_t wait_ns)
 
 void skr_http_answer_error(struct skr_http_request *request, const struct skr_error *error)
 {
+    skr_http_answer_problem(request, error, NULL);
+}
+
+void skr_http_answer_problem(struct skr_http_request *request, const struct skr_error *error, json_t *members)
+{
     static struct skr_log_limit limit;
     struct skr_error unknown = {.tag = SKR_ERROR_INTERNAL};
     if (error->tag == SKR_ERROR_NONE || error->tag >= SKR_ERROR_TAG_COUNT)
@@ -60,6 +65,8 @@ void skr_http_answer_error(struct skr_http_request *request, const struct skr_er
     const struct skr_error_tag_info *info = skr_error_tag_info(error->tag);
     skr_http_audit_refusal(request, error);
     json_t *problem = skr_problem_to_json(error, request->id);
+    if (members)
+        json_object_update(problem, members);
     char *text = json_dumps(problem, JSON_COMPACT);
     json_decref(problem);
     skr_http_answer_text(request, (unsigned)info->http_status, "application/problem+json", text);

@@ -195,6 +195,8 @@ void skr_http_answer_text(struct skr_http_request *request, unsigned status, con
 void skr_http_answer_error(struct skr_http_request *request, const struct skr_error *error);
 /* When what is about to be refused may be tried again: Retry-After, in whole seconds. */
 void skr_http_retry_after(struct skr_http_request *request, int64_t wait_ns);
+/* With more members in the problem's object; `members` is borrowed and may be NULL. */
+void skr_http_answer_problem(struct skr_http_request *request, const struct skr_error *error, json_t *members);
 void skr_http_add_header(struct skr_http_request *request, const char *name, const char *value);
 void skr_http_add_revision(struct skr_http_request *request, int64_t revision);
 void skr_http_add_etag(struct skr_http_request *request, int64_t etag);

@@ -235,6 +235,12 @@ static const struct {
          "\"type\": {\"type\": \"string\", \"pattern\": \"^urn:skerry:error:[a-z_-]+$\"},"
          " \"title\": {\"type\": \"string\"}, \"status\": {\"type\": \"integer\"},"
          " \"detail\": {\"type\": \"string\"}, \"request_id\": {\"type\": \"string\"},"
+         " \"ports\": {\"type\": \"array\", \"description\": \"Of needs_confirmation: ports that hosts would lose, up "
+         "to"
+         " 100 of those that you see\", \"items\": {\"type\": \"object\", \"additionalProperties\": false,"
+         " \"required\": [\"id\", \"name\"], \"properties\": {\"id\": {\"type\": \"string\", \"format\": \"uuid\"},"
+         " \"name\": {\"type\": \"string\"}, \"host_id\": {\"type\": \"string\", \"format\": \"uuid\"}}}},"
+         " \"port_count\": {\"type\": \"integer\", \"description\": \"How many they are in all\"},"
          " \"errors\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"additionalProperties\": false,"
          " \"required\": [\"pointer\", \"detail\"], \"properties\": {\"pointer\": {\"type\": \"string\"},"
          " \"detail\": {\"type\": \"string\"}}}}}}"},

@@ -37,6 +37,7 @@ struct skr_http_job {
     int result;
     int64_t revision;
     struct skr_error error;
+    json_t *removal; /* what must be confirmed; NULL: nothing */
     /* of the worker */
     unsigned wait_ms;
     struct skr_http_fields fields; /* of a single operation */

@@ -18,6 +18,7 @@ void skr_http_job_free(void *arg)
     free(job->key);
     free(job->path);
     free(job->field_names);
+    json_decref(job->removal);
     skr_http_fields_done(&job->fields);
     free(job);
 }
@@ -76,6 +77,7 @@ static int parse(struct skr_http_request *request, struct skr_http_job *job, str
 static int run_operations(struct skr_txn *txn, struct skr_http_job *job, struct skr_error *error)
 {
     job->failed = -1;
+    json_decref(SKR_TAKE(job->removal)); /* of an earlier attempt */
     for (unsigned i = 0; i < job->count; i++) {
         struct skr_http_operation *operation = &job->operations[i];
         if (operation->etag_of >= 0)
@@ -87,7 +89,7 @@ static int run_operations(struct skr_txn *txn, struct skr_http_job *job, struct 
             return r;
         }
     }
-    return job->confirmed ? 0 : skr_model_confirm(txn, &job->principal, error);
+    return job->confirmed ? 0 : skr_model_confirm(txn, &job->principal, &job->removal, error);
 }
 
 /* A key that came with another request: the rules never see this one. */
@@ -198,7 +200,7 @@ static void on_written(struct skr_http_request *request)
     if (job->result < 0 && !(job->dry_run && job->result == -ECANCELED)) {
         if (job->is_batch && job->failed >= 0)
             skr_http_batch_blame(&job->error, (unsigned)job->failed);
-        skr_http_answer_error(request, &job->error);
+        skr_http_answer_problem(request, &job->error, job->removal);
         return;
     }
     if (job->retry.objects) {

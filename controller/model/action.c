@@ -125,6 +125,15 @@ static int check_host_named(struct skr_txn *txn, const struct skr_action_request
                         : r;
 }
 
+/* One that takes everything off the host. */
+static int emptying_job(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
+                        struct skr_error *error)
+{
+    struct skr_uuid id = skr_object_id(host);
+    int r = host_job(txn, request, host, error);
+    return r < 0 ? r : skr_removal_note_ports(txn, &id, NULL, error);
+}
+
 static int replace_host(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
                         struct skr_error *error)
 {
@@ -133,7 +142,7 @@ static int replace_host(struct skr_txn *txn, struct skr_action_request *request,
     int r = check_host_named(txn, request, by, "/new_host_id", error);
     if (r == 0 && skr_uuid_equal(&by->uuid, &id))
         return skr_refuse(error, SKR_ERROR_INVALID, "/new_host_id", "A host is replaced by another one.");
-    return r < 0 ? r : host_job(txn, request, host, error);
+    return r < 0 ? r : emptying_job(txn, request, host, error);
 }
 
 static int drain_host(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
@@ -152,7 +161,7 @@ static int drain_host(struct skr_txn *txn, struct skr_action_request *request, s
         if (r < 0)
             return r;
     }
-    return host_job(txn, request, host, error);
+    return emptying_job(txn, request, host, error);
 }
 
 static int migrate_adapter(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *adapter,
@@ -169,6 +178,7 @@ static int migrate_adapter(struct skr_txn *txn, struct skr_action_request *reque
     if (skr_uuid_equal(&host_id, &target->uuid))
         return skr_refuse(error, SKR_ERROR_CONFLICT, "/host_id", "Network adapter \"%.100s\" is on this host already.",
                           skr_object_name(adapter));
+    skr_removal_note_port(txn, &host_id, adapter);
     return start_job(txn, request, "migrate", adapter, &target->uuid, error);
 }
 

@@ -197,6 +197,10 @@ static int stored(struct skr_write *write, struct skr_error *error)
         r = skr_profile_release(write->txn, &id, error);
     if (r < 0)
         return r;
+    if (write->before && skr_host_in_service(write->before) && !skr_host_in_service(write->after))
+        r = skr_removal_note_ports(write->txn, &id, NULL, error);
+    if (r < 0)
+        return r;
     bool moved = write->before && skr_write_changes(write, SKR_HOST_HOST_GROUP_ID);
     if (!moved && !skr_write_changes(write, SKR_HOST_UPLINKS) && !skr_write_changes(write, SKR_HOST_ENROLMENT))
         return 0;

@@ -125,9 +125,12 @@ int skr_adapter_move_cancel(struct skr_txn *txn, struct skr_object *adapter, str
 /* The adapter is on its target from now on. CONFLICT when it is not moving. */
 int skr_adapter_move_finish(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
 
-/* At the end of a request's write: NEEDS_CONFIRMATION when it took many ports from a host. Ask only when the request
- * did not say confirm=true. */
-int skr_model_confirm(struct skr_txn *txn, const struct skr_principal *principal, struct skr_error *error);
+#define SKR_REMOVAL_PORTS_MAX 100 /* ports that a refusal lists */
+/* At the end of a request's write: NEEDS_CONFIRMATION when it takes many ports from a host, with {ports: [{id, name,
+ * host_id}], port_count} (new reference): those that the principal sees, and how many there are in all. Ask only when
+ * the request did not say confirm=true. */
+int skr_model_confirm(struct skr_txn *txn, const struct skr_principal *principal, json_t **ret_removal,
+                      struct skr_error *error);
 
 /* ---- retried requests (retry.c) ---- */
 

@@ -344,10 +344,34 @@ static int settle_rows(struct skr_txn *txn, const struct skr_object *host, struc
     return 0;
 }
 
+/* Networks that the host has an address in. */
+static void networks_with_address(struct skr_object *const *rows, size_t count, struct skr_ids *networks)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct skr_uuid id = skr_object_uuid(rows[i], SKR_PROVIDER_ADDRESS_LOGICAL_NETWORK_ID);
+        if (skr_object_has(rows[i], SKR_PROVIDER_ADDRESS_ADDRESS) && !skr_ids_contain(networks, &id))
+            skr_ids_add(networks, &id);
+    }
+}
+
+/* Where the host had an address and found none at its new site, its ports stay and carry nothing. */
+static int note_silenced(struct skr_txn *txn, const struct skr_uuid *host_id, const struct skr_ids *had,
+                         struct skr_error *error)
+{
+    struct skr_address address;
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < had->count; i++) {
+        r = skr_provider_address_of(txn, host_id, &had->items[i], &address, error);
+        if (r == 0)
+            r = skr_removal_note_ports(txn, host_id, &had->items[i], error);
+    }
+    return r < 0 ? r : 0;
+}
+
 int skr_provider_address_host(struct skr_txn *txn, const struct skr_object *host, enum skr_withdrawal withdrawal,
                               const char *pointer, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0};
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0}, had = {0};
     SKR_CLEANUP(wants_cleanup) struct wants wants = {0};
     struct skr_uuid id = skr_object_id(host);
     int r = compute_wants(txn, host, &wants, error);
@@ -361,6 +385,8 @@ int skr_provider_address_host(struct skr_txn *txn, const struct skr_object *host
     for (size_t i = 0; r == 0 && i < ids.count; i++)
         r = skr_fetch(txn, SKR_PROVIDER_ADDRESS, &ids.items[i], &rows[i], error);
     if (r == 0)
+        networks_with_address(rows, ids.count, &had);
+    if (r == 0)
         r = settle_rows(txn, host, rows, ids.count, &wants, withdrawal, pointer, error);
     for (size_t i = 0; i < ids.count; i++)
         skr_object_unref(rows[i]);
@@ -368,6 +394,8 @@ int skr_provider_address_host(struct skr_txn *txn, const struct skr_object *host
     for (size_t i = 0; r == 0 && i < wants.count; i++)
         if (!wants.items[i].met)
             r = create_row(txn, &id, &wants.items[i], error);
+    if (r == 0)
+        r = note_silenced(txn, &id, &had, error);
     return r < 0 ? r : skr_home_check_host(txn, host, pointer, error);
 }
 

@@ -63,8 +63,12 @@ int skr_write_run(struct skr_write *write, struct skr_error *error);
 /* A write inside another one, by the model itself. `before` may be NULL (create), `after` may be NULL (delete). */
 int skr_write_inner(struct skr_txn *txn, enum skr_resource_id resource, struct skr_object *before,
                     struct skr_object *after, struct skr_error *error);
-/* Sums up which ports leave which host (removal.c). */
+/* Large removals (removal.c): an adapter was written; one port of a host, or all (`network_id`: that are virtualized in
+ * this logical network), will leave it or no longer work. */
 void skr_removal_note(struct skr_write *write);
+void skr_removal_note_port(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_object *adapter);
+int skr_removal_note_ports(struct skr_txn *txn, const struct skr_uuid *host_id, const struct skr_uuid *network_id,
+                           struct skr_error *error);
 /* IN_USE with everything that uses the object, up to SKR_ERROR_FIELDS_MAX; what the principal does not see stays
  * unnamed. */
 int skr_usage_check(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_object *object,

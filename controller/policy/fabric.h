@@ -97,8 +97,8 @@ struct host_switch {
     struct scope *scope;  /* where its object stands */
 };
 
-/* A value of a profile that an administrator has not let change yet on one host, for the ports of a logical switch and a
- * classification (nil: of none): a row of compliance. */
+/* A value of a profile that an administrator has not let change yet on one host, for the ports of a logical switch and
+ * a classification (nil: of none): a row of compliance. */
 struct hold {
     struct node node;
     struct host *host;

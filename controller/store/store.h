@@ -225,10 +225,12 @@ void skr_txn_set_asker(struct skr_txn *txn, const void *asker);
 const void *skr_txn_asker(const struct skr_txn *txn);
 /* Wall clock of the write (one value a savepoint). */
 int64_t skr_txn_now_ms(struct skr_txn *txn);
-/* Sums that a write keeps by id while it runs, forgotten at its end: what its parts together do to somebody. */
-void skr_txn_tally(struct skr_txn *txn, const struct skr_uuid *id, int64_t number);
-/* In order of their first addition; fn returning non-zero ends it with that value. */
-int skr_txn_each_tally(struct skr_txn *txn, int (*fn)(void *arg, const struct skr_uuid *id, int64_t sum), void *arg);
+/* Sums that a write keeps while it runs, forgotten at its end: what its parts together do to `id` by an object, one sum
+ * for the two; the object is kept as it was at the first addition. */
+void skr_txn_tally(struct skr_txn *txn, const struct skr_uuid *id, struct skr_object *object, int64_t number);
+/* In order of their first addition; returning non-zero ends it with that value. */
+typedef int skr_tally_fn(void *arg, const struct skr_uuid *id, const struct skr_object *object, int64_t sum);
+int skr_txn_each_tally(struct skr_txn *txn, skr_tally_fn *fn, void *arg);
 
 /* Inside a write, before its first change: the next revisions begin after a gap of this size. */
 void skr_txn_skip_revisions(struct skr_txn *txn, int64_t count);

@@ -157,7 +157,8 @@ int skr_place_find(struct skr_statement *statement, const struct skr_list_query 
 /* ---- tally.c ---- */
 
 struct skr_tally {
-    struct skr_uuid id;
+    struct skr_uuid key[2]; /* the id, and the object's */
+    struct skr_object *object;
     int64_t sum;
     UT_hash_handle hh;
 };

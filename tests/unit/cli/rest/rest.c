@@ -100,6 +100,20 @@ Test(problem, one_sentence_is_told_once)
     cr_expect_str_eq(error.fields[0].detail, "E");
 }
 
+Test(problem, ports_of_a_large_removal_are_told)
+{
+    struct skr_error error = {0};
+    convert(409,
+            "{\"type\": \"urn:skerry:error:needs_confirmation\", \"title\": \"T\", \"detail\": \"D.\", \"errors\":"
+            " [{\"pointer\": \"\", \"detail\": \"E\"}], \"ports\": [{\"id\": \"1-2\", \"name\": \"nic\"}],"
+            " \"port_count\": 1}",
+            &error);
+    cr_expect_eq(error.tag, SKR_ERROR_NEEDS_CONFIRMATION);
+    cr_expect_eq(error.field_count, 2);
+    cr_expect_str_eq(error.fields[0].detail, "E");
+    cr_expect_str_eq(error.fields[1].detail, "Port \"nic\", 1-2.");
+}
+
 Test(problem, what_is_not_ours_goes_by_its_status)
 {
     struct skr_error error = {0};

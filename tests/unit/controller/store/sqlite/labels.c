@@ -151,15 +151,21 @@ static int add_up(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     (void)error;
     const struct skr_uuid ids[] = {{{1}}, {{2}}};
-    skr_txn_tally(txn, &ids[0], 2);
-    skr_txn_tally(txn, &ids[1], 5);
-    skr_txn_tally(txn, &ids[0], -3);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *a = skr_test_object(SKR_TENANT, "a");
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *b = skr_test_object(SKR_TENANT, "b");
+    skr_object_set_uuid(a, SKR_FIELD_ID, &ids[0]);
+    skr_object_set_uuid(b, SKR_FIELD_ID, &ids[1]);
+    skr_txn_tally(txn, &ids[0], a, 2);
+    skr_txn_tally(txn, &ids[1], a, 5);
+    skr_txn_tally(txn, &ids[0], b, 11);
+    skr_txn_tally(txn, &ids[0], a, -3);
     return arg ? -EINVAL : 0;
 }
 
-static int sum_up(void *arg, const struct skr_uuid *id, int64_t sum)
+static int sum_up(void *arg, const struct skr_uuid *id, const struct skr_object *object, int64_t sum)
 {
-    *(int64_t *)arg += id->bytes[0] * 100 + sum;
+    int64_t *sums = arg;
+    *sums = *sums * 100 + sum + (id->bytes[0] * 10 + (*skr_object_text(object, SKR_FIELD_NAME) - 'a'));
     return 0;
 }
 
@@ -174,7 +180,7 @@ Test(labels, sums_belong_to_one_write)
     int64_t sums = 0;
     cr_assert(lt(int, skr_store_write_wait(test.store, add_up, &test, NULL, NULL), 0));
     cr_assert(eq(int, skr_store_write_wait(test.store, read_sums, &sums, NULL, NULL), 0));
-    cr_assert(eq(i64, sums, 100 - 1 + 200 + 5));
+    cr_assert(eq(i64, sums, (10 - 1) * 10000 + (20 + 5) * 100 + (10 + 1 + 11)));
 }
 
 /* ---- long writes ---- */

@@ -57,7 +57,7 @@ static int insert(struct skr_txn *txn, char name, struct skr_error *error)
         struct skr_uuid nobody = skr_uuid_new();
         skr_object_set_uuids(tenant, SKR_TENANT_LOGICAL_NETWORK_IDS, &nobody, 1);
     }
-    skr_txn_tally(txn, &host, 1);
+    skr_txn_tally(txn, &host, tenant, 1);
     return skr_txn_insert(txn, tenant, error);
 }
 
@@ -96,11 +96,12 @@ static int run_part(struct skr_txn *txn, void *arg, struct skr_error *error)
     return r;
 }
 
-static int keep_sum(void *arg, const struct skr_uuid *id, int64_t sum)
+static int add_sum(void *arg, const struct skr_uuid *id, const struct skr_object *tenant, int64_t sum)
 {
     int64_t *ret = arg;
     cr_expect_eq(skr_uuid_compare(id, &host), 0);
-    *ret = sum;
+    cr_expect_eq(strlen(skr_object_text(tenant, SKR_FIELD_NAME)), 1);
+    *ret += sum;
     return 0;
 }
 
@@ -108,7 +109,8 @@ static int run_script(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     struct script *script = arg;
     int r = run_part(txn, script, error);
-    skr_txn_each_tally(txn, keep_sum, &script->sum);
+    script->sum = 0;
+    skr_txn_each_tally(txn, add_sum, &script->sum);
     script->revision = skr_txn_revision(txn);
     script->count = skr_txn_count(txn, SKR_TENANT);
     return r;
