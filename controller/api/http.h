@@ -255,15 +255,29 @@ int skr_http_csrf(struct skr_http_request *request, char ret[static SKR_SESSION_
 int skr_http_authorize(const struct skr_principal *principal, const struct skr_route *route,
                        enum skr_http_method method, struct skr_error *error);
 
+/* ---- what takes long (slow.c) ---- */
+
+/* One thread computes Argon2id and scrypt for all, so that no worker and no write waits for it. */
+struct skr_http_slow;
+struct skr_http_slow_task {
+    /* On that thread; `stopping`: it has ended, and nothing may be begun. */
+    void (*run)(struct skr_http_slow_task *task, bool stopping);
+    struct skr_http_slow_task *next;
+};
+struct skr_http_slow *skr_http_slow_new(void);
+/* Ends the thread; what still waits runs as stopping. NULL is fine. */
+void skr_http_slow_free(struct skr_http_slow *slow);
+/* False: too many wait already. */
+bool skr_http_slow_submit(struct skr_http_slow *slow, struct skr_http_slow_task *task);
+#define SKR_HTTP_SLOW_FULL "Many passwords and passphrases are being looked at already; try again in a moment"
+
 /* ---- passwords (password.c) ---- */
 
-/* One thread computes Argon2id for all, so that no worker and no write waits for it. */
-#define SKR_HTTP_PASSWORD_QUEUE_MAX 32
-#define SKR_HTTP_PASSWORD_MAX       1024
-#define SKR_HTTP_PASSWORD_HASH_MAX  256
+#define SKR_HTTP_PASSWORD_MAX      1024
+#define SKR_HTTP_PASSWORD_HASH_MAX 256
 struct skr_http_passwords;
 struct skr_http_passwords *skr_http_passwords_new(void);
-/* Ends the thread; requests that still wait are completed as stopping. NULL is fine. */
+/* NULL is fine. */
 void skr_http_passwords_free(struct skr_http_passwords *passwords);
 /* Suspends the request until the password is hashed (`hash` NULL) or compared with `hash` ("": with nobody's, which
  * takes as long and never matches); then `next` runs with request->job the answer. */
@@ -415,6 +429,7 @@ struct skr_api {
     struct skr_http_limits *limits;
     struct skr_http_auth *auth;
     struct skr_http_passwords *passwords;
+    struct skr_http_slow *slow;
     struct skr_http_watches *watches;
     struct skr_page_key page_key;
     char *openapi;

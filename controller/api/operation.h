@@ -3,7 +3,7 @@
  * operation.c  one write of an object or one action: parse, run, render
  * batch.c      POST /v1/batch: many of them, and what they say of each other
  * retry.c      Idempotency-Key: what is kept of a POST and how it is told again
- * write.c      the way of all of them: parse on a worker, judge and commit on the writer, answer on a worker */
+ * write.c      the way of all of them: worker, slow thread, writer, worker */
 #pragma once
 
 #include "controller/api/http.h"
@@ -24,6 +24,7 @@ struct skr_http_operation {
 /* The memory the writer writes into, so it has a reference of its own: when the deadline answers first, the request
  * goes on without looking at the job, and the writer's `done` frees what it finished too late. */
 struct skr_http_job {
+    struct skr_http_slow_task slow;   /* first */
     unsigned references;              /* atomic */
     struct skr_http_request *request; /* while the writer owns it */
     struct skr_principal principal;

@@ -22,9 +22,9 @@
 #define FAILURES_ADDRESS_MAX 50
 
 struct job {
-    unsigned references; /* atomic: the request's and the queue's */
+    struct skr_http_slow_task task; /* first */
+    unsigned references;            /* atomic: the request's and the queue's */
     struct skr_http_request *request;
-    struct job *next;
     bool verify, nobody;
     char password[SKR_HTTP_PASSWORD_MAX + 1];
     char hash[SKR_HTTP_PASSWORD_HASH_MAX];
@@ -39,11 +39,6 @@ struct failure {
 
 struct skr_http_passwords {
     pthread_mutex_t lock;
-    pthread_cond_t wake;
-    pthread_t thread;
-    struct job *head, **tail;
-    unsigned length;
-    bool end;
     char nobody[SKR_HTTP_PASSWORD_HASH_MAX]; /* of a password that nobody knows */
     struct failure failures[FAILURES];
 };
@@ -57,7 +52,7 @@ static void job_unref(void *arg)
     free(job);
 }
 
-/* ---- the thread ---- */
+/* ---- the slow thread ---- */
 
 static int make_hash(const char *password, char ret[static SKR_HTTP_PASSWORD_HASH_MAX])
 {
@@ -79,22 +74,6 @@ static void compute(struct job *job)
     OPENSSL_cleanse(job->password, sizeof(job->password));
 }
 
-static struct job *take_job(struct skr_http_passwords *passwords)
-{
-    pthread_mutex_lock(&passwords->lock);
-    while (!passwords->head && !passwords->end)
-        pthread_cond_wait(&passwords->wake, &passwords->lock);
-    struct job *job = passwords->end ? NULL : passwords->head;
-    if (job) {
-        passwords->head = job->next;
-        if (!passwords->head)
-            passwords->tail = &passwords->head;
-        passwords->length--;
-    }
-    pthread_mutex_unlock(&passwords->lock);
-    return job;
-}
-
 static void finish(struct job *job, enum skr_http_outcome outcome)
 {
     struct skr_http_request *request = job->request;
@@ -103,14 +82,12 @@ static void finish(struct job *job, enum skr_http_outcome outcome)
     job_unref(job);
 }
 
-static void *run(void *arg)
+static void run(struct skr_http_slow_task *task, bool stopping)
 {
-    struct job *job;
-    while ((job = take_job(arg))) {
+    struct job *job = (struct job *)task;
+    if (!stopping)
         compute(job);
-        finish(job, SKR_HTTP_DONE);
-    }
-    return NULL;
+    finish(job, stopping ? SKR_HTTP_STOPPING : SKR_HTTP_DONE);
 }
 
 struct skr_http_passwords *skr_http_passwords_new(void)
@@ -120,10 +97,6 @@ struct skr_http_passwords *skr_http_passwords_new(void)
     if (!passwords || skr_secret_new(unknown) < 0 || make_hash(unknown, passwords->nobody) < 0)
         abort();
     pthread_mutex_init(&passwords->lock, NULL);
-    pthread_cond_init(&passwords->wake, NULL);
-    passwords->tail = &passwords->head;
-    if (pthread_create(&passwords->thread, NULL, run, passwords))
-        abort();
     return passwords;
 }
 
@@ -131,35 +104,11 @@ void skr_http_passwords_free(struct skr_http_passwords *passwords)
 {
     if (!passwords)
         return;
-    pthread_mutex_lock(&passwords->lock);
-    passwords->end = true;
-    pthread_cond_signal(&passwords->wake);
-    pthread_mutex_unlock(&passwords->lock);
-    pthread_join(passwords->thread, NULL);
-    for (struct job *job = passwords->head, *next; job; job = next) {
-        next = job->next;
-        finish(job, SKR_HTTP_STOPPING);
-    }
-    pthread_cond_destroy(&passwords->wake);
     pthread_mutex_destroy(&passwords->lock);
     free(passwords);
 }
 
 /* ---- requests ---- */
-
-static bool enqueue(struct skr_http_passwords *passwords, struct job *job)
-{
-    pthread_mutex_lock(&passwords->lock);
-    bool room = passwords->length < SKR_HTTP_PASSWORD_QUEUE_MAX;
-    if (room) {
-        *passwords->tail = job;
-        passwords->tail = &job->next;
-        passwords->length++;
-        pthread_cond_signal(&passwords->wake);
-    }
-    pthread_mutex_unlock(&passwords->lock);
-    return room;
-}
 
 void skr_http_password_submit(struct skr_http_request *request, const char *password, const char *hash,
                               skr_http_step_fn *next)
@@ -178,7 +127,8 @@ void skr_http_password_submit(struct skr_http_request *request, const char *pass
     request->job = job;
     request->free_job = job_unref;
     skr_http_suspend(request, skr_clock_monotonic_ns() + api->deadlines.answer * SKR_NS_PER_MS, next);
-    if (enqueue(api->passwords, job))
+    job->task.run = run;
+    if (skr_http_slow_submit(api->slow, &job->task))
         return;
     job->result = -EAGAIN;
     finish(job, SKR_HTTP_DONE);
@@ -191,9 +141,7 @@ int skr_http_password_result(struct skr_http_request *request, const char **ret_
         return skr_error_set(&request->error, SKR_ERROR_UNAVAILABLE,
                              "The controller is stopping; try again in a moment");
     if (request->outcome != SKR_HTTP_DONE || job->result == -EAGAIN)
-        return skr_error_set(&request->error, SKR_ERROR_TOO_MANY,
-                             "%d passwords are being looked at already; try again in a moment",
-                             SKR_HTTP_PASSWORD_QUEUE_MAX);
+        return skr_error_set(&request->error, SKR_ERROR_TOO_MANY, SKR_HTTP_SLOW_FULL);
     if (job->result < 0)
         return skr_error_set(&request->error, SKR_ERROR_INTERNAL, "The password could not be hashed");
     *ret_hash = job->hash;
@@ -255,7 +203,7 @@ void skr_http_password_failed(struct skr_http_request *request, const char *name
 
 /* ---- passwords in bodies ---- */
 
-/* The password that requests write, -1 = none. Other secrets (a backup's passphrase) are needed as they are. */
+/* The password that requests write, -1 = none. Other secrets (a backup's passphrase) are the model's. */
 static int password_field(const struct skr_resource *resource)
 {
     return resource && resource->id == SKR_USER ? SKR_USER_PASSWORD : -1;

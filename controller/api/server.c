@@ -197,6 +197,7 @@ static void take_options(struct skr_api *api, const struct skr_api_options *opti
     api->limits = skr_http_limits_new(or_default(options->requests_per_second, 10000));
     api->auth = skr_http_auth_new();
     api->passwords = skr_http_passwords_new();
+    api->slow = skr_http_slow_new();
     api->watches = skr_http_watches_new();
     api->page_key = skr_page_key_make(&database_id, &key);
     api->openapi = skr_openapi_text();
@@ -289,6 +290,7 @@ void skr_api_stop(struct skr_api *api)
             close(fd);
     }
     skr_http_timer_stop(api);
+    skr_http_slow_free(SKR_TAKE(api->slow));
     skr_http_passwords_free(SKR_TAKE(api->passwords));
 }
 

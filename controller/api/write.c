@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* POST, PUT, PATCH, DELETE, actions and batches: parse on the worker, judge and commit on the writer, answer on the
- * worker again. */
+/* POST, PUT, PATCH, DELETE, actions and batches: parse on the worker, do what takes long on a thread for that,
+ * judge and commit on the writer, answer on the worker again. */
 
 void skr_http_job_free(void *arg)
 {
@@ -22,6 +22,8 @@ void skr_http_job_free(void *arg)
     skr_http_fields_done(&job->fields);
     free(job);
 }
+
+#define SLOW_MAX 8 /* operations of a batch that take long: others log in meanwhile */
 
 /* ---- parse ---- */
 
@@ -220,23 +222,72 @@ static void on_written(struct skr_http_request *request)
         answer(request);
 }
 
+static void refuse(struct skr_http_job *job, int r, enum skr_error_tag tag, const char *why)
+{
+    struct skr_error refused = {0};
+    job->failed = -1;
+    skr_error_set(&refused, tag, "%s", why);
+    done(job, r, 0, &refused);
+}
+
+static void hand_over(struct skr_http_job *job)
+{
+    struct skr_store *store = job->request->api->store;
+    int r = job->is_batch ? skr_store_write_bulk(store, run, done, job) : skr_store_write(store, run, done, job);
+    if (r < 0)
+        refuse(job, r, SKR_ERROR_UNAVAILABLE,
+               r == -EAGAIN ? "More writes are waiting than the database can take; try again in a moment"
+                            : "The controller is stopping; try again in a moment");
+}
+
+/* On the slow thread. */
+static void do_slow(struct skr_http_slow_task *task, bool stopping)
+{
+    struct skr_http_job *job = (struct skr_http_job *)task;
+    struct skr_error error = {0};
+    int r = 0;
+    if (stopping) {
+        refuse(job, -ESHUTDOWN, SKR_ERROR_UNAVAILABLE, "The controller is stopping; try again in a moment");
+        return;
+    }
+    for (unsigned i = 0; r == 0 && i < job->count; i++) {
+        job->failed = (int)i;
+        if (!job->operations[i].is_action)
+            r = skr_model_do_slow(job->request->api->store, &job->operations[i].write, &error);
+    }
+    if (r < 0)
+        done(job, r, 0, &error);
+    else
+        hand_over(job);
+}
+
+static unsigned count_slow(const struct skr_http_job *job)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < job->count; i++)
+        count += !job->operations[i].is_action && skr_model_is_slow(&job->operations[i].write);
+    return count;
+}
+
 static void submit(struct skr_http_request *request, struct skr_http_job *job)
 {
     struct skr_api *api = request->api;
+    unsigned slow = count_slow(job);
+    if (slow > SLOW_MAX) {
+        skr_error_set(&request->error, SKR_ERROR_LIMIT, "A batch may hold %d passphrases, not %u; send several.",
+                      SLOW_MAX, slow);
+        skr_http_answer_error(request, &request->error);
+        return;
+    }
     request->audited = true;
     job->request = skr_http_request_ref(request);
     __atomic_add_fetch(&job->references, 1, __ATOMIC_RELAXED);
     skr_http_suspend(request, skr_clock_monotonic_ns() + api->deadlines.answer * SKR_NS_PER_MS, on_written);
-    int r = job->is_batch ? skr_store_write_bulk(api->store, run, done, job)
-                          : skr_store_write(api->store, run, done, job);
-    if (r == 0)
-        return;
-    struct skr_error refused = {0};
-    job->failed = -1;
-    skr_error_set(&refused, SKR_ERROR_UNAVAILABLE,
-                  r == -EAGAIN ? "More writes are waiting than the database can take; try again in a moment"
-                               : "The controller is stopping; try again in a moment");
-    done(job, r, 0, &refused);
+    job->slow.run = do_slow;
+    if (!slow)
+        hand_over(job);
+    else if (!skr_http_slow_submit(api->slow, &job->slow))
+        refuse(job, -EAGAIN, SKR_ERROR_TOO_MANY, SKR_HTTP_SLOW_FULL);
 }
 
 static void begin(struct skr_http_request *request, bool is_batch)

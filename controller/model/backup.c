@@ -18,27 +18,51 @@ static void name_file(struct skr_write *write)
         skr_object_set_text(write->after, SKR_FIELD_NAME, file);
 }
 
-static int prepare(struct skr_write *write, struct skr_error *error)
+/* One that its principal may not make is refused for that. */
+bool skr_model_is_slow(const struct skr_write_request *request)
 {
-    SKR_CLEANUP(skr_free_cleanup) char *key = NULL, *certificate = NULL, *encrypted = NULL;
-    struct skr_uuid database_id = skr_store_database_id(skr_txn_store(write->txn));
-    const char *passphrase = skr_object_text(write->after, SKR_BACKUP_PASSPHRASE);
-    name_file(write);
-    skr_object_set_uuid(write->after, SKR_BACKUP_DATABASE_ID, &database_id);
-    skr_object_set_integer(write->after, SKR_BACKUP_ENCRYPTED, passphrase != NULL);
-    if (!passphrase)
-        return 0;
-    int r = skr_model_authority_get(write->txn, &key, &certificate, error);
+    return request->resource == SKR_BACKUP && request->operation == SKR_OPERATION_CREATE &&
+           skr_object_has(request->input, SKR_BACKUP_PASSPHRASE) &&
+           skr_role_writes(skr_resource_get(SKR_BACKUP)->writer, request->principal.role);
+}
+
+static int read_key(struct skr_store *store, char **ret, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
+    SKR_CLEANUP(skr_free_cleanup) char *certificate = NULL;
+    int r = skr_store_read_begin(store, &txn, error);
     if (r == 0)
-        r = skr_tls_key_encrypt(key, passphrase, &encrypted, error);
+        r = skr_model_authority_get(txn, ret, &certificate, error);
+    return r == -ENOENT ? skr_error_set(error, SKR_ERROR_CONFLICT, "There is no certificate authority yet.") : r;
+}
+
+int skr_model_do_slow(struct skr_store *store, struct skr_write_request *request, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_free_cleanup) char *key = NULL, *encrypted = NULL;
+    if (!skr_model_is_slow(request))
+        return 0;
+    struct skr_value *secret = &request->input->values[SKR_BACKUP_PASSPHRASE];
+    int r = read_key(store, &key, error);
+    if (r == 0)
+        r = skr_tls_key_encrypt(key, secret->text, &encrypted, error);
     if (key)
         explicit_bzero(key, strlen(key));
     if (r < 0)
-        return r == -ENOENT ? skr_error_set(error, SKR_ERROR_CONFLICT, "There is no certificate authority yet.") : r;
-    skr_object_set_text(write->after, SKR_BACKUP_AUTHORITY_KEY, encrypted);
-    struct skr_value *secret = &write->after->values[SKR_BACKUP_PASSPHRASE];
+        return r;
+    skr_object_set_text(request->input, SKR_BACKUP_AUTHORITY_KEY, encrypted);
     explicit_bzero(secret->text, strlen(secret->text));
     skr_value_clear(secret);
+    return 0;
+}
+
+static int prepare(struct skr_write *write, struct skr_error *error)
+{
+    struct skr_uuid database_id = skr_store_database_id(skr_txn_store(write->txn));
+    if (skr_object_has(write->after, SKR_BACKUP_PASSPHRASE))
+        return skr_error_set(error, SKR_ERROR_INTERNAL, "The passphrase has not been used before the write.");
+    name_file(write);
+    skr_object_set_uuid(write->after, SKR_BACKUP_DATABASE_ID, &database_id);
+    skr_object_set_integer(write->after, SKR_BACKUP_ENCRYPTED, skr_object_has(write->after, SKR_BACKUP_AUTHORITY_KEY));
     return 0;
 }
 

@@ -92,6 +92,10 @@ struct skr_write_request {
  * rules. */
 int skr_model_write(struct skr_txn *txn, void *request, struct skr_error *error);
 void skr_write_request_done(struct skr_write_request *request);
+/* What of a write takes long comes before it: the passphrase of a backup in the input becomes the authority's key
+ * encrypted by it. On a thread that may take its time; nothing to do when it is not slow. */
+bool skr_model_is_slow(const struct skr_write_request *request);
+int skr_model_do_slow(struct skr_store *store, struct skr_write_request *request, struct skr_error *error);
 
 struct skr_action_request {
     enum skr_resource_id resource;

@@ -92,7 +92,9 @@ int world_request(struct world *world, enum skr_operation operation, enum skr_re
         request.id = world_id(world, target);
         request.if_match = etag_of(world, resource, &request.id);
     }
-    ret->result = skr_store_write_wait(world->test.store, skr_model_write, &request, &ret->revision, &ret->error);
+    ret->result = skr_model_do_slow(world->test.store, &request, &ret->error);
+    if (ret->result == 0)
+        ret->result = skr_store_write_wait(world->test.store, skr_model_write, &request, &ret->revision, &ret->error);
     ret->object = request.result;
     return ret->result;
 }

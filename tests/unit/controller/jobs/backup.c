@@ -119,6 +119,30 @@ Test(backup, a_copy_is_made_checked_and_private)
     cr_expect_lt(stat(path, &facts), 0, "the file goes with the row");
 }
 
+/* Whoever forgets what takes long is told, and no write waits for it. */
+Test(backup, a_write_knows_no_passphrase)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *input = NULL;
+    struct skr_error error = {0};
+    cr_assert_eq(world_parse(&s.world, skr_resource_get(SKR_BACKUP), "{'passphrase': 'correct horse'}", false, &input,
+                             &error),
+                 0);
+    struct skr_write_request request = {.operation = SKR_OPERATION_CREATE,
+                                        .resource = SKR_BACKUP,
+                                        .principal = {.role = SKR_ROLE_TENANT},
+                                        .input = input};
+    cr_expect_not(skr_model_is_slow(&request), "he is refused for what he is");
+    request.principal.role = SKR_ROLE_ADMIN;
+    cr_expect(skr_model_is_slow(&request));
+    cr_expect_lt(skr_store_write_wait(s.world.test.store, skr_model_write, &request, NULL, &error), 0);
+    cr_expect_eq(error.tag, SKR_ERROR_INTERNAL, "%s", error.detail);
+    cr_expect_eq(skr_model_do_slow(s.world.test.store, &request, &error), 0, "%s", error.detail);
+    cr_expect_not(skr_model_is_slow(&request));
+    cr_expect_eq(skr_store_write_wait(s.world.test.store, skr_model_write, &request, NULL, &error), 0, "%s",
+                 error.detail);
+    skr_write_request_done(&request);
+}
+
 Test(backup, the_key_in_it_is_encrypted_by_the_passphrase)
 {
     char path[256];
