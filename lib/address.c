@@ -168,12 +168,6 @@ struct skr_address skr_address_add(const struct skr_address *address, int64_t n)
     return from_number(to_number(address) + (unsigned __int128)(__int128)n);
 }
 
-uint64_t skr_address_distance(const struct skr_address *a, const struct skr_address *b)
-{
-    unsigned __int128 distance = to_number(b) - to_number(a);
-    return distance > UINT64_MAX ? UINT64_MAX : (uint64_t)distance;
-}
-
 bool skr_prefix_is_v4(const struct skr_prefix *prefix)
 {
     return skr_address_is_v4(&prefix->address);

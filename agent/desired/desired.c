@@ -170,11 +170,6 @@ uint64_t skr_desired_revision(const struct skr_desired *desired)
     return desired->revision;
 }
 
-struct skr_digest_key skr_desired_digest_key(const struct skr_desired *desired)
-{
-    return desired->digest_key;
-}
-
 void skr_desired_synced(struct skr_desired *desired, uint64_t revision)
 {
     if (revision > desired->revision)

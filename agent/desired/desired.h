@@ -36,7 +36,6 @@ void skr_desired_set_controller(struct skr_desired *desired, const struct skr_uu
 struct skr_uuid skr_desired_database_id(const struct skr_desired *desired);
 uint64_t skr_desired_incarnation(const struct skr_desired *desired);
 uint64_t skr_desired_revision(const struct skr_desired *desired);
-struct skr_digest_key skr_desired_digest_key(const struct skr_desired *desired);
 uint64_t skr_desired_root_digest(const struct skr_desired *desired);
 
 /* One frame of a delta. 0: taken, and when it was the last one the listeners have run; *ret_complete says so. A scope

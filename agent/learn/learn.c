@@ -401,17 +401,3 @@ int64_t skr_learn_deadline_ns(const struct skr_learn *learn)
 {
     return learn->due_ns;
 }
-
-void skr_learn_each(const struct skr_learn *learn, void (*fn)(void *arg, const struct skr_learned *learned), void *arg)
-{
-    for (const struct port *port = learn->ports; port; port = port->hh.next) {
-        for (const struct claim *claim = port->claims; claim; claim = claim->hh.next) {
-            struct skr_learned learned = {.adapter_id = port->id,
-                                          .customer_address = claim->address,
-                                          .mac = claim->mac,
-                                          .evidence = claim->evidence};
-            if (!claim->refused)
-                fn(arg, &learned);
-        }
-    }
-}

@@ -43,5 +43,3 @@ void skr_learn_changes(void *learn, const struct skr_desired_change *changes, si
 void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address);
 int64_t skr_learn_deadline_ns(const struct skr_learn *learn);
 void skr_learn_run(struct skr_learn *learn, int64_t now_ns);
-/* Standing claims, for a whole report. */
-void skr_learn_each(const struct skr_learn *learn, void (*fn)(void *arg, const struct skr_learned *learned), void *arg);

@@ -76,7 +76,7 @@ int skr_secret_choose(const char *title, char ret[static SKR_SECRET_LINE_MAX], s
 /* Of the flag of a field, whose word must be "-". */
 int skr_secret_from_flag(const struct skr_field *field, const char *word, json_t **ret, struct skr_error *error);
 
-/* ---- waiting (progress.c) ---- */
+/* ---- waiting (progress.c, follow.c) ---- */
 
 /* Waits until a write is realized, at most `ms`, and tells how far it is where standard error is a terminal. *ret_code:
  * as skr_realization_code. */
@@ -85,6 +85,14 @@ int skr_wait_realized(struct skr_session *session, const char *what, int64_t rev
 /* Follows a job until it ends, at most `ms` (0: as long as it takes), and tells its steps. *ret_code: DONE when it
  * succeeded, FAILED when it failed or was cancelled, NOT_YET_REALIZED when it goes on. */
 int skr_wait_job(struct skr_session *session, const char *id, int64_t ms, int *ret_code, struct skr_error *error);
+/* One question whether a write is realized, which the controller answers when it is or after `ms`. */
+int skr_ask_realized(struct skr_session *session, int64_t revision, unsigned ms, struct skr_answer *ret,
+                     struct skr_error *error);
+/* Shows an object (borrowed; NULL: deleted) as it is and whenever it changes, until `seen` returns true, the connection
+ * ends, or the deadline is reached (0: none). Not a change is missed in between. NOT_FOUND when it is not there. */
+typedef bool skr_object_fn(void *arg, json_t *object);
+int skr_follow_object(struct skr_session *session, const struct skr_resource *resource, const char *id,
+                      int64_t deadline_ns, skr_object_fn *seen, void *arg, struct skr_error *error);
 /* A member of an object as the controller shows it, at the top or inside "status"; NULL: none. */
 const json_t *skr_shown_member(const json_t *object, const char *name);
 

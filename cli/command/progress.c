@@ -1,7 +1,5 @@
 #include "cli/command/command.h"
 
-#include "cli/rest/sse.h"
-
 #include <errno.h>
 #include <skerry/clock.h>
 #include <string.h>
@@ -77,15 +75,11 @@ int skr_wait_realized(struct skr_session *session, const char *what, int64_t rev
     int64_t deadline = skr_clock_monotonic_ns() + (int64_t)ms * SKR_NS_PER_MS;
     bool watched = is_terminal(), shown = false;
     for (;;) {
-        struct skr_request_path path;
         struct skr_answer answer = {0};
         int64_t left = (deadline - skr_clock_monotonic_ns()) / SKR_NS_PER_MS;
         int64_t most = watched ? QUESTION_MS : SKR_REALIZED_MAX_MS;
         unsigned question = (unsigned)(left < 1 ? 1 : left < most ? left : most);
-        skr_path_set(&path, "/v1/realizations/%lld?wait=realized&timeout=%ums", (long long)revision, question);
-        int r = skr_client_send(session->client,
-                                &(struct skr_request){.method = "GET", .path = path.text, .patient_for_ms = question},
-                                &answer, error);
+        int r = skr_ask_realized(session, revision, question, &answer, error);
         if (r < 0) {
             end_line(shown);
             return r;
@@ -160,57 +154,15 @@ static void show_job(struct following *following)
     }
 }
 
-static int on_event(void *arg, const struct skr_sse_event *event)
+static bool on_job(void *arg, json_t *job)
 {
     struct following *following = arg;
-    if (strcmp(event->event, "put") != 0 && strcmp(event->event, "status") != 0)
-        return strcmp(event->event, "delete") == 0 ? -ECANCELED : 0;
-    json_t *data = json_loads(event->data, 0, NULL);
-    json_t *object = json_object_get(data, "object");
-    if (object) {
-        json_decref(following->job);
-        following->job = json_incref(object);
-        show_job(following);
-    }
-    json_decref(data);
-    return is_ended(following->job) ? -ECANCELED : 0;
-}
-
-static int on_data(void *arg, const char *data, size_t size)
-{
-    return skr_sse_feed(arg, data, size);
-}
-
-static int look(struct skr_session *session, const char *id, struct following *following, struct skr_error *error)
-{
-    struct skr_request_path path;
-    json_t *job = NULL;
-    skr_path_set(&path, "/v1/jobs/%s", id);
-    int r = skr_client_get(session->client, path.text, &job, error);
-    if (r < 0)
-        return r;
+    if (!job)
+        return true; /* the next look finds out */
     json_decref(following->job);
-    following->job = job;
+    following->job = json_incref(job);
     show_job(following);
-    return 0;
-}
-
-/* One connection's worth: the revision first, then the job as it is, then what changes; so nothing is missed. */
-static int follow(struct skr_session *session, const char *id, int64_t left_ms, struct following *following,
-                  struct skr_error *error)
-{
-    struct skr_sse sse SKR_CLEANUP(skr_sse_done) = {.on_event = on_event, .arg = following};
-    struct skr_request_path path;
-    json_t *controller = NULL;
-    int r = skr_client_get(session->client, "/v1/controller", &controller, error);
-    skr_path_set(&path, "/v1/watch?kinds=job&id=%s&since=%lld", id,
-                 (long long)json_integer_value(json_object_get(controller, "revision")));
-    json_decref(controller);
-    if (r == 0)
-        r = look(session, id, following, error);
-    if (r == 0 && !is_ended(following->job))
-        r = skr_client_stream(session->client, path.text, left_ms, on_data, &sse, error);
-    return r == -ECANCELED ? 0 : r;
+    return is_ended(job);
 }
 
 static int judge_job(const char *id, const json_t *job)
@@ -230,12 +182,11 @@ int skr_wait_job(struct skr_session *session, const char *id, int64_t ms, int *r
     int64_t deadline = ms ? skr_clock_monotonic_ns() + ms * SKR_NS_PER_MS : 0;
     int r;
     for (;;) {
-        int64_t left = deadline ? (deadline - skr_clock_monotonic_ns()) / SKR_NS_PER_MS : 0;
-        if (deadline && left <= 0) {
+        if (deadline && skr_clock_monotonic_ns() >= deadline) {
             r = 0;
             break;
         }
-        r = follow(session, id, left, &following, error);
+        r = skr_follow_object(session, skr_resource_get(SKR_JOB), id, deadline, on_job, &following, error);
         if (following.job && is_ended(following.job))
             r = 0;
         else if (r == 0 || error->tag == SKR_ERROR_UNAVAILABLE || error->tag == SKR_ERROR_GONE)

@@ -1,7 +1,5 @@
 #include "cli/command/command.h"
 
-#include "cli/rest/sse.h"
-
 #include <errno.h>
 #include <skerry/clock.h>
 #include <string.h>
@@ -46,39 +44,39 @@ static bool is_reached(const struct waiting *waiting)
     return state && strcmp(state, "realized") == 0;
 }
 
+static bool on_object(void *arg, json_t *object)
+{
+    struct waiting *waiting = arg;
+    json_decref(waiting->object);
+    waiting->object = json_incref(object);
+    return is_reached(waiting) || !object;
+}
+
+/* ---- realized: the controller waits ---- */
+
 static int look(struct waiting *waiting, struct skr_error *error)
 {
     struct skr_request_path path;
     json_t *object = NULL;
     skr_path_set(&path, "/v1/%s/%s", waiting->resource->collection, waiting->id);
     int r = skr_client_get(waiting->session->client, path.text, &object, error);
-    if (r < 0 && error->tag == SKR_ERROR_NOT_FOUND && waiting->goal == DELETED)
-        r = 0;
-    if (r < 0)
-        return r;
-    json_decref(waiting->object);
-    waiting->object = object;
-    return 0;
+    if (r == 0)
+        on_object(waiting, object);
+    json_decref(object);
+    return r;
 }
-
-/* ---- realized: the controller waits ---- */
 
 static int wait_realized(struct waiting *waiting, struct skr_error *error)
 {
     int r;
     while ((r = look(waiting, error)) == 0 && !is_reached(waiting) && left_ms(waiting)) {
-        struct skr_request_path path;
         struct skr_answer answer = {0};
         int64_t ms = left_ms(waiting) < QUESTION_MAX_MS ? left_ms(waiting) : QUESTION_MAX_MS;
         const char *etag = json_string_value(json_object_get(waiting->object, "etag"));
         if (strcmp(etag ? etag : "", "") == 0)
             return skr_error_set(error, SKR_ERROR_NOT_SUPPORTED, "A %s is not realized on hosts",
                                  waiting->resource->name);
-        skr_path_set(&path, "/v1/realizations/%s?wait=realized&timeout=%lldms", etag, (long long)(ms ? ms : 1));
-        r = skr_client_send(
-                waiting->session->client,
-                &(struct skr_request){.method = "GET", .path = path.text, .patient_for_ms = (unsigned)(ms ? ms : 1)},
-                &answer, error);
+        r = skr_ask_realized(waiting->session, strtoll(etag, NULL, 10), (unsigned)(ms ? ms : 1), &answer, error);
         if (r < 0)
             return r;
         const char *state = json_string_value(json_object_get(answer.body, "state"));
@@ -90,51 +88,20 @@ static int wait_realized(struct waiting *waiting, struct skr_error *error)
     return r;
 }
 
-/* ---- bound and deleted: every change of the object stands in the log, so watching from before the look misses none */
-
-static int on_event(void *arg, const struct skr_sse_event *event)
-{
-    struct waiting *waiting = arg;
-    if (strcmp(event->event, "delete") == 0) {
-        json_decref(waiting->object);
-        waiting->object = NULL;
-    } else if (strcmp(event->event, "put") == 0 || strcmp(event->event, "status") == 0) {
-        json_t *data = json_loads(event->data, 0, NULL);
-        json_t *object = json_object_get(data, "object");
-        if (object) {
-            json_decref(waiting->object);
-            waiting->object = json_incref(object);
-        }
-        json_decref(data);
-    }
-    return is_reached(waiting) || !waiting->object ? -ECANCELED : 0;
-}
-
-static int on_data(void *arg, const char *data, size_t size)
-{
-    return skr_sse_feed(arg, data, size);
-}
+/* ---- bound and deleted ---- */
 
 static int wait_watching(struct waiting *waiting, struct skr_error *error)
 {
-    json_t *controller = NULL;
-    struct skr_request_path path;
-    struct skr_sse sse SKR_CLEANUP(skr_sse_done) = {.on_event = on_event, .arg = waiting};
-    int r = skr_client_get(waiting->session->client, "/v1/controller", &controller, error);
-    if (r < 0)
-        return r;
-    skr_path_set(&path, "/v1/watch?kinds=%s&id=%s&since=%lld", waiting->resource->name, waiting->id,
-                 (long long)json_integer_value(json_object_get(controller, "revision")));
-    json_decref(controller);
-    r = look(waiting, error);
-    if (r < 0 || is_reached(waiting) || !left_ms(waiting))
-        return r;
-    r = skr_client_stream(waiting->session->client, path.text, left_ms(waiting), on_data, &sse, error);
-    if (r != -ECANCELED)
-        return r;
-    if (!waiting->object && waiting->goal != DELETED)
+    int r = skr_follow_object(waiting->session, waiting->resource, waiting->id, waiting->deadline_ns, on_object,
+                              waiting, error);
+    bool gone = r < 0 && error->tag == SKR_ERROR_NOT_FOUND;
+    if (gone && waiting->goal == DELETED) {
+        on_object(waiting, NULL);
+        return 0;
+    }
+    if (r == 0 && !waiting->object && waiting->goal != DELETED)
         return skr_error_set(error, SKR_ERROR_NOT_FOUND, "%s was deleted", waiting->name);
-    return 0;
+    return r;
 }
 
 static int tell(const struct waiting *waiting)

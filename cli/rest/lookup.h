@@ -12,10 +12,6 @@ struct skr_lookup;
 /* The client must outlive it. */
 struct skr_lookup *skr_lookup_new(struct skr_client *client);
 void skr_lookup_free(struct skr_lookup *lookup);
-static inline void skr_lookup_cleanup(struct skr_lookup **lookup)
-{
-    skr_lookup_free(*lookup);
-}
 
 /* The object of a name, a path or an id: a new reference. NOT_FOUND; SYNTAX when several have the name. */
 int skr_lookup_find(struct skr_lookup *lookup, const struct skr_resource *resource, const char *text, json_t **ret,

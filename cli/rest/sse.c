@@ -84,15 +84,6 @@ int skr_sse_feed(struct skr_sse *sse, const char *bytes, size_t size)
     return 0;
 }
 
-void skr_sse_reset(struct skr_sse *sse)
-{
-    sse->line_size = sse->data_size = 0;
-    if (sse->line)
-        sse->line[0] = '\0';
-    sse->event[0] = '\0';
-    sse->id = 0;
-}
-
 void skr_sse_done(struct skr_sse *sse)
 {
     free(SKR_TAKE(sse->line));

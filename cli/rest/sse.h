@@ -27,6 +27,4 @@ struct skr_sse {
 
 /* -E2BIG when an event is longer than SKR_SSE_EVENT_MAX. */
 int skr_sse_feed(struct skr_sse *sse, const char *bytes, size_t size);
-/* Forgets a piece of an event: the connection ended. */
-void skr_sse_reset(struct skr_sse *sse);
 void skr_sse_done(struct skr_sse *sse);

@@ -30,24 +30,11 @@ static const struct skr_query place_of_pool = {
 
 /* ---- pruning ---- */
 
-static int count_ended(struct skr_txn *txn, int64_t *ret, struct skr_error *error)
-{
-    struct skr_statement *statement;
-    int r = skr_txn_query(txn, &ended, &statement, error);
-    if (r == 0)
-        r = skr_step(statement, error);
-    if (r < 0)
-        return r;
-    *ret = r > 0 ? skr_column_integer(statement, 0) : 0;
-    skr_statement_reset(statement);
-    return 0;
-}
-
 int skr_holding_prune(struct skr_txn *txn, unsigned max, struct skr_error *error)
 {
     struct skr_statement *statement;
     int64_t count;
-    int r = count_ended(txn, &count, error);
+    int r = skr_integer_query(txn, &ended, NULL, &count, error);
     if (r < 0 || !count)
         return r;
     int64_t over = count - ENDED_MAX;

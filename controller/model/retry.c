@@ -60,27 +60,15 @@ static int forget_expired(struct skr_txn *txn, const struct skr_retry *retry, st
     return skr_step(statement, error);
 }
 
-static int next_number(struct skr_txn *txn, const struct skr_retry *retry, int64_t *ret, struct skr_error *error)
-{
-    struct skr_statement *statement = NULL;
-    int r = query_of(txn, &last, retry, &statement, error);
-    if (r == 0)
-        r = skr_step(statement, error);
-    if (r < 0)
-        return r;
-    *ret = r ? skr_column_integer(statement, 0) + 1 : 1;
-    skr_statement_reset(statement);
-    return 0;
-}
-
 int skr_model_retry_keep(struct skr_txn *txn, const struct skr_retry *retry, const char *objects,
                          struct skr_error *error)
 {
     struct skr_statement *statement = NULL;
-    int64_t number = 0;
+    int64_t newest = 0;
     int r = forget_expired(txn, retry, error);
     if (r == 0)
-        r = next_number(txn, retry, &number, error);
+        r = skr_integer_query(txn, &last, &retry->principal_id, &newest, error);
+    int64_t number = newest + 1;
     if (r == 0)
         r = query_of(txn, &keep, retry, &statement, error);
     if (r < 0)

@@ -149,23 +149,31 @@ int skr_vm_vlan_settle(struct skr_write *write, const struct skr_object *logical
 
 /* ---- VM subnets ---- */
 
-/* The gateway with the lowest metric among the site's pools of the subnet: 1 and *ret, or 0. */
-static int gateway_of(struct skr_txn *txn, const struct skr_uuid *site_id, const struct skr_prefix *subnet,
-                      struct skr_address *ret, struct skr_error *error)
+/* What there is of a site's subnet: read whole before anything else uses the statement. */
+static int ids_of_subnet(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *site_id,
+                         const struct skr_prefix *subnet, struct skr_ids *ids, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
     struct skr_statement *statement;
-    int64_t best = INT64_MAX;
-    int r = skr_txn_query(txn, &pools_at, &statement, error);
+    int r = skr_txn_query(txn, query, &statement, error);
     if (r < 0)
         return r;
     skr_bind_uuid(statement, 1, site_id);
     skr_bind_prefix(statement, 2, subnet);
     while ((r = skr_step(statement, error)) > 0) {
         struct skr_uuid id = skr_column_uuid(statement, 0);
-        skr_ids_add(&pools, &id);
+        skr_ids_add(ids, &id);
     }
     skr_statement_reset(statement);
+    return r;
+}
+
+/* The gateway with the lowest metric among the site's pools of the subnet: 1 and *ret, or 0. */
+static int gateway_of(struct skr_txn *txn, const struct skr_uuid *site_id, const struct skr_prefix *subnet,
+                      struct skr_address *ret, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
+    int64_t best = INT64_MAX;
+    int r = ids_of_subnet(txn, &pools_at, site_id, subnet, &pools, error);
     for (size_t i = 0; r == 0 && i < pools.count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;
         r = skr_fetch(txn, SKR_IP_POOL, &pools.items[i], &pool, error);
@@ -302,17 +310,7 @@ int skr_vm_vlan_gateway(struct skr_txn *txn, const struct skr_uuid *site_id, con
                         struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0};
-    struct skr_statement *statement;
-    int r = skr_txn_query(txn, &subnets_at, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, site_id);
-    skr_bind_prefix(statement, 2, subnet);
-    while ((r = skr_step(statement, error)) > 0) {
-        struct skr_uuid id = skr_column_uuid(statement, 0);
-        skr_ids_add(&ids, &id);
-    }
-    skr_statement_reset(statement);
+    int r = ids_of_subnet(txn, &subnets_at, site_id, subnet, &ids, error);
     for (size_t i = 0; r == 0 && i < ids.count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *vm_subnet = NULL, *after = NULL;
         r = skr_fetch(txn, SKR_VM_SUBNET, &ids.items[i], &vm_subnet, error);

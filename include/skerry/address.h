@@ -39,8 +39,6 @@ struct skr_address skr_address_from_v4(uint32_t network_order);
 int skr_address_compare(const struct skr_address *a, const struct skr_address *b);
 /* address + n, wrapping; n may be negative. */
 struct skr_address skr_address_add(const struct skr_address *address, int64_t n);
-/* b - a, clamped to UINT64_MAX; requires a <= b. */
-uint64_t skr_address_distance(const struct skr_address *a, const struct skr_address *b);
 bool skr_prefix_is_v4(const struct skr_prefix *prefix);
 bool skr_prefix_contains(const struct skr_prefix *prefix, const struct skr_address *address);
 bool skr_prefix_overlaps(const struct skr_prefix *a, const struct skr_prefix *b);

@@ -86,9 +86,8 @@ static __always_inline int guard_source_mac(const struct skr_abi_port *port, con
     return 0;
 }
 
-/* IPv4: source address, DHCP and router guard. */
-static __always_inline int guard_ip(struct __sk_buff *skb, const struct skr_abi_port *port,
-                                    const struct skr_abi_subnet *subnet, const struct frame *frame)
+/* IPv4: a guest that answers as a DHCP server, or advertises itself as a router. */
+static __always_inline int guard_servers(const struct skr_abi_port *port, const struct frame *frame)
 {
     if (frame->protocol == IPPROTO_UDP && frame->source_port == SKR_DHCP_SERVER_PORT &&
         frame->destination_port == SKR_DHCP_CLIENT_PORT && port->flags & SKR_PORT_DHCP_GUARD)
@@ -96,6 +95,17 @@ static __always_inline int guard_ip(struct __sk_buff *skb, const struct skr_abi_
     if (frame->protocol == IPPROTO_ICMP && (bpf_ntohs(frame->source_port) >> 8) == SKR_ICMP_ROUTER_ADVERTISEMENT &&
         port->flags & SKR_PORT_ROUTER_GUARD)
         return -SKR_DROP_ROUTER_GUARD;
+    return 0;
+}
+
+/* IPv4: source address, DHCP and router guard. */
+static __always_inline int guard_ip(struct __sk_buff *skb, const struct skr_abi_port *port,
+                                    const struct skr_abi_subnet *subnet, const struct frame *frame)
+{
+    int server = guard_servers(port, frame);
+
+    if (server)
+        return server;
     if (!frame->source_ip) { /* a DHCP client has no address yet */
         if (frame->protocol == IPPROTO_UDP && frame->source_port == SKR_DHCP_CLIENT_PORT &&
             frame->destination_port == SKR_DHCP_SERVER_PORT)

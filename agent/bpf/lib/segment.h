@@ -51,14 +51,13 @@ static __always_inline bool segment_is_fabric(__be32 address)
 
 static __noinline int segment_guard_ipv4(const struct skr_abi_port *port, const struct frame *frame)
 {
+    int server;
+
     if (!port || !frame)
         return -SKR_DROP_INTERNAL;
-    if (frame->protocol == IPPROTO_UDP && frame->source_port == SKR_DHCP_SERVER_PORT &&
-        frame->destination_port == SKR_DHCP_CLIENT_PORT && port->flags & SKR_PORT_DHCP_GUARD)
-        return -SKR_DROP_DHCP_GUARD;
-    if (frame->protocol == IPPROTO_ICMP && (bpf_ntohs(frame->source_port) >> 8) == SKR_ICMP_ROUTER_ADVERTISEMENT &&
-        port->flags & SKR_PORT_ROUTER_GUARD)
-        return -SKR_DROP_ROUTER_GUARD;
+    server = guard_servers(port, frame);
+    if (server)
+        return server;
     if (segment_is_fabric(frame->destination_ip) || segment_is_fabric(frame->source_ip))
         return -SKR_DROP_PROVIDER_SUBNET;
     if (!frame->source_ip) /* a DHCP client, or a router asking who is there (IGMP) */

@@ -71,22 +71,6 @@ static int configure_writer(sqlite3 *db)
     return code ? code : sqlite3_exec(db, writer_pragmas, NULL, NULL, NULL);
 }
 
-static int compare_uuids(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct skr_uuid));
-}
-
-/* skr_within(id, ids): 1 or 0, 0 for null. */
-static void sql_within(sqlite3_context *context, int count, sqlite3_value **values)
-{
-    (void)count;
-    const void *id = sqlite3_value_blob(values[0]), *ids = sqlite3_value_blob(values[1]);
-    size_t size = (size_t)sqlite3_value_bytes(values[1]) / sizeof(struct skr_uuid);
-    bool found = id && ids && sqlite3_value_bytes(values[0]) == sizeof(struct skr_uuid) &&
-                 bsearch(id, ids, size, sizeof(struct skr_uuid), compare_uuids);
-    sqlite3_result_int(context, found);
-}
-
 int skr_connection_open(struct skr_store *store, bool writing, struct skr_connection *ret, struct skr_error *error)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
@@ -101,9 +85,6 @@ int skr_connection_open(struct skr_store *store, bool writing, struct skr_connec
         if (!writing)
             sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         code = writing ? configure_writer(db) : sqlite3_exec(db, reader_pragmas, NULL, NULL, NULL);
-        code = code ? code
-                    : sqlite3_create_function_v2(db, SKR_SQL_WITHIN, 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-                                                 sql_within, NULL, NULL, NULL);
     }
     if (code) {
         int r = skr_error_set(error, SKR_ERROR_STORAGE, "The database %s cannot be opened: %s.", store->path,

@@ -47,9 +47,6 @@ void skr_connection_close(struct skr_connection *connection);
 /* The cached statement of this text, reset and unbound. */
 int skr_connection_statement(struct skr_connection *connection, const char *sql, struct skr_statement **ret,
                              struct skr_error *error);
-/* A function of our SQL: is this id one of these, sorted and bound as one blob? */
-#define SKR_SQL_WITHIN "skr_within"
-void skr_bind_uuids(struct skr_statement *statement, int index, const struct skr_uuid *ids, uint32_t count);
 /* Resets what this transaction used: a statement left in the middle would keep its snapshot alive. */
 void skr_connection_reset(struct skr_connection *connection);
 /* Runs a cached statement without parameters or rows; SQLite's code. */

@@ -36,11 +36,6 @@ void skr_bind_uuid(struct skr_statement *statement, int index, const struct skr_
     bind_blob(statement, index, uuid, sizeof *uuid);
 }
 
-void skr_bind_uuids(struct skr_statement *statement, int index, const struct skr_uuid *ids, uint32_t count)
-{
-    bind_blob(statement, index, count ? (const void *)ids : "", count * sizeof *ids);
-}
-
 void skr_bind_address(struct skr_statement *statement, int index, const struct skr_address *address)
 {
     bind_blob(statement, index, address, sizeof *address);

@@ -112,12 +112,10 @@ Test(address, arithmetic)
     struct skr_address a = address("10.0.0.255"), b = skr_address_add(&a, 1), c = skr_address_add(&b, -256);
     same_address(&b, "10.0.1.0");
     same_address(&c, "10.0.0.0");
-    cr_assert_eq(skr_address_distance(&c, &b), 256);
     cr_assert_lt(skr_address_compare(&c, &b), 0);
     cr_assert_eq(skr_address_compare(&b, &b), 0);
     struct skr_address zero = address("::"), top = skr_address_add(&zero, -1);
     same_address(&top, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
-    cr_assert_eq(skr_address_distance(&zero, &top), UINT64_MAX);
     uint32_t v4 = skr_address_v4(&b);
     struct skr_address again = skr_address_from_v4(v4);
     cr_assert_eq(skr_address_compare(&again, &b), 0);

@@ -82,19 +82,6 @@ static void refuse(uint32_t ca)
     skr_learn_refused(learn, &id, &address);
 }
 
-static void count_one(void *arg, const struct skr_learned *learned)
-{
-    (void)learned;
-    (*(size_t *)arg)++;
-}
-
-static size_t standing(void)
-{
-    size_t count = 0;
-    skr_learn_each(learn, count_one, &count);
-    return count;
-}
-
 Test(learn, an_event_becomes_a_claim_once)
 {
     struct skr_address address = test_address(0x0a000005);
@@ -106,7 +93,6 @@ Test(learn, an_event_becomes_a_claim_once)
     cr_assert_eq(skr_address_compare(&told[0].customer_address, &address), 0);
     cr_assert_eq(told[0].mac.bytes[5], 1);
     cr_assert_eq(told[0].evidence, SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE);
-    cr_assert_eq(standing(), 1);
     event(SKR_EVENT_LEARN, 0x0a000005, 2, 3 * S);
     cr_assert_eq(told_count, 2, "another MAC is news");
 }
@@ -128,7 +114,6 @@ Test(learn, errors_to_be_answered_claim_nothing)
     event(SKR_EVENT_UNREACHABLE, 0x0a000007, 1, 1 * S);
     event(99, 0x0a000008, 1, 1 * S);
     cr_assert_eq(told_count, 0);
-    cr_assert_eq(standing(), 0);
 }
 
 Test(learn, a_port_that_may_not_learn_does_not)
@@ -139,7 +124,6 @@ Test(learn, a_port_that_may_not_learn_does_not)
     cr_assert(told[1].withdrawn);
     event(SKR_EVENT_LEARN, 0x0a000006, 1, 3 * S);
     cr_assert_eq(told_count, 2);
-    cr_assert_eq(standing(), 0);
 }
 
 Test(learn, claims_do_not_follow_into_another_subnet)
@@ -166,14 +150,12 @@ Test(learn, at_most_sixty_four_a_port)
     for (uint32_t i = 0; i < 100; i++)
         event(SKR_EVENT_LEARN, 0x0a000005 + i, 1, (1 + i) * S);
     cr_assert_eq(told_count, SKR_LEARN_ADDRESSES_MAX);
-    cr_assert_eq(standing(), SKR_LEARN_ADDRESSES_MAX);
 }
 
 Test(learn, what_is_refused_is_not_repeated_for_a_while)
 {
     event(SKR_EVENT_LEARN, 0x0a000005, 1, 100 * S);
     refuse(0x0a000005);
-    cr_assert_eq(standing(), 0);
     for (int i = 1; i < 29; i++)
         event(SKR_EVENT_LEARN, 0x0a000005, 1, (100 + i) * S);
     cr_assert_eq(told_count, 1);
@@ -185,7 +167,6 @@ Test(learn, what_is_refused_is_not_repeated_for_a_while)
     skr_learn_run(learn, 160 * S);
     event(SKR_EVENT_LEARN, 0x0a000005, 1, 161 * S);
     cr_assert_eq(told_count, 3);
-    cr_assert_eq(standing(), 1);
 }
 
 Test(learn, a_refused_claim_is_not_withdrawn)
@@ -202,9 +183,11 @@ Test(learn, a_port_without_interface_keeps_its_claims_unasked)
     event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
     skr_learn_port(learn, &id, 0);
     skr_learn_run(learn, 1000 * S);
-    cr_assert_eq(standing(), 1);
     event(SKR_EVENT_LEARN, 0x0a000006, 1, 1001 * S);
     cr_assert_eq(told_count, 1);
+    skr_learn_port(learn, &id, IFINDEX);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1002 * S);
+    cr_assert_eq(told_count, 1, "it is known still");
 }
 
 Test(learn, a_port_that_goes_takes_its_claims_along)
@@ -213,10 +196,15 @@ Test(learn, a_port_that_goes_takes_its_claims_along)
     Skerry__V1__Delta *delta = delta_new(HOST_SCOPE, self, version, version + 1);
     delta_delete(delta, PORT, adapter());
     deliver(delta);
-    cr_assert_eq(standing(), 0);
+    version++;
     cr_assert_eq(told_count, 1, "the controller knows that the port is gone");
     event(SKR_EVENT_LEARN, 0x0a000006, 1, 2 * S);
     cr_assert_eq(told_count, 1);
+    struct skr_uuid id = adapter();
+    set_port(true, VSID);
+    skr_learn_port(learn, &id, IFINDEX);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 3 * S);
+    cr_assert_eq(told_count, 2, "nothing of it is remembered");
 }
 
 Test(learn, an_interface_that_passes_on_belongs_to_the_new_adapter)
