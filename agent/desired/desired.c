@@ -147,7 +147,7 @@ void skr_desired_set_controller(struct skr_desired *desired, const struct skr_uu
             scope->version = 0;
         if (same_key)
             continue;
-        scope->digest = 0;
+        scope->digest = 0; /* digests are compared under the controller's key */
         for (struct skr_desired_object *o = scope->objects; o; o = o->hh.next) {
             o->digest = skr_digest_object(key, o->key.type, &o->key.id, o->bytes, o->size);
             scope->digest += o->digest;

@@ -4,6 +4,7 @@
 
 _Static_assert(sizeof(struct skr_prefix) == 17, "a prefix is stored as its 17 bytes");
 
+/* The first failure is kept and told by the step, so that binding needs no check of its own. */
 static void bound(struct skr_statement *statement, int code)
 {
     if (code && !statement->bind_result)
