@@ -220,7 +220,7 @@ int skr_home_refuses(struct skr_txn *txn, const struct skr_home *home, const str
         snprintf(ret_of, 128, "a VM");
         why = "cannot be the address of";
     } else if (home->site) {
-        snprintf(ret_of, 128, "site \"%.100s\"", skr_object_name(home->site));
+        snprintf(ret_of, 128, "its network site"); /* whose name is not for tenants, nor in events that they read */
         why = check_site(home, address);
         if (!why)
             r = check_gateways(txn, home, address, &why, error);
