@@ -1,5 +1,6 @@
 /* A database as the first version left it, a row or more in each of its tables, is brought to the last version: what
- * was there is there as it was, what is counted beside it is right, and nothing refers to nothing. */
+ * was there is there as it was, what is counted beside it is right, and nothing refers to nothing. And databases of
+ * later versions, with rows that the next migration makes something else of. */
 #include "controller/store/sqlite/migrate.h"
 #include "tests/support/test_store.h"
 #include <criterion/criterion.h>
@@ -76,6 +77,27 @@ static const char *const rows[] = {
         INTO(compliance, FABRIC(28, "uplink") ", " ID(09) ", 'uplink', NULL, 'eth0', 'mtu', '1500', '1400', 1"),
         INTO(event, OF(29, RED, "ClaimConflict") ", 'ClaimConflict', 'Host h1 claims it.', 'network-adapter', " ID(
                             20) ", " ID(09)),
+};
+
+/* Rows that a later version has besides, for the migration that comes next. */
+static const struct {
+    unsigned version;
+    const char *sql;
+} later_rows[] = {
+        /* 0016: holdings are made of what holds an address now */
+        {15, INTO(ip_allocation, FABRIC(30, "10.0.0.9") ", " ID(19) ", " V4("0A000009") ", 'vip', NULL, NULL")},
+        {15, INTO(ip_allocation, FABRIC(31, "10.0.0.8") ", " ID(19) ", " V4("0A000008") ", 'manual', NULL, 4")},
+        {15,
+         INTO(provider_address, FABRIC(32, "none") ", " ID(09) ", " ID(06) ", " ID(05) ", NULL, 'eth1', NULL, " PREFIX(
+                                        "C0000200", "18") ", NULL, 10, 'none left'")},
+        {15, INTO(lookup_record, OF(33, RED, "l2only") ", " ID(14) ", " ID(17) ", " ID(
+                                         21) ", 5002, NULL, X'025C01000002', 'l2only', NULL")},
+        /* 0021: what an allocation is for is called its purpose */
+        {20, INTO(ip_allocation, OF(34, RED, "10.0.0.7") ", " ID(19) ", " V4("0A000007") ", 'vip', NULL, NULL")},
+        /* 0022: held profiles say of which ports, and VM subnets of a VLAN do not count */
+        {21, INTO(compliance, FABRIC(35, "default") ", " ID(09) ", 'virtual-port-profile', " ID(
+                                      07) ", 'default', 'security.dhcp_guard', 'false', 'true', 1")},
+        {21, INTO(vm_subnet, OF(36, RED, "vlan") ", " ID(14) ", " PREFIX("C0000200", "18") ", NULL, NULL, NULL")},
 };
 
 static sqlite3 *db;
@@ -176,22 +198,29 @@ static void expect_contents(struct content *contents, unsigned count)
     }
 }
 
-static void make_first_version(const char *path)
+/* The first version's rows, and those that `version` has besides. */
+static void make_version(const char *path, unsigned version)
 {
+    char pragmas[128];
+    snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = 0x534b5259; PRAGMA user_version = %u;", version);
     cr_assert(eq(int, sqlite3_open(path, &db), SQLITE_OK));
-    for (unsigned i = 0; i < FIRST_VERSION; i++)
+    for (unsigned i = 0; i < version; i++) {
         run(skr_migrations[i].sql);
-    run("PRAGMA application_id = 0x534b5259; PRAGMA user_version = 4; PRAGMA foreign_keys = ON;");
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        run(rows[i]);
+        for (size_t k = 0; i + 1 == FIRST_VERSION && k < sizeof(rows) / sizeof(rows[0]); k++)
+            run(rows[k]);
+    }
+    run("PRAGMA foreign_keys = ON");
+    for (size_t k = 0; k < sizeof(later_rows) / sizeof(later_rows[0]); k++)
+        if (later_rows[k].version == version)
+            run(later_rows[k].sql);
+    run(pragmas);
+    EXPECT("PRAGMA foreign_key_check", "");
 }
 
 static void expect_sound(void)
 {
     char version[16];
     snprintf(version, sizeof(version), "%u", skr_migration_count);
-    EXPECT("SELECT group_concat(purpose) FROM (SELECT purpose FROM ip_allocation ORDER BY id)",
-           "provider,adapter,manual");
     EXPECT("PRAGMA user_version", version);
     EXPECT("PRAGMA foreign_key_check", "");
     EXPECT("PRAGMA integrity_check", "ok");
@@ -200,6 +229,8 @@ static void expect_sound(void)
 
 static void expect_derived(void)
 {
+    EXPECT("SELECT group_concat(purpose) FROM (SELECT purpose FROM ip_allocation ORDER BY id)",
+           "provider,adapter,manual");
     EXPECT("SELECT vm_networks || ' ' || vm_subnets || ' ' || network_adapters || ' ' || learned_addresses || ' ' || "
            "acl_rules || ' ' || customer_routes FROM usage WHERE id = " RED,
            "1 2 2 1 0 0");
@@ -235,24 +266,99 @@ static void expect_alive(void)
     EXPECT("SELECT count(*) FROM effective_route", "1");
 }
 
+static void begin(struct skr_test_store *test, unsigned version)
+{
+    skr_test_store_open(test, NULL); /* for its directory */
+    skr_test_store_close(test);
+    cr_assert(eq(int, remove(test->path), 0));
+    make_version(test->path, version);
+}
+
+static void upgrade(struct skr_test_store *test)
+{
+    sqlite3_close(db);
+    skr_test_store_reopen(test, NULL);
+    cr_expect(skr_test_has_tenant(test->store, "red"));
+    skr_test_store_close(test);
+    cr_assert(eq(int, sqlite3_open(test->path, &db), SQLITE_OK));
+    expect_sound();
+}
+
+static void end(struct skr_test_store *test)
+{
+    sqlite3_close(db);
+    skr_test_store_remove(test);
+}
+
 Test(upgrade, of_a_first_version_s_database_with_rows_in_every_table)
 {
     struct skr_test_store test;
     struct content contents[TABLES_MAX];
-    skr_test_store_open(&test, NULL); /* for its directory */
-    skr_test_store_close(&test);
-    cr_assert(eq(int, remove(test.path), 0));
-    make_first_version(test.path);
+    begin(&test, FIRST_VERSION);
     unsigned count = read_contents(contents);
-    sqlite3_close(db);
-    skr_test_store_reopen(&test, NULL);
-    cr_expect(skr_test_has_tenant(test.store, "red"));
-    skr_test_store_close(&test);
-    cr_assert(eq(int, sqlite3_open(test.path, &db), SQLITE_OK));
-    expect_sound();
+    upgrade(&test);
     expect_contents(contents, count);
     expect_derived();
     expect_alive();
-    sqlite3_close(db);
-    skr_test_store_remove(&test);
+    end(&test);
+}
+
+/* Who has an address when the history begins: not who waits for one, had one, or has none. */
+Test(upgrade, makes_holdings_of_what_holds_an_address)
+{
+    struct skr_test_store test;
+    begin(&test, 15);
+    upgrade(&test);
+    EXPECT("SELECT group_concat(line, '; ') FROM (SELECT name || ' ' || kind || ' ' || owner_kind || ' ' || owner_name "
+           "|| ' ' || substr(hex(ip_pool_id), 31) || ' ' || substr(hex(tenant_id), 31) AS line FROM address_holding "
+           "ORDER BY address)",
+           "10.0.0.2 adapter network-adapter web-1 19 01; 10.0.0.3 manual ip-allocation 10.0.0.3 19 01; "
+           "10.0.0.9 vip ip-allocation 10.0.0.9 19 01; 10.0.1.9 learned network-adapter web-2  01; "
+           "192.0.2.2 provider host h1 18 ");
+    EXPECT("SELECT count(*) FROM address_holding WHERE held_from = 1 AND held_until IS NULL AND source_id = id", "5");
+    EXPECT("SELECT count(*) FROM ip_allocation WHERE tenant_id = " RED, "4");
+    EXPECT("SELECT ended FROM address_holding_total", "0");
+    run("UPDATE address_holding SET held_until = 9 WHERE name = '10.0.0.9'");
+    EXPECT("SELECT ended FROM address_holding_total", "1");
+    run("DELETE FROM address_holding WHERE name = '10.0.0.9'");
+    EXPECT("SELECT ended FROM address_holding_total", "0");
+    end(&test);
+}
+
+Test(upgrade, calls_the_kind_of_an_allocation_its_purpose)
+{
+    struct skr_test_store test;
+    begin(&test, 20);
+    upgrade(&test);
+    EXPECT("SELECT group_concat(purpose) FROM (SELECT purpose FROM ip_allocation ORDER BY id)",
+           "provider,adapter,manual,vip");
+    EXPECT("SELECT name FROM ip_allocation INDEXED BY ip_allocation_by_purpose WHERE purpose = 'vip'", "10.0.0.7");
+    EXPECT("SELECT group_concat(name) FROM (SELECT name FROM vm_subnet INDEXED BY vm_subnet_by_tenant_prefix WHERE "
+           "tenant_id = " RED " ORDER BY prefix)",
+           "front,back");
+    EXPECT("SELECT vlan_id FROM network_site_subnet_vlans INDEXED BY network_site_subnet_vlans_by_subnet WHERE subnet "
+           "= " PREFIX("C0000200", "18"),
+           "10");
+    EXPECT("SELECT hex(owner_id) FROM network_site_subnet_vlans INDEXED BY network_site_subnet_vlans_by_vlan_id WHERE "
+           "vlan_id = 10",
+           "00000000000000000000000000000006");
+    end(&test);
+}
+
+Test(upgrade, lets_go_of_held_profiles_and_counts_no_vlan)
+{
+    struct skr_test_store test;
+    begin(&test, 21);
+    EXPECT("SELECT vm_subnets FROM tenant_usage WHERE tenant_id = " RED, "3");
+    upgrade(&test);
+    EXPECT("SELECT group_concat(name) FROM compliance", "uplink");
+    EXPECT("SELECT logical_switch_id IS NULL AND classification_id IS NULL FROM compliance", "1");
+    EXPECT("SELECT vm_subnets FROM tenant_usage WHERE tenant_id = " RED, "2");
+    run("DELETE FROM vm_subnet WHERE id = " ID(36));
+    EXPECT("SELECT vm_subnets FROM tenant_usage WHERE tenant_id = " RED, "2");
+    run(INTO(vm_subnet, OF(36, RED, "vlan") ", " ID(14) ", " PREFIX("C0000200", "18") ", NULL, NULL, NULL"));
+    EXPECT("SELECT vm_subnets FROM tenant_usage WHERE tenant_id = " RED, "2");
+    run(INTO(vm_subnet, OF(37, RED, "third") ", " ID(14) ", " PREFIX("0A000200", "18") ", 5003, NULL, NULL"));
+    EXPECT("SELECT vm_subnets FROM tenant_usage WHERE tenant_id = " RED, "3");
+    end(&test);
 }
