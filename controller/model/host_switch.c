@@ -293,9 +293,7 @@ static int refresh(struct skr_txn *txn, const struct skr_object *host_switch, co
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
     struct skr_uuid host_id = skr_object_uuid(host_switch, SKR_HOST_SWITCH_HOST_ID);
     int r = skr_fetch(txn, SKR_HOST, &host_id, &host, error);
-    if (r == 0)
-        r = skr_provider_address_host(txn, host, SKR_WITHDRAWAL_FREE, pointer, error);
-    return r < 0 ? r : skr_profile_prune(txn, &host_id, error);
+    return r < 0 ? r : skr_provider_address_host(txn, host, SKR_WITHDRAWAL_FREE, pointer, error);
 }
 
 /* What a request writes is followed by a job; what the model itself writes is part of something larger. */

@@ -359,9 +359,21 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     return r < 0 ? r : settle_addresses(write, &home, error);
 }
 
+/* It is another kind of port now, or the port of another host. */
+static int leave_kind(struct skr_write *write, struct skr_error *error)
+{
+    struct skr_uuid host_id = skr_object_uuid(write->before, SKR_NETWORK_ADAPTER_HOST_ID);
+    return skr_uuid_is_nil(&host_id) ? 0 : skr_profile_prune(write->txn, &host_id, error);
+}
+
 static int stored(struct skr_write *write, struct skr_error *error)
 {
-    return skr_lookup_record_adapter(write->txn, write->after, error);
+    int r = skr_lookup_record_adapter(write->txn, write->after, error);
+    if (r < 0 || !write->before ||
+        (!skr_write_changes(write, SKR_NETWORK_ADAPTER_HOST_ID) &&
+         !skr_write_changes(write, SKR_NETWORK_ADAPTER_CLASSIFICATION_ID)))
+        return r;
+    return leave_kind(write, error);
 }
 
 static int removing(struct skr_write *write, struct skr_error *error)
@@ -391,4 +403,5 @@ int skr_network_adapter_learns(struct skr_txn *txn, const struct skr_object *ada
            skr_object_integer(security->objects[0], SKR_SECURITY_GUEST_SPECIFIED_IPS);
 }
 
-const struct skr_rules skr_network_adapter_rules = {.prepare = prepare, .stored = stored, .removing = removing};
+const struct skr_rules skr_network_adapter_rules = {
+        .prepare = prepare, .stored = stored, .removing = removing, .removed = leave_kind};

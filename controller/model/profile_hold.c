@@ -245,34 +245,46 @@ int skr_profile_changed(struct skr_write *write, struct skr_error *error)
 /* ---- when nothing is held any more ---- */
 
 /* Takes away the rows but those of `kept`. */
-static int drop(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key,
-                const struct skr_port_kinds *kept, struct skr_error *error)
+static int drop(struct skr_txn *txn, const struct held *held, const struct skr_port_kinds *kept,
+                struct skr_error *error)
 {
-    SKR_CLEANUP(held_cleanup) struct held held = {0};
-    int r = held_load(txn, query, key, &held, error);
-    for (size_t i = 0; r == 0 && i < held.count; i++) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < held->count; i++) {
         bool keep = false;
-        for (size_t k = 0; kept && k < kept->count; k++)
-            keep |= is_of(held.rows[i], &kept->items[k]);
+        for (size_t k = 0; k < kept->count; k++)
+            keep |= is_of(held->rows[i], &kept->items[k]);
         if (!keep)
-            r = skr_txn_delete(txn, held.rows[i], error);
+            r = skr_txn_delete(txn, held->rows[i], error);
     }
     return r;
 }
 
+static int drop_all(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key,
+                    struct skr_error *error)
+{
+    static const struct skr_port_kinds none;
+    SKR_CLEANUP(held_cleanup) struct held held = {0};
+    int r = held_load(txn, query, key, &held, error);
+    return r < 0 ? r : drop(txn, &held, &none, error);
+}
+
 int skr_profile_release(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error)
 {
-    return drop(txn, &held_on_host, host_id, NULL, error);
+    return drop_all(txn, &held_on_host, host_id, error);
+}
+
+int skr_profile_forget(struct skr_txn *txn, const struct skr_uuid *classification_id, struct skr_error *error)
+{
+    return drop_all(txn, &held_of_classification, classification_id, error);
 }
 
 int skr_profile_prune(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error)
 {
     SKR_CLEANUP(skr_port_kinds_cleanup) struct skr_port_kinds kinds = {0};
-    int r = skr_port_kinds_on_host(txn, host_id, &kinds, error);
-    return r < 0 ? r : drop(txn, &held_on_host, host_id, &kinds, error);
-}
-
-int skr_profile_forget(struct skr_txn *txn, const struct skr_uuid *classification_id, struct skr_error *error)
-{
-    return drop(txn, &held_of_classification, classification_id, NULL, error);
+    SKR_CLEANUP(held_cleanup) struct held held = {0};
+    int r = held_load(txn, &held_on_host, host_id, &held, error);
+    if (r < 0 || !held.count)
+        return r;
+    r = skr_port_kinds_on_host(txn, host_id, &kinds, error);
+    return r < 0 ? r : drop(txn, &held, &kinds, error);
 }

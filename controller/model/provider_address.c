@@ -396,7 +396,9 @@ int skr_provider_address_host(struct skr_txn *txn, const struct skr_object *host
             r = create_row(txn, &id, &wants.items[i], error);
     if (r == 0)
         r = note_silenced(txn, &id, &had, error);
-    return r < 0 ? r : skr_home_check_host(txn, host, pointer, error);
+    if (r == 0)
+        r = skr_home_check_host(txn, host, pointer, error);
+    return r < 0 ? r : skr_profile_prune(txn, &id, error); /* switches may carry other ports now */
 }
 
 int skr_provider_address_hosts(struct skr_txn *txn, const struct skr_ids *hosts, enum skr_withdrawal withdrawal,

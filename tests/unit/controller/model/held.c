@@ -1,49 +1,11 @@
 /* A virtual port profile that is held back on a host, from the transaction that says so to what the policy holds for
  * each host: at once where nothing is held, elsewhere when the rows are gone; and the same after a restart. */
-#include "controller/policy/graph.h"
-#include "tests/support/controller/world.h"
-#include <skerry/clock.h>
-
-struct scene {
-    struct world world;
-    struct skr_policy *policy;
-    struct skr_realization_table *table;
-};
-
-static void send_nothing(void *arg, uint64_t session, struct skr_shared_bytes *frame)
-{
-    (void)arg, (void)session, (void)frame;
-}
-
-static void close_nothing(void *arg, uint64_t session, const char *reason)
-{
-    (void)arg, (void)session, (void)reason;
-}
-
-static void note_nothing(void *arg, const struct skr_uuid *host_id, int64_t revision)
-{
-    (void)arg, (void)host_id, (void)revision;
-}
-
-static struct skr_policy *loaded(struct scene *s, struct skr_realization_table *table)
-{
-    SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
-    struct skr_policy_options options = {.realizations = table, .digest_key = {1, 2}, .incarnation = 1};
-    struct skr_policy *policy;
-    struct skr_error error = {0};
-
-    options.output = (struct skr_policy_output){send_nothing, close_nothing, note_nothing, NULL};
-    cr_assert_eq(skr_policy_new(&options, &policy, &error), 0, "%s", error.detail);
-    cr_assert_eq(skr_store_read_begin(s->world.test.store, &txn, &error), 0);
-    cr_assert_eq(skr_policy_load(policy, txn, &error), 0, "%s", error.detail);
-    return policy;
-}
+#include "tests/support/controller/compiled.h"
 
 /* Two hosts with one adapter each whose classification has the profile "Guest dynamic IP"; h1 waits for its
  * administrator. */
-static void begin(struct scene *s)
+static void begin(struct compiled *s)
 {
-    memset(s, 0, sizeof(*s));
     world_open(&s->world);
     world_fill(&s->world);
     world_create(&s->world, SKR_NETWORK_ADAPTER, "red-2",
@@ -53,76 +15,27 @@ static void begin(struct scene *s)
                  "{'name': 'red-3', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h2', "
                  "'classification_id': '$Guest dynamic IP'}");
     world_patch(&s->world, SKR_HOST, "h1", "{'remediation': 'manual'}");
-    cr_assert_eq(skr_realization_table_new(&s->table), 0);
-    s->policy = loaded(s, s->table);
-    skr_store_listen(s->world.test.store, skr_policy_changes, s->policy);
+    compiled_begin(s);
     SKR_CLEANUP(skr_object_cleanup)
     struct skr_object *classification = world_get(&s->world, SKR_PORT_CLASSIFICATION, "Guest dynamic IP");
     struct skr_uuid id = skr_object_uuid(classification, SKR_PORT_CLASSIFICATION_VIRTUAL_PORT_PROFILE_ID);
     world_name(&s->world, "profile", &id);
 }
 
-static void end(struct scene *s)
+static bool dhcp_guard(struct compiled *s, const char *host, const char *adapter)
 {
-    skr_store_listen(s->world.test.store, NULL, NULL);
-    skr_policy_free(s->policy);
-    skr_realization_table_free(s->table);
-    world_close(&s->world);
-}
-
-static const struct scope *scope_of(struct scene *s, const char *host)
-{
-    struct skr_uuid id = world_id(&s->world, host);
-    skr_policy_run(s->policy, skr_clock_monotonic_ns());
-    const struct host *node = skr_policy_graph_find(s->policy, SKR_HOST, &id);
-    return node->scope;
-}
-
-static bool dhcp_guard(struct scene *s, const char *host, const char *adapter)
-{
-    const struct scope *scope = scope_of(s, host);
-    struct skr_uuid id = world_id(&s->world, adapter);
-    const struct scope_object *object = skr_id_map_get(&scope->objects, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, &id);
-    cr_assert_not_null(object);
-    Skerry__V1__Port *port = skerry__v1__port__unpack(NULL, object->size, object->bytes);
+    Skerry__V1__Port *port = compiled_port(s, host, adapter);
     bool guard = port->dhcp_guard;
     skerry__v1__port__free_unpacked(port, NULL);
     return guard;
 }
 
-static size_t rows_of(struct scene *s, const char *host, struct skr_object *ret[static 8])
+static size_t rows_of(struct compiled *s, const char *host, struct skr_object *ret[static 8])
 {
     return world_list(&s->world, SKR_COMPLIANCE, SKR_COMPLIANCE_HOST_ID, host, ret, 8);
 }
 
-static void expect_recompute_equal(struct scene *s)
-{
-    struct skr_realization_table *table;
-
-    skr_policy_run(s->policy, skr_clock_monotonic_ns());
-    cr_assert_eq(skr_realization_table_new(&table), 0);
-    struct skr_policy *fresh = loaded(s, table);
-    char *mine = skr_policy_dump(s->policy), *theirs = skr_policy_dump(fresh);
-    cr_assert_str_eq(mine, theirs, "a restart changes nothing of it");
-    free(mine);
-    free(theirs);
-    skr_policy_free(fresh);
-    skr_realization_table_free(table);
-}
-
-static int release(struct skr_txn *txn, void *host_id, struct skr_error *error)
-{
-    return skr_profile_release(txn, host_id, error);
-}
-
-static void remediate(struct scene *s, const char *host)
-{
-    struct skr_uuid id = world_id(&s->world, host);
-    struct skr_error error = {0};
-    cr_assert_eq(skr_store_write_wait(s->world.test.store, release, &id, NULL, &error), 0, "%s", error.detail);
-}
-
-static void expect_rows(struct scene *s, const char *host, size_t count, const char *field, const char *expected,
+static void expect_rows(struct compiled *s, const char *host, size_t count, const char *field, const char *expected,
                         const char *found)
 {
     struct skr_object *rows[8];
@@ -138,40 +51,40 @@ static void expect_rows(struct scene *s, const char *host, size_t count, const c
     }
 }
 
-static void expect_guards(struct scene *s, bool held, bool elsewhere)
+static void expect_guards(struct compiled *s, bool held, bool elsewhere)
 {
     cr_expect_eq(dhcp_guard(s, "h1", "red-2"), held, "where an administrator waits");
     cr_expect_eq(dhcp_guard(s, "h2", "red-3"), elsewhere, "where it is put back at once");
-    expect_recompute_equal(s);
+    compiled_expect_recompute(s);
 }
 
 Test(model_held, a_value_stays_in_force_until_its_row_is_gone)
 {
-    struct scene s;
+    struct compiled s;
 
     begin(&s);
     expect_guards(&s, true, true);
-    uint64_t before = scope_of(&s, "h1")->digest;
+    uint64_t before = compiled_scope(&s, "h1")->digest;
 
     world_patch(&s.world, SKR_VIRTUAL_PORT_PROFILE, "profile", "{'security': {'dhcp_guard': false}}");
     expect_guards(&s, true, false);
-    cr_assert_eq(scope_of(&s, "h1")->digest, before, "nothing is sent to the host that waits");
+    cr_assert_eq(compiled_scope(&s, "h1")->digest, before, "nothing is sent to the host that waits");
     expect_rows(&s, "h1", 1, "security.dhcp_guard", "false", "true");
     expect_rows(&s, "h2", 0, NULL, NULL, NULL);
 
-    uint64_t version = scope_of(&s, "h1")->version;
-    remediate(&s, "h1");
+    uint64_t version = compiled_scope(&s, "h1")->version;
+    compiled_remediate(&s, "h1");
     expect_guards(&s, false, false);
-    cr_assert_eq(scope_of(&s, "h1")->version, version + 1);
-    const struct scope *scope = scope_of(&s, "h1");
+    cr_assert_eq(compiled_scope(&s, "h1")->version, version + 1);
+    const struct scope *scope = compiled_scope(&s, "h1");
     const struct ring_entry *last = scope->ring[(scope->ring_first + scope->ring_count - 1) % scope->ring_capacity];
     cr_assert_eq(last->count, 1, "the affected port alone, not the others of the host");
     expect_rows(&s, "h1", 0, NULL, NULL, NULL);
-    end(&s);
+    compiled_end(&s);
 }
 
 /* "open" has another value than what the ports have now. */
-static void other_profile(struct scene *s)
+static void other_profile(struct compiled *s)
 {
     world_create(&s->world, SKR_VIRTUAL_PORT_PROFILE, "open",
                  "{'name': 'open', 'security': {'guest_specified_ips': true, 'dhcp_guard': false}, 'bandwidth': "
@@ -187,7 +100,7 @@ static void other_profile(struct scene *s)
 
 Test(model_held, a_classification_with_another_profile_is_held_as_well)
 {
-    struct scene s;
+    struct compiled s;
 
     begin(&s);
     other_profile(&s);
@@ -200,15 +113,15 @@ Test(model_held, a_classification_with_another_profile_is_held_as_well)
     cr_expect_not(dhcp_guard(&s, "h1", "red-4"), "held for these in turn");
     expect_guards(&s, true, true);
     expect_rows(&s, "h1", 1, "security.dhcp_guard", "true", "false");
-    remediate(&s, "h1");
+    compiled_remediate(&s, "h1");
     cr_expect(dhcp_guard(&s, "h1", "red-4"));
 
     world_patch(&s.world, SKR_PORT_CLASSIFICATION, "Guest dynamic IP", "{'virtual_port_profile_id': '$profile'}");
     expect_rows(&s, "h1", 0, NULL, NULL, NULL); /* equal values: nothing differs */
-    end(&s);
+    compiled_end(&s);
 }
 
-static void deploy(struct scene *s, const char *ports)
+static void deploy(struct compiled *s, const char *ports)
 {
     char json[512];
     world_create(&s->world, SKR_UPLINK_PORT_PROFILE, "up",
@@ -226,7 +139,7 @@ static void deploy(struct scene *s, const char *ports)
 
 Test(model_held, a_logical_switch_that_maps_to_another_profile_is_held_as_well)
 {
-    struct scene s;
+    struct compiled s;
 
     begin(&s);
     other_profile(&s);
@@ -244,19 +157,19 @@ Test(model_held, a_logical_switch_that_maps_to_another_profile_is_held_as_well)
                 "{'virtual_ports': [{'classification_id': '$Guest dynamic IP', 'profile_id': '$open', 'is_default': "
                 "true}]}");
     cr_expect(dhcp_guard(&s, "h1", "red-4") && dhcp_guard(&s, "h1", "red-1"), "the default changed for others");
-    expect_recompute_equal(&s);
+    compiled_expect_recompute(&s);
 
     world_patch(&s.world, SKR_LOGICAL_SWITCH, "sw", "{'virtual_ports': []}");
     expect_guards(&s, true, true);
     world_delete(&s.world, SKR_HOST_SWITCH, "hs1");
     expect_rows(&s, "h1", 0, NULL, NULL, NULL); /* there are no ports on the switch any more */
-    expect_recompute_equal(&s);
-    end(&s);
+    compiled_expect_recompute(&s);
+    compiled_end(&s);
 }
 
 Test(model_held, ports_without_a_classification_are_held_as_well)
 {
-    struct scene s;
+    struct compiled s;
     struct skr_txn *txn;
     struct skr_uuid id;
 
@@ -269,27 +182,27 @@ Test(model_held, ports_without_a_classification_are_held_as_well)
     world_patch(&s.world, SKR_VIRTUAL_PORT_PROFILE, "default", "{'security': {'dhcp_guard': false}}");
     cr_expect(dhcp_guard(&s, "h1", "red-1"), "held");
     expect_rows(&s, "h1", 1, "security.dhcp_guard", "false", "true");
-    expect_recompute_equal(&s);
-    remediate(&s, "h1");
+    compiled_expect_recompute(&s);
+    compiled_remediate(&s, "h1");
     cr_expect_not(dhcp_guard(&s, "h1", "red-1"));
-    expect_recompute_equal(&s);
-    end(&s);
+    compiled_expect_recompute(&s);
+    compiled_end(&s);
 }
 
 /* The uplink that the policy sends of a host's address in a network follows the profile by itself, whatever the host's
  * remediation. */
 Test(model_held, an_uplink_profile_reaches_every_host_by_itself)
 {
-    struct scene s;
+    struct compiled s;
 
     begin(&s);
     deploy(&s, "");
-    uint64_t first = scope_of(&s, "h1")->version, second = scope_of(&s, "h2")->version;
+    uint64_t first = compiled_scope(&s, "h1")->version, second = compiled_scope(&s, "h2")->version;
     world_patch(&s.world, SKR_UPLINK_PORT_PROFILE, "up", "{'load_balancing': 'dynamic'}");
-    cr_expect_eq(scope_of(&s, "h1")->version, first + 1, "manual or not");
-    cr_expect_eq(scope_of(&s, "h2")->version, second + 1);
+    cr_expect_eq(compiled_scope(&s, "h1")->version, first + 1, "manual or not");
+    cr_expect_eq(compiled_scope(&s, "h2")->version, second + 1);
     expect_rows(&s, "h1", 0, NULL, NULL, NULL);
     expect_rows(&s, "h2", 0, NULL, NULL, NULL);
-    expect_recompute_equal(&s);
-    end(&s);
+    compiled_expect_recompute(&s);
+    compiled_end(&s);
 }
