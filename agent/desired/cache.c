@@ -75,7 +75,10 @@ int skr_desired_save(const struct skr_desired *desired, const char *path)
     at = put_number(at, 0, 4);
     at = put_number(at, size, 8);
     skr_sha256(content, size, at);
-    return skr_file_replace(path, file, HEADER_SIZE + size, 0600);
+    int r = skr_file_replace(path, file, HEADER_SIZE + size, 0600);
+    if (r == 0)
+        skr_desired_forget_notes(path);
+    return r;
 }
 
 /* ---- reading ---- */
@@ -225,6 +228,7 @@ int skr_desired_load(struct skr_desired *desired, const char *path, struct skr_e
         skr_error_set(error, SKR_ERROR_SYNTAX, "The cache %s is not one of this agent's, truncated or damaged.", path);
         return -EBADMSG;
     }
+    skr_desired_replay(loaded, path);
     desired->database_id = loaded->database_id;
     desired->incarnation = loaded->incarnation;
     desired->revision = loaded->revision;

@@ -100,4 +100,7 @@ ProtobufCMessage *skr_desired_object_unpack(const struct skr_desired_scope *scop
                                             const struct skr_desired_object *object);
 void skr_desired_failure_drop(struct skr_desired_scope *scope, const struct skr_desired_object_key *key);
 void skr_desired_notify(struct skr_desired *desired, const struct skr_desired_change *changes, size_t count);
+/* journal.c: what was noted since the file was written. */
+void skr_desired_replay(struct skr_desired *desired, const char *path);
+void skr_desired_forget_notes(const char *path);
 void skr_desired_staged_free(struct skr_desired *desired, struct skr_desired_staged *staged);

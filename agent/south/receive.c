@@ -311,9 +311,11 @@ static void receive_state(struct skr_session *session, const Skerry__V1__Envelop
                             envelope->body_case == SKERRY__V1__ENVELOPE__BODY_SCOPE_DIGESTS_REQUEST;
     switch (envelope->body_case) {
     case SKERRY__V1__ENVELOPE__BODY_DELTA:
+        skr_session_note(session, envelope);
         receive_delta(session, envelope->delta);
         break;
     case SKERRY__V1__ENVELOPE__BODY_SCOPE_REMOVED:
+        skr_session_note(session, envelope);
         receive_scope_removed(session, envelope->scope_removed);
         break;
     case SKERRY__V1__ENVELOPE__BODY_SYNCED:
@@ -344,8 +346,11 @@ void skr_session_receive(struct skr_session *session, Skerry__V1__Envelope *enve
 {
     switch (envelope->body_case) {
     case SKERRY__V1__ENVELOPE__BODY_WELCOME:
-        if (session->state == SKR_SESSION_GREETING)
-            receive_welcome(session, envelope->welcome);
+        if (session->state != SKR_SESSION_GREETING)
+            return;
+        if (!envelope->welcome->rolled_back)
+            skr_session_note(session, envelope);
+        receive_welcome(session, envelope->welcome);
         return;
     case SKERRY__V1__ENVELOPE__BODY_GOODBYE:
         receive_goodbye(session, envelope->goodbye);

@@ -66,6 +66,15 @@ static void on_save(evutil_socket_t fd, short what, void *arg)
     save_now(arg);
 }
 
+void skr_session_note(struct skr_session *session, const Skerry__V1__Envelope *envelope)
+{
+    static struct skr_log_limit limit;
+    int r = session->options.cache_path ? skr_desired_note(session->options.cache_path, envelope) : 0;
+    if (r < 0 && skr_log_allowed(&limit, 3))
+        skr_log(SKR_LOG_WARNING, "a change cannot be noted before the cache is written", "path=%s reason='%s'",
+                session->options.cache_path, strerror(-r));
+}
+
 void skr_session_unsaved(struct skr_session *session)
 {
     if (session->unsaved && event_pending(session->save, EV_TIMEOUT, NULL))

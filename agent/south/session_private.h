@@ -52,6 +52,8 @@ void skr_session_send(struct skr_session *session, Skerry__V1__Envelope *envelop
 void skr_session_disconnect(struct skr_session *session, const char *why);
 void skr_session_connected(struct skr_session *session);
 void skr_session_unsaved(struct skr_session *session);
+/* Before it is applied: an agent that is killed comes back with it. */
+void skr_session_note(struct skr_session *session, const Skerry__V1__Envelope *envelope);
 void skr_session_arm(struct event *event, int64_t ms);
 uint32_t skr_session_random(struct skr_session *session, uint32_t bound);
 void skr_session_set_keepalive(struct skr_session *session, uint32_t ms);

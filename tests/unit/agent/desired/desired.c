@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <skerry/frame.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct skr_desired *desired;
@@ -483,4 +485,132 @@ Test(desired, refuses_a_damaged_cache)
     skr_desired_new(&again);
     cr_assert_eq(skr_desired_load(again, path, &error), -ENOENT);
     skr_desired_free(again);
+}
+
+/* ---- what was noted since the cache was written ---- */
+
+static char journal[sizeof(path) + 8];
+
+static void open_journal(void)
+{
+    strcpy(path, "/tmp/skerry-desired-XXXXXX");
+    close(mkstemp(path));
+    snprintf(journal, sizeof(journal), "%s.journal", path);
+    send_records(3, 0, 30);
+    cr_assert_eq(skr_desired_save(desired, path), 0);
+    cr_assert_lt(access(journal, F_OK), 0);
+}
+
+static void note_delta(Skerry__V1__Delta *delta)
+{
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_DELTA;
+    envelope.delta = delta;
+    cr_assert_eq(skr_desired_note(path, &envelope), 0);
+    cr_assert_eq(deliver(delta), 0);
+}
+
+/* One more record, on top of the version before. */
+static void note_record(uint64_t version, uint32_t number)
+{
+    struct skr_uuid id = network;
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, id, version - 1, version);
+    Skerry__V1__Envelope *before = skr_desired_applied(desired, DOMAIN_SCOPE, &id);
+    delta->digest = before->applied->digest + add_record(delta, number, 0xc0000201);
+    delta->revision = version * 10;
+    skr_envelope_free(before);
+    note_delta(delta);
+}
+
+static void note_controller(uint64_t incarnation)
+{
+    struct skr_uuid database = test_id(0xdb, 1);
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    Skerry__V1__Welcome welcome = SKERRY__V1__WELCOME__INIT;
+    welcome.database_id = (ProtobufCBinaryData){sizeof(database.bytes), database.bytes};
+    welcome.incarnation = incarnation;
+    welcome.digest_key_0 = test_key.k0;
+    welcome.digest_key_1 = test_key.k1;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_WELCOME;
+    envelope.welcome = &welcome;
+    cr_assert_eq(skr_desired_note(path, &envelope), 0);
+    skr_desired_set_controller(desired, &database, incarnation, &test_key);
+}
+
+/* The agent that comes back holds what the killed one held, is told of it as of what the file holds, and has nothing to
+ * acknowledge. */
+static void expect_same(void)
+{
+    struct skr_desired *again;
+    Skerry__V1__ScopeKind kind;
+    struct skr_uuid id;
+    calls = upserts = deletes = replaced = 0;
+    skr_desired_new(&again);
+    skr_desired_listen(again, count, NULL);
+    cr_assert_eq(skr_desired_load(again, path, &error), 0);
+    cr_expect_eq(skr_desired_root_digest(again), skr_desired_root_digest(desired));
+    cr_expect_eq(skr_desired_revision(again), skr_desired_revision(desired));
+    cr_expect_eq(skr_desired_incarnation(again), skr_desired_incarnation(desired));
+    cr_expect_eq(replaced + deletes, 0);
+    cr_expect_not(skr_desired_next_changed(again, &kind, &id));
+    skr_desired_free(again);
+}
+
+static void close_journal(void)
+{
+    unlink(path);
+    unlink(journal);
+}
+
+Test(desired, a_killed_agent_comes_back_with_what_was_noted)
+{
+    open_journal();
+    note_record(4, 30);
+    note_record(5, 31);
+    expect_same();
+    note_controller(8); /* versions begin anew */
+    Skerry__V1__Delta *delta = delta_new(HOST_SCOPE, test_id(5, 1), 0, 1);
+    delta->digest = delta_upsert(delta, HOST, test_id(5, 1), body_host("h1"));
+    delta->revision = 60;
+    note_delta(delta);
+    expect_same();
+    cr_assert_eq(skr_desired_save(desired, path), 0);
+    cr_expect_lt(access(journal, F_OK), 0, "the file holds it now");
+    expect_same();
+    close_journal();
+}
+
+/* Killed in the middle of a word: what follows it later can be read. */
+Test(desired, half_a_note_is_left_out)
+{
+    open_journal();
+    note_record(4, 30);
+    FILE *file = fopen(journal, "a");
+    fwrite("\0\0\1\0half", 1, 8, file);
+    fclose(file);
+    expect_same();
+    note_record(5, 31);
+    expect_same();
+    close_journal();
+}
+
+/* Killed between the new file and the end of its journal. */
+Test(desired, what_is_noted_and_in_the_file_counts_once)
+{
+    char kept[sizeof(journal) + 8];
+    open_journal();
+    snprintf(kept, sizeof(kept), "%s.kept", journal);
+    note_record(4, 30);
+    note_controller(8);
+    send_records(9, 0, 31);
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 9, 10);
+    Skerry__V1__Envelope *before = skr_desired_applied(desired, DOMAIN_SCOPE, &network);
+    delta->digest = before->applied->digest + add_record(delta, 40, 0xc0000201);
+    skr_envelope_free(before);
+    note_delta(delta);
+    cr_assert_eq(link(journal, kept), 0);
+    cr_assert_eq(skr_desired_save(desired, path), 0);
+    cr_assert_eq(rename(kept, journal), 0);
+    expect_same();
+    close_journal();
 }
