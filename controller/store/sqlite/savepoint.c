@@ -30,21 +30,22 @@ void skr_mark_done(struct skr_mark *mark)
 }
 
 /* All have one name: SQLite means the innermost. */
-int skr_savepoint_open(struct skr_txn *txn, struct skr_mark *ret)
+int skr_savepoint_open(struct skr_txn *txn, bool whole, struct skr_mark *ret)
 {
     skr_mark_set(txn, ret);
-    return skr_connection_run(txn->connection, "SAVEPOINT w");
+    ret->whole = whole;
+    return whole ? SQLITE_OK : skr_connection_run(txn->connection, "SAVEPOINT w");
 }
 
 int skr_savepoint_close(struct skr_txn *txn, struct skr_mark *mark, bool keep)
 {
     if (!keep) {
         skr_mark_return(txn, mark);
-        int code = skr_connection_run(txn->connection, "ROLLBACK TO w");
-        if (code)
-            return code;
+        int code = skr_connection_run(txn->connection, mark->whole ? "ROLLBACK" : "ROLLBACK TO w");
+        if (code || mark->whole)
+            return code ? code : skr_connection_run(txn->connection, "BEGIN IMMEDIATE");
     }
-    return skr_connection_run(txn->connection, "RELEASE w");
+    return mark->whole ? SQLITE_OK : skr_connection_run(txn->connection, "RELEASE w");
 }
 
 bool skr_txn_is_writable(const struct skr_txn *txn, struct skr_error *error)
@@ -69,7 +70,7 @@ int skr_txn_try(struct skr_txn *txn, skr_write_fn *fn, void *arg, struct skr_err
     struct skr_error why = {0};
     if (!skr_txn_is_writable(txn, error))
         return -EIO;
-    int code = skr_savepoint_open(txn, &mark);
+    int code = skr_savepoint_open(txn, false, &mark);
     int r = code ? skr_sqlite_error(txn->connection->db, code, NULL, &why) : fn(txn, arg, &why);
     if (!code)
         code = skr_savepoint_close(txn, &mark, !r);

@@ -65,7 +65,7 @@ static bool run_refused(struct skr_writer *writer, const struct skr_write *write
     SKR_CLEANUP(skr_mark_done) struct skr_mark mark = {0};
     if (!txn->refused)
         return true;
-    if (skr_savepoint_open(txn, &mark))
+    if (skr_savepoint_open(txn, false, &mark))
         return false;
     int r = txn->refused(txn, txn->refused_arg, write->result, write->error);
     skr_connection_reset(&writer->connection);
@@ -74,8 +74,8 @@ static bool run_refused(struct skr_writer *writer, const struct skr_write *write
     return !skr_savepoint_close(txn, &mark, !r);
 }
 
-/* Runs one write in its savepoint. False: the whole transaction is gone. */
-static bool run_write(struct skr_store *store, struct skr_write *write)
+/* Runs one write so that it can be taken back. False: the whole transaction is gone. */
+static bool run_write(struct skr_store *store, struct skr_write *write, bool alone)
 {
     struct skr_writer *writer = &store->writer;
     struct skr_txn *txn = &writer->txn;
@@ -86,7 +86,7 @@ static bool run_write(struct skr_store *store, struct skr_write *write)
     txn->broken = false;
     skr_tallies_clear(&txn->tallies);
     write->result = 0;
-    int code = skr_savepoint_open(txn, &mark);
+    int code = skr_savepoint_open(txn, alone, &mark);
     int r = code ? skr_sqlite_error(db, code, NULL, &error) : call(writer, write, &error);
     if (r)
         refuse(write, r, &error);
@@ -139,13 +139,12 @@ static bool run_transaction(struct skr_store *store, struct skr_write *writes)
         abandon(writer, &begun);
         return true;
     }
-    bool alive = true;
+    bool alive = true, alone = !writes->next;
     for (struct skr_write *write = writes; write && alive; write = write->next)
-        alive = run_write(store, write);
+        alive = run_write(store, write, alone);
     code = alive ? commit(writer) : SQLITE_OK;
     if (alive && !code)
         return true;
-    bool alone = !writes->next;
     if (alone && !writes->result) { /* the COMMIT failed, or SQLite gave up although the rule did not mind */
         int r = skr_error_set(&error, SKR_ERROR_STORAGE, "The database did not take the write: %s (SQLite %d).",
                               sqlite3_errmsg(db), code);

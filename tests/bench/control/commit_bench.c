@@ -4,6 +4,7 @@
  *     bench-commit [--directory DIR] [--writes N] [--repeats N] [--json FILE]
  *
  * The contenders take turns (A B C A B C); the table shows medians over the repeats. Measure a release build. */
+#include "tests/bench/control/bench.h"
 #include "tests/support/slow_vfs.h"
 #include "tests/support/test_store.h"
 #include <errno.h>
@@ -16,10 +17,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLIENTS_MAX     64
-#define REPEATS_MAX     20
-#define OBJECTS_A_BATCH 1000
-#define SLOW_SYNC_MS    10
+#define CLIENTS_MAX  64
+#define REPEATS_MAX  20
+#define SLOW_SYNC_MS 10
 
 struct result {
     double per_second, p50_ms, p99_ms, syncs_a_write;
@@ -34,36 +34,11 @@ struct contender {
     struct result results[REPEATS_MAX];
 };
 
-static void must(bool fine, const char *what)
-{
-    if (!fine) {
-        fprintf(stderr, "bench-commit: %s\n", what);
-        exit(1);
-    }
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(double *values, unsigned count, double share)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return values[(unsigned)(share * (count - 1) + 0.5)];
-}
-
-static double ms_since(int64_t begun_ns)
-{
-    return (double)(skr_clock_monotonic_ns() - begun_ns) / SKR_NS_PER_MS;
-}
-
 static void finish(struct result *ret, double *took_ms, unsigned writes, double total_ms, uint64_t syncs)
 {
     *ret = (struct result){.per_second = writes / total_ms * 1000,
-                           .p50_ms = quantile(took_ms, writes, 0.5),
-                           .p99_ms = quantile(took_ms, writes, 0.99),
+                           .p50_ms = bench_quantile(took_ms, writes, 0.5),
+                           .p99_ms = bench_quantile(took_ms, writes, 0.99),
                            .syncs_a_write = (double)syncs / writes};
 }
 
@@ -88,13 +63,13 @@ struct bare {
 static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *stmt = NULL;
-    must(!sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), sqlite3_errmsg(db));
+    bench_must(!sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), sqlite3_errmsg(db));
     return stmt;
 }
 
 static void step(sqlite3_stmt *stmt)
 {
-    must(sqlite3_step(stmt) == SQLITE_DONE, "bare step");
+    bench_must(sqlite3_step(stmt) == SQLITE_DONE, "bare step");
     sqlite3_reset(stmt);
 }
 
@@ -102,8 +77,9 @@ static void bare_open(struct bare *bare, const struct skr_test_store *place)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/bare.db", place->directory);
-    must(!sqlite3_open_v2(path, &bare->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, SKR_SLOW_VFS), "bare open");
-    must(!sqlite3_exec(bare->db, bare_schema, NULL, NULL, NULL), sqlite3_errmsg(bare->db));
+    bench_must(!sqlite3_open_v2(path, &bare->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, SKR_SLOW_VFS),
+               "bare open");
+    bench_must(!sqlite3_exec(bare->db, bare_schema, NULL, NULL, NULL), sqlite3_errmsg(bare->db));
     bare->begin = prepare(bare->db, "BEGIN IMMEDIATE");
     bare->row = prepare(bare->db, "INSERT INTO tenant VALUES (?1, NULL, ?2, '', '{}', ?3, ?3, ?4)");
     bare->log = prepare(bare->db, "INSERT INTO change_log VALUES (?1, 0, 'tenant', ?2, NULL, ?3)");
@@ -136,33 +112,26 @@ static void bare_close(struct bare *bare)
     sqlite3_close(bare->db);
 }
 
-/* `rows` a COMMIT. */
-static void bare_loop(unsigned commits, unsigned rows, struct result *ret)
+static void run_bare(unsigned clients, unsigned writes, struct result *ret)
 {
     struct skr_test_store place;
     struct bare bare = {0};
-    SKR_CLEANUP(skr_free_cleanup) double *took_ms = calloc(commits, sizeof *took_ms);
+    SKR_CLEANUP(skr_free_cleanup) double *took_ms = calloc(writes, sizeof *took_ms);
+    (void)clients;
     skr_test_store_open(&place, SKR_SLOW_VFS);
     bare_open(&bare, &place);
     uint64_t syncs = skr_slow_vfs_syncs();
     int64_t begun_ns = skr_clock_monotonic_ns();
-    for (unsigned i = 0; i < commits; i++) {
+    for (unsigned i = 0; i < writes; i++) {
         int64_t one_ns = skr_clock_monotonic_ns();
         step(bare.begin);
-        for (unsigned k = 0; k < rows; k++)
-            bare_insert(&bare, i * rows + k);
+        bare_insert(&bare, i);
         step(bare.commit);
-        took_ms[i] = ms_since(one_ns);
+        took_ms[i] = bench_ms_since(one_ns);
     }
-    finish(ret, took_ms, commits, ms_since(begun_ns), skr_slow_vfs_syncs() - syncs);
+    finish(ret, took_ms, writes, bench_ms_since(begun_ns), skr_slow_vfs_syncs() - syncs);
     bare_close(&bare);
     skr_test_store_remove(&place);
-}
-
-static void run_bare(unsigned clients, unsigned writes, struct result *ret)
-{
-    (void)clients;
-    bare_loop(writes, 1, ret);
 }
 
 /* ---- ours ---- */
@@ -181,8 +150,8 @@ static void *client_main(void *arg)
         char name[48];
         snprintf(name, sizeof name, "tenant %u of client %u", i, client->number);
         int64_t one_ns = skr_clock_monotonic_ns();
-        must(!skr_test_add_tenant(client->store, name), "a write was refused");
-        client->took_ms[i] = ms_since(one_ns);
+        bench_must(!skr_test_add_tenant(client->store, name), "a write was refused");
+        client->took_ms[i] = bench_ms_since(one_ns);
     }
     return NULL;
 }
@@ -199,55 +168,17 @@ static void run_writer(unsigned clients, unsigned writes, struct result *ret)
     for (unsigned i = 0; i < clients; i++) {
         all[i] = (struct client){
                 .store = test.store, .number = i, .writes = each, .took_ms = &took_ms[(size_t)i * each]};
-        must(!pthread_create(&all[i].thread, NULL, client_main, &all[i]), "thread");
+        bench_must(!pthread_create(&all[i].thread, NULL, client_main, &all[i]), "thread");
     }
     for (unsigned i = 0; i < clients; i++)
         pthread_join(all[i].thread, NULL);
-    finish(ret, took_ms, clients * each, ms_since(begun_ns), skr_slow_vfs_syncs() - syncs);
-    skr_test_store_remove(&test);
-}
-
-/* ---- many objects in one write ---- */
-
-static int insert_batch(struct skr_txn *txn, void *arg, struct skr_error *error)
-{
-    unsigned *next = arg;
-    int r = 0;
-    for (unsigned i = 0; !r && i < OBJECTS_A_BATCH; i++) {
-        char name[48];
-        snprintf(name, sizeof name, "tenant %u of client %u", *next + i, 0U);
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *tenant = skr_test_object(SKR_TENANT, name);
-        r = skr_txn_insert(txn, tenant, error);
-    }
-    return r;
-}
-
-static void run_bare_batches(unsigned clients, unsigned writes, struct result *ret)
-{
-    (void)clients;
-    bare_loop(writes, OBJECTS_A_BATCH, ret);
-}
-
-static void run_batches(unsigned clients, unsigned writes, struct result *ret)
-{
-    struct skr_test_store test;
-    SKR_CLEANUP(skr_free_cleanup) double *took_ms = calloc(writes, sizeof *took_ms);
-    (void)clients;
-    skr_test_store_open(&test, SKR_SLOW_VFS);
-    uint64_t syncs = skr_slow_vfs_syncs();
-    int64_t begun_ns = skr_clock_monotonic_ns();
-    for (unsigned i = 0, next = 0; i < writes; i++, next += OBJECTS_A_BATCH) {
-        int64_t one_ns = skr_clock_monotonic_ns();
-        must(!skr_store_write_wait(test.store, insert_batch, &next, NULL, NULL), "a batch was refused");
-        took_ms[i] = ms_since(one_ns);
-    }
-    finish(ret, took_ms, writes, ms_since(begun_ns), skr_slow_vfs_syncs() - syncs);
+    finish(ret, took_ms, clients * each, bench_ms_since(begun_ns), skr_slow_vfs_syncs() - syncs);
     skr_test_store_remove(&test);
 }
 
 /* ---- the table ---- */
 
-enum { BARE, ONE, MANY, BARE_SLOW, ONE_SLOW, MANY_SLOW, BARE_BATCHES, BATCHES, CONTENDERS };
+enum { BARE, ONE, MANY, BARE_SLOW, ONE_SLOW, MANY_SLOW, CONTENDERS };
 static struct contender contenders[CONTENDERS] = {
         [BARE] = {"bare loop, this disk", run_bare, 1, false, 1},
         [ONE] = {"writer, 1 client, this disk", run_writer, 1, false, 1},
@@ -255,8 +186,6 @@ static struct contender contenders[CONTENDERS] = {
         [BARE_SLOW] = {"bare loop, 10 ms a sync", run_bare, 1, true, 20},
         [ONE_SLOW] = {"writer, 1 client, 10 ms a sync", run_writer, 1, true, 20},
         [MANY_SLOW] = {"writer, 64 clients, 10 ms a sync", run_writer, CLIENTS_MAX, true, 1},
-        [BARE_BATCHES] = {"bare loop, 1,000 rows a COMMIT", run_bare_batches, 1, false, 200},
-        [BATCHES] = {"writer, 1,000 objects a write", run_batches, 1, false, 200},
 };
 
 static double median(const struct contender *contender, size_t member, unsigned repeats)
@@ -264,7 +193,7 @@ static double median(const struct contender *contender, size_t member, unsigned 
     double values[REPEATS_MAX];
     for (unsigned i = 0; i < repeats; i++)
         memcpy(&values[i], (const char *)&contender->results[i] + member, sizeof values[i]);
-    return quantile(values, repeats, 0.5);
+    return bench_quantile(values, repeats, 0.5);
 }
 
 static void run_all(unsigned writes, unsigned repeats)
@@ -296,13 +225,12 @@ static json_t *report(unsigned repeats)
     double times = MEDIAN(MANY_SLOW, per_second) / MEDIAN(ONE_SLOW, per_second);
     double syncs = MEDIAN(MANY_SLOW, syncs_a_write);
     double one = MEDIAN(ONE, per_second) / MEDIAN(BARE, per_second);
-    double batches = MEDIAN(BATCHES, per_second) / MEDIAN(BARE_BATCHES, per_second);
     printf("\n64 clients against 1 at 10 ms a sync: %.1f times (>= 20), %.3f syncs a write (<= 0.1)\n"
-           "1 client against the bare loop: %.2f times; 1,000 objects a write against it: %.2f times (>= 0.4)\n",
-           times, syncs, one, batches);
-    return json_pack("{s:{s:f, s:f, s:f, s:f}, s:f, s:f, s:o}", "ratios", "writes_64_vs_1_at_10ms_sync", times,
-                     "syncs_per_write", syncs, "writes_1_vs_bare", one, "objects_in_batches_vs_bare", batches,
-                     "bare_p50_ms", MEDIAN(BARE, p50_ms), "bare_p99_ms", MEDIAN(BARE, p99_ms), "figures", figures);
+           "1 client against the bare loop: %.2f times\n",
+           times, syncs, one);
+    return json_pack("{s:{s:f, s:f, s:f}, s:f, s:f, s:o}", "ratios", "writes_64_vs_1_at_10ms_sync", times,
+                     "syncs_per_write", syncs, "writes_1_vs_bare", one, "bare_p50_ms", MEDIAN(BARE, p50_ms),
+                     "bare_p99_ms", MEDIAN(BARE, p99_ms), "figures", figures);
 }
 
 int main(int argc, char **argv)
@@ -326,12 +254,12 @@ int main(int argc, char **argv)
         else
             return 2;
     }
-    must(writes >= 200 && writes <= 1000000, "--writes must be 200 to 1000000");
-    must(repeats >= 1 && repeats <= REPEATS_MAX, "--repeats must be 1 to 20");
-    must(!setenv("TMPDIR", directory, 1) && strlen(directory) < 40, "--directory must be shorter than 40 bytes");
+    bench_must(writes >= 200 && writes <= 1000000, "--writes must be 200 to 1000000");
+    bench_must(repeats >= 1 && repeats <= REPEATS_MAX, "--repeats must be 1 to 20");
+    bench_must(!setenv("TMPDIR", directory, 1) && strlen(directory) < 40, "--directory must be shorter than 40 bytes");
     run_all((unsigned)writes, (unsigned)repeats);
     json_t *json = report((unsigned)repeats);
-    must(!json_path || !json_dump_file(json, json_path, JSON_INDENT(2)), "the JSON file cannot be written");
+    bench_must(!json_path || !json_dump_file(json, json_path, JSON_INDENT(2)), "the JSON file cannot be written");
     json_decref(json);
     return 0;
 }

@@ -7,8 +7,8 @@
  * Prints every list whose p99 is over 20 ms and the worst of each kind; fails when there is one. Measure a release
  * build: docs/benchmarks.md. */
 #include "controller/api/api.h"
+#include "tests/bench/control/bench.h"
 #include "tests/support/test_store.h"
-#include <curl/curl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <skerry/clock.h>
@@ -17,37 +17,26 @@
 #include <skerry/tls.h>
 #include <string.h>
 
-#define OTHERS     1000 /* rows of the kinds that the measured one refers to */
-#define TENANTS    10
-#define GROUPS     20
-#define A_WRITE    5000
-#define PAGES_MAX  1000
-#define TARGET_MS  20
-#define DAY_MS     (24 * 3600 * INT64_C(1000))
-#define ANSWER_MAX (8 * 1024 * 1024)
+#define OTHERS    1000 /* rows of the kinds that the measured one refers to */
+#define TENANTS   10
+#define GROUPS    20
+#define A_WRITE   5000
+#define PAGES_MAX 1000
+#define TARGET_MS 20
+#define DAY_MS    (24 * 3600 * INT64_C(1000))
 
 static struct {
     struct skr_test_store test;
     struct skr_realization_table *realizations;
     struct skr_api *api;
     struct skr_tls_identity *authority;
-    CURL *curl;
+    struct bench_client *client;
     char url[64], admin[200], tenant[200], operator[200];
     struct skr_uuid *ids[SKR_RESOURCE_COUNT];
     unsigned counts[SKR_RESOURCE_COUNT];
     unsigned count, pages;
-    char *answer;
-    size_t size;
     json_t *results;
 } bench;
-
-static void must(bool fine, const char *what)
-{
-    if (!fine) {
-        fprintf(stderr, "bench-lists: %s\n", what);
-        exit(1);
-    }
-}
 
 /* ---- rows ---- */
 
@@ -68,7 +57,7 @@ static void set_reference(struct skr_object *object, int number, unsigned i, uns
 {
     const struct skr_field *field = &object->resource->fields[number];
     if (field->target == object->resource->id || !bench.counts[field->target]) {
-        must(field->flags & SKR_FIELD_NULLABLE, field->name);
+        bench_must(field->flags & SKR_FIELD_NULLABLE, field->name);
         skr_object_set_null(object, number);
         return;
     }
@@ -83,7 +72,7 @@ static void set_value(struct skr_object *object, int number, unsigned i)
     struct skr_address address;
     struct skr_prefix prefix = {0};
     struct skr_mac mac = {{2, 0, 0, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
-    struct skr_uuid uuid = bench.ids[SKR_HOST] ? bench.ids[SKR_HOST][i % bench.counts[SKR_HOST]] : skr_uuid_new();
+    struct skr_uuid uuid = bench.counts[SKR_HOST] ? bench.ids[SKR_HOST][i % bench.counts[SKR_HOST]] : skr_uuid_new();
     char text[80];
     unsigned choices = 0;
     _Static_assert(sizeof(address) == sizeof(bytes), "an address is its bytes");
@@ -167,7 +156,7 @@ static void fill(enum skr_resource_id id, unsigned count)
     if (resource->flags & SKR_RESOURCE_DERIVED || count <= begin)
         return;
     bench.ids[id] = reallocarray(bench.ids[id], count, sizeof(struct skr_uuid));
-    must(bench.ids[id] != NULL, "memory");
+    bench_must(bench.ids[id] != NULL, "memory");
     for (unsigned at = begin; at < count; at += A_WRITE) {
         struct stretch stretch = {resource, at, at + A_WRITE < count ? at + A_WRITE : count};
         if (skr_store_write_wait(bench.test.store, write_stretch, &stretch, NULL, &error) == 0)
@@ -192,38 +181,12 @@ static void fill_others(enum skr_resource_id id)
 
 /* ---- the API ---- */
 
-static size_t collect(char *data, size_t size, size_t count, void *unused)
-{
-    (void)unused;
-    must(bench.size + size * count < ANSWER_MAX, "an answer is too long");
-    memcpy(bench.answer + bench.size, data, size * count);
-    bench.size += size * count;
-    return size * count;
-}
-
 static json_t *call(const char *token, const char *path, const char *body, double *ret_ms)
 {
-    char url[4096], line[256];
-    struct curl_slist *headers = NULL;
+    char url[4096];
     snprintf(url, sizeof(url), "%s%s", bench.url, path);
-    snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
-    headers = curl_slist_append(headers, line);
-    headers = curl_slist_append(headers, "Content-Type: application/json");
-    curl_easy_setopt(bench.curl, CURLOPT_URL, url);
-    curl_easy_setopt(bench.curl, CURLOPT_HTTPHEADER, headers);
-    if (body)
-        curl_easy_setopt(bench.curl, CURLOPT_POSTFIELDS, body);
-    else
-        curl_easy_setopt(bench.curl, CURLOPT_HTTPGET, 1L);
-    bench.size = 0;
-    int64_t begun = skr_clock_monotonic_ns();
-    CURLcode code = curl_easy_perform(bench.curl);
-    if (ret_ms)
-        *ret_ms = (double)(skr_clock_monotonic_ns() - begun) / SKR_NS_PER_MS;
-    curl_slist_free_all(headers);
-    must(code == CURLE_OK, curl_easy_strerror(code));
-    json_t *json = json_loadb(bench.answer, bench.size, 0, NULL);
-    must(json != NULL, "the answer is no JSON");
+    json_t *json = json_loads(bench_client_call(bench.client, token, url, body, ret_ms), 0, NULL);
+    bench_must(json != NULL, "the answer is no JSON");
     return json;
 }
 
@@ -234,7 +197,7 @@ static void make_token(const char *name, const char *role, const char *scope, co
              skr_uuid_format(id, text));
     json_t *token = call(bench.admin, "/v1/tokens", body, NULL);
     const char *secret = json_string_value(json_object_get(token, "secret"));
-    must(secret != NULL, bench.answer);
+    bench_must(secret != NULL, "a token was refused");
     snprintf(ret, 200, "%s.%s", json_string_value(json_object_get(token, "id")), secret);
     json_decref(token);
 }
@@ -252,16 +215,16 @@ static void serve(void)
     char *key SKR_CLEANUP(skr_free_cleanup) = NULL, *certificate SKR_CLEANUP(skr_free_cleanup) = NULL;
     char *token SKR_CLEANUP(skr_free_cleanup) = NULL;
     int64_t now_ms = skr_clock_wall_ms();
-    must(skr_tls_authority_new("bench", now_ms, &bench.authority, NULL) == 0 &&
-                 skr_tls_sign_server(bench.authority, names, 2, now_ms, DAY_MS, &identity, NULL) == 0 &&
-                 skr_tls_identity_key_pem(identity, &key) == 0 &&
-                 skr_tls_identity_certificate_pem(identity, &certificate) == 0,
-         "certificates");
+    bench_must(skr_tls_authority_new("bench", now_ms, &bench.authority, NULL) == 0 &&
+                       skr_tls_sign_server(bench.authority, names, 2, now_ms, DAY_MS, &identity, NULL) == 0 &&
+                       skr_tls_identity_key_pem(identity, &key) == 0 &&
+                       skr_tls_identity_certificate_pem(identity, &certificate) == 0,
+               "certificates");
     struct skr_store *store = bench.test.store;
-    must(skr_store_write_wait(store, skr_model_bootstrap, NULL, NULL, NULL) == 0 &&
-                 skr_store_write_wait(store, first_token, &token, NULL, NULL) == 0 &&
-                 skr_realization_table_new(&bench.realizations) == 0,
-         "the model");
+    bench_must(skr_store_write_wait(store, skr_model_bootstrap, NULL, NULL, NULL) == 0 &&
+                       skr_store_write_wait(store, first_token, &token, NULL, NULL) == 0 &&
+                       skr_realization_table_new(&bench.realizations) == 0,
+               "the model");
     snprintf(bench.admin, sizeof(bench.admin), "%s", token);
     struct skr_api_options options = {.listen = "127.0.0.1:0",
                                       .key_pem = key,
@@ -270,14 +233,9 @@ static void serve(void)
                                       .realizations = bench.realizations,
                                       .south_address = "controller.test:6653",
                                       .authority_key_hash = hash};
-    must(skr_api_new(&options, &bench.api, NULL) == 0, "the API");
+    bench_must(skr_api_new(&options, &bench.api, NULL) == 0, "the API");
     snprintf(bench.url, sizeof(bench.url), "https://127.0.0.1:%u", skr_api_port(bench.api));
-    bench.curl = curl_easy_init();
-    bench.answer = malloc(ANSWER_MAX);
-    must(bench.curl && bench.answer, "memory");
-    curl_easy_setopt(bench.curl, CURLOPT_SSL_VERIFYPEER, 0L); /* it is this very process */
-    curl_easy_setopt(bench.curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(bench.curl, CURLOPT_TIMEOUT, 60L);
+    bench.client = bench_client_new(NULL);
     fill(SKR_TENANT, TENANTS);
     fill(SKR_HOST_GROUP, GROUPS);
     make_token("tenant", "tenant-admin", "tenant_id", &bench.ids[SKR_TENANT][0], bench.tenant);
@@ -292,25 +250,18 @@ static void open_all(void)
 
 static void close_all(void)
 {
-    curl_easy_cleanup(bench.curl);
+    bench_client_free(bench.client);
     skr_api_stop(bench.api);
     skr_test_store_remove(&bench.test);
     skr_api_free(bench.api);
     skr_realization_table_free(bench.realizations);
     skr_tls_identity_cleanup(&bench.authority);
-    free(bench.answer);
     for (int i = 0; i < SKR_RESOURCE_COUNT; i++)
         free(SKR_TAKE(bench.ids[i]));
     memset(bench.counts, 0, sizeof(bench.counts));
 }
 
 /* ---- measuring ---- */
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Page after page, from the beginning again when there is no more. */
 static double measure(const char *who, const char *token, const char *query)
@@ -330,10 +281,9 @@ static double measure(const char *who, const char *token, const char *query)
         snprintf(after, sizeof(after), "%s", next ? next : "");
         json_decref(page);
     }
-    qsort(ms, bench.pages, sizeof(ms[0]), compare);
-    double p99 = ms[(unsigned)(0.99 * (bench.pages - 1) + 0.5)];
-    json_array_append_new(bench.results, json_pack("{s:s,s:s,s:f,s:f,s:I}", "who", who, "list", query, "p50_ms",
-                                                   ms[bench.pages / 2], "p99_ms", p99, "objects", (json_int_t)found));
+    double p50 = bench_quantile(ms, bench.pages, 0.5), p99 = bench_quantile(ms, bench.pages, 0.99);
+    json_array_append_new(bench.results, json_pack("{s:s,s:s,s:f,s:f,s:I}", "who", who, "list", query, "p50_ms", p50,
+                                                   "p99_ms", p99, "objects", (json_int_t)found));
     if (p99 > TARGET_MS)
         printf("  %-10s %-90s p99 %.1f ms\n", who, query, p99);
     return p99;
@@ -425,24 +375,24 @@ int main(int argc, char **argv)
     bench.count = 100000;
     bench.pages = 40;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        must(option != '?', "[--count N] [--pages N] [--kind COLLECTION] [--json FILE]");
+        bench_must(option != '?', "[--count N] [--pages N] [--kind COLLECTION] [--json FILE]");
         if (option == 'c')
             bench.count = (unsigned)strtoul(optarg, NULL, 10);
         else if (option == 'p')
             bench.pages = (unsigned)strtoul(optarg, NULL, 10);
         else if (option == 'k')
-            must((only = skr_resource_find(optarg)) != NULL, "--kind is a collection");
+            bench_must((only = skr_resource_find(optarg)) != NULL, "--kind is a collection");
         else
             file = optarg;
     }
-    must(bench.count > OTHERS && bench.pages > 0 && bench.pages <= PAGES_MAX,
-         "--count is over 1,000, --pages to 1,000");
+    bench_must(bench.count > OTHERS && bench.pages > 0 && bench.pages <= PAGES_MAX,
+               "--count is over 1,000, --pages to 1,000");
     bench.results = json_array();
     for (int i = 0; i < SKR_RESOURCE_COUNT; i++)
         if (!only || only->id == (enum skr_resource_id)i)
             good &= bench_kind((enum skr_resource_id)i);
     printf("%zu lists, target %d ms: %s\n", json_array_size(bench.results), TARGET_MS, good ? "met" : "missed");
-    must(!file || json_dump_file(bench.results, file, JSON_INDENT(1)) == 0, "the result cannot be written");
+    bench_must(!file || json_dump_file(bench.results, file, JSON_INDENT(1)) == 0, "the result cannot be written");
     json_decref(bench.results);
     return good ? 0 : 1;
 }
