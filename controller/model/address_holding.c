@@ -13,7 +13,8 @@
 
 static const struct skr_query end_holding = {
         "UPDATE address_holding SET held_until = ?2, updated_at = ?2 WHERE source_id = ?1 AND held_until IS NULL"};
-static const struct skr_query name_pool = {"UPDATE address_holding SET ip_pool_id = ?3, network_site_id = ?4 "
+static const struct skr_query name_pool = {"UPDATE address_holding SET ip_pool_id = ?3, network_site_id = (SELECT "
+                                           "network_site_id FROM ip_pool WHERE id = ?3) "
                                            "WHERE owner_id = ?1 AND +address = ?2 AND held_until IS NULL"};
 static const struct skr_query ended = {"SELECT ended FROM address_holding_total WHERE id = 1"};
 static const struct skr_query drop_ended = {
@@ -220,26 +221,18 @@ int skr_held_note(struct skr_txn *txn, const struct skr_object *before, const st
 /* An address that its adapter had already is of a pool now. */
 static int note_pool(struct skr_txn *txn, const struct skr_object *allocation, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *place = skr_row_new(SKR_ADDRESS_HOLDING);
     struct skr_uuid pool_id = skr_object_uuid(allocation, SKR_IP_ALLOCATION_IP_POOL_ID);
     struct skr_uuid owner_id = skr_object_uuid(allocation, SKR_IP_ALLOCATION_OWNER_ID);
     struct skr_address address = skr_object_address(allocation, SKR_IP_ALLOCATION_ADDRESS);
     struct skr_statement *statement;
     if (strcmp(skr_object_text(allocation, SKR_IP_ALLOCATION_PURPOSE), SKR_IP_ADAPTER) != 0)
         return 0;
-    int r = set_place_of_pool(txn, place, &pool_id, error);
-    if (r == 0)
-        r = skr_txn_query(txn, &name_pool, &statement, error);
+    int r = skr_txn_query(txn, &name_pool, &statement, error);
     if (r < 0)
         return r;
-    struct skr_uuid site_id = skr_object_uuid(place, SKR_ADDRESS_HOLDING_NETWORK_SITE_ID);
     skr_bind_uuid(statement, 1, &owner_id);
     skr_bind_address(statement, 2, &address);
     skr_bind_uuid(statement, 3, &pool_id);
-    if (skr_uuid_is_nil(&site_id))
-        skr_bind_null(statement, 4);
-    else
-        skr_bind_uuid(statement, 4, &site_id);
     r = skr_step(statement, error);
     skr_statement_reset(statement);
     return r < 0 ? r : 0;

@@ -7,32 +7,30 @@
 #define AUDIT_AGE_MS (90LL * 24 * 3600 * 1000)
 #define AUDIT_BYTES  (10LL << 30)
 #define AUDIT_ROW    600 /* bytes of a record besides its texts: columns, three index entries */
+#define JSON_SCALAR  5   /* bytes of a number, a truth value, a pair of brackets: about */
 #define PRUNE_BESIDE 2   /* old records that each new one takes with it */
 
-static const struct skr_query oldest = {"SELECT id, created_at, size FROM audit_record WHERE id > ?1 ORDER BY id LIMIT "
-                                        "?2"};
+static const struct skr_query oldest = {
+        "SELECT r.id, r.created_at, r.size, t.size FROM audit_total t CROSS JOIN audit_record r "
+        "WHERE t.id = 1 ORDER BY r.id LIMIT ?1"};
 static const struct skr_query up_to = {"DELETE FROM audit_record WHERE id <= ?1"};
-static const struct skr_query total = {"SELECT size FROM audit_total WHERE id = 1"};
 
 /* ---- pruning ---- */
 
 /* The last of the oldest records that are too old or too much, looking at `max` of them; nil: none is. */
 static int find_cut(struct skr_txn *txn, unsigned max, struct skr_uuid *ret, struct skr_error *error)
 {
-    static const struct skr_uuid nil;
     struct skr_statement *statement = NULL;
-    int64_t bytes, limit = skr_txn_now_ms(txn) - AUDIT_AGE_MS;
-    int r = skr_integer_query(txn, &total, NULL, &bytes, error);
-    if (r == 0)
-        r = skr_txn_query(txn, &oldest, &statement, error);
+    int64_t dropped = 0, limit = skr_txn_now_ms(txn) - AUDIT_AGE_MS;
+    int r = skr_txn_query(txn, &oldest, &statement, error);
     if (r < 0)
         return r;
-    skr_bind_uuid(statement, 1, &nil);
-    skr_bind_integer(statement, 2, max);
-    *ret = nil;
-    while ((r = skr_step(statement, error)) > 0 && (skr_column_integer(statement, 1) < limit || bytes > AUDIT_BYTES)) {
+    skr_bind_integer(statement, 1, max);
+    *ret = (struct skr_uuid){0};
+    while ((r = skr_step(statement, error)) > 0 &&
+           (skr_column_integer(statement, 1) < limit || skr_column_integer(statement, 3) - dropped > AUDIT_BYTES)) {
         *ret = skr_column_uuid(statement, 0);
-        bytes -= skr_column_integer(statement, 2);
+        dropped += skr_column_integer(statement, 2);
     }
     skr_statement_reset(statement);
     return r < 0 ? r : 0;
@@ -77,12 +75,26 @@ static json_t *image(const struct skr_object *object)
     return json;
 }
 
+/* About as many bytes as its text has: to write the text twice, once to count it, would cost a batch a fiftieth. */
+static int64_t text_size(const json_t *json)
+{
+    int64_t size = json_is_string(json) ? (int64_t)json_string_length(json) + 2 : JSON_SCALAR;
+    const char *name;
+    json_t *member;
+    size_t i;
+    json_object_foreach ((json_t *)json, name, member)
+        size += (int64_t)strlen(name) + 4 + text_size(member);
+    json_array_foreach (json, i, member)
+        size += 1 + text_size(member);
+    return size;
+}
+
 static void set_image(struct skr_object *record, int field, const struct skr_object *object, int64_t *size)
 {
     json_t *json = image(object);
     if (!json)
         return;
-    *size += (int64_t)json_dumpb(json, NULL, 0, JSON_COMPACT);
+    *size += text_size(json);
     skr_object_set_json(record, field, json);
 }
 

@@ -4,6 +4,7 @@
 #include "controller/model/rules.h"
 
 static const struct skr_query of_adapter = {"SELECT id FROM lookup_record WHERE network_adapter_id = ?1"};
+static const struct skr_query vsid_of_subnet = {"SELECT vsid FROM vm_subnet WHERE id = ?1"};
 static const struct skr_query of_address = {
         "SELECT id FROM lookup_record WHERE vm_network_id = ?1 AND customer_address = ?2"};
 
@@ -44,11 +45,12 @@ int skr_lookup_record_move(struct skr_txn *txn, struct skr_object *record, const
 int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_address *address,
                              const struct skr_mac *mac, const char *type, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = skr_row_new(SKR_LOOKUP_RECORD), *vm_subnet = NULL;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = skr_row_new(SKR_LOOKUP_RECORD);
+    int64_t vsid = 0; /* none */
     struct skr_uuid subnet_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID);
     char text[SKR_ADDRESS_TEXT_MAX];
     int r = skr_object_has(adapter, SKR_NETWORK_ADAPTER_VM_SUBNET_ID)
-                    ? skr_fetch(txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error)
+                    ? skr_integer_query(txn, &vsid_of_subnet, &subnet_id, &vsid, error)
                     : 0;
     if (r < 0)
         return r;
@@ -59,8 +61,8 @@ int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapt
     } else {
         skr_object_set_text(record, SKR_FIELD_NAME, skr_mac_format(mac, text));
     }
-    if (vm_subnet && skr_object_has(vm_subnet, SKR_VM_SUBNET_VSID))
-        skr_object_set_integer(record, SKR_LOOKUP_RECORD_VSID, skr_object_integer(vm_subnet, SKR_VM_SUBNET_VSID));
+    if (vsid)
+        skr_object_set_integer(record, SKR_LOOKUP_RECORD_VSID, vsid);
     skr_object_set_mac(record, SKR_LOOKUP_RECORD_MAC, mac);
     skr_object_set_text(record, SKR_LOOKUP_RECORD_TYPE, type);
     return skr_held_insert(txn, record, error);

@@ -236,14 +236,13 @@ static int check_tenant(struct skr_txn *txn, const struct skr_principal *princip
                         struct skr_error *error)
 {
     SKR_CLEANUP(skr_sight_done) struct skr_sight tenants = {0}, subnets = {0};
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *tenant = NULL;
     int r = skr_model_sees(txn, principal, SKR_VM_SUBNET, &subnets, error);
     /* Before the tenant is looked for: the answer must not tell whether there is one. */
     if (r == 0 && subnets.kind != SKR_SIGHT_ALL && subnets.kind != SKR_SIGHT_TENANT)
         r = skr_error_set(error, SKR_ERROR_FORBIDDEN, "Your role does not see the VM subnets of tenants.");
     if (r == 0)
         r = skr_model_sees(txn, principal, SKR_TENANT, &tenants, error);
-    return r < 0 ? r : skr_model_find(txn, &tenants, SKR_TENANT, tenant_id, &tenant, error);
+    return r < 0 ? r : skr_model_find(txn, &tenants, SKR_TENANT, tenant_id, NULL, error);
 }
 
 int skr_model_overlaps(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_uuid *tenant_id,

@@ -5,15 +5,18 @@ int skr_model_find(struct skr_txn *txn, const struct skr_sight *sight, enum skr_
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
     const struct skr_uuid *tenant = sight->kind == SKR_SIGHT_TENANT ? &sight->tenant_id : NULL;
-    int r = sight->kind == SKR_SIGHT_NOTHING ? -ENOENT : skr_txn_get(txn, resource, id, tenant, &object, error);
-    if (r == 0 && !skr_sight_covers(sight, object))
+    bool searched = sight->kind == SKR_SIGHT_ALL || tenant; /* the search itself keeps within sight */
+    int r = sight->kind == SKR_SIGHT_NOTHING
+                    ? -ENOENT
+                    : skr_txn_get(txn, resource, id, tenant, ret || !searched ? &object : NULL, error);
+    if (r == 0 && !searched && !skr_sight_covers(sight, object))
         r = -ENOENT;
     if (r == -ENOENT) {
         char text[SKR_UUID_TEXT_MAX];
         return skr_error_set(error, SKR_ERROR_NOT_FOUND, "There is no %s with the id %s.",
                              skr_resource_get(resource)->name, skr_uuid_format(id, text));
     }
-    if (r == 0)
+    if (r == 0 && ret)
         *ret = SKR_TAKE(object);
     return r;
 }

@@ -117,7 +117,8 @@ int skr_quota_requests(struct skr_txn *txn, struct skr_principal *principal, str
 int skr_quota_usage(struct skr_txn *txn, const struct skr_uuid *tenant_id, json_t **ret, struct skr_error *error);
 /* REFERENCE when the lists that the field names are not of the object's own tenant. */
 int skr_access_control_lists_check(struct skr_write *write, int field, struct skr_error *error);
-/* The row within sight; else NOT_FOUND, in the same words whether it is missing or somebody else's. (read.c) */
+/* The row within sight; else NOT_FOUND, in the same words whether it is missing or somebody else's. ret
+ * NULL: only whether it is there. (read.c) */
 int skr_model_find(struct skr_txn *txn, const struct skr_sight *sight, enum skr_resource_id resource,
                    const struct skr_uuid *id, struct skr_object **ret, struct skr_error *error);
 

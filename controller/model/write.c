@@ -6,12 +6,11 @@
 static int check_reference(struct skr_write *write, const struct skr_field *field, const char *pointer,
                            const struct skr_uuid *id, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
     SKR_CLEANUP(skr_sight_done) struct skr_sight sight = {0};
     struct skr_error why = {0};
     int r = skr_model_sees(write->txn, write->principal, field->target, &sight, &why);
     if (r == 0)
-        r = skr_model_find(write->txn, &sight, field->target, id, &object, &why);
+        r = skr_model_find(write->txn, &sight, field->target, id, NULL, &why);
     if (r < 0 && r != -ENOENT && error)
         *error = why;
     if (r != -ENOENT)

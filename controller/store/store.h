@@ -154,7 +154,8 @@ struct skr_store *skr_txn_store(struct skr_txn *txn);
 
 /* ---- generic rows ---- */
 
-/* -ENOENT (error untouched) when there is none, or when `tenant` is given and it is not that tenant's. */
+/* -ENOENT (error untouched) when there is none, or when `tenant` is given and it is not that tenant's. ret NULL: only
+ * whether there is one. */
 int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id,
                 const struct skr_uuid *tenant, struct skr_object **ret, struct skr_error *error);
 

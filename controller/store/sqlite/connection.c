@@ -100,6 +100,9 @@ int skr_connection_open(struct skr_store *store, bool writing, struct skr_connec
 static void statement_drop(struct skr_connection *connection, struct skr_statement *statement)
 {
     HASH_DEL(connection->statements, statement);
+    for (unsigned i = 0; i < SKR_STORE_NEAR; i++)
+        if (connection->near[i] == statement)
+            connection->near[i] = NULL;
     sqlite3_finalize(statement->stmt);
     free(statement->sql);
     free(statement);
@@ -147,9 +150,13 @@ static struct skr_statement *statement_new(struct skr_connection *connection, co
 
 static struct skr_statement *statement_find(struct skr_connection *connection, const char *sql, int *ret_code)
 {
-    struct skr_statement *statement;
+    struct skr_statement **near = &connection->near[((uintptr_t)sql >> 4) % SKR_STORE_NEAR], *statement = *near;
+    if (statement && strcmp(statement->sql, sql) == 0)
+        return statement;
     HASH_FIND_STR(connection->statements, sql, statement);
-    return statement ? statement : statement_new(connection, sql, ret_code);
+    if (!statement)
+        statement = statement_new(connection, sql, ret_code);
+    return *near = statement;
 }
 
 int skr_connection_statement(struct skr_connection *connection, const char *sql, struct skr_statement **ret,

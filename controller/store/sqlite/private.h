@@ -20,6 +20,7 @@
 #define SKR_STORE_BATCH_MAX      1000  /* writes one COMMIT carries */
 #define SKR_STORE_BULK_MAX       64    /* long writes that wait */
 #define SKR_STORE_STATEMENTS_MAX 1024  /* kept prepared a connection */
+#define SKR_STORE_NEAR           256   /* of them found by where their text lies; a power of two */
 #define SKR_STORE_READ_WAIT_MS   2000  /* for a connection of the pool */
 #define SKR_STORE_SETTING_MAX    65536 /* bytes */
 
@@ -38,6 +39,8 @@ struct skr_connection {
     sqlite3 *db;
     struct skr_store *store;
     struct skr_statement *statements; /* by text */
+    /* Most texts are constants, so where one lies tells what it says: no hash of it, only a comparison. */
+    struct skr_statement *near[SKR_STORE_NEAR];
     struct skr_statement *used;
 };
 

@@ -71,6 +71,10 @@ int skr_txn_get(struct skr_txn *txn, enum skr_resource_id resource, const struct
     r = skr_step(statement, error);
     if (r != 1)
         return r ? r : -ENOENT;
+    if (!ret) {
+        skr_statement_reset(statement);
+        return 0;
+    }
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = skr_object_new(sql->resource);
     skr_row_read(statement, 0, sql->columns, sql->column_count, object);
     skr_statement_reset(statement);

@@ -168,8 +168,17 @@ static void store_cleanup(struct skr_store **store)
     skr_store_close(*store);
 }
 
+/* SQLite would count every allocation under one lock for figures that nobody reads. It is told once a process, and
+ * before anything else; where SQLite runs already it goes on counting. */
+static void tell_sqlite(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int skr_store_open(const struct skr_store_options *options, struct skr_store **ret, struct skr_error *error)
 {
+    static pthread_once_t told = PTHREAD_ONCE_INIT;
+    pthread_once(&told, tell_sqlite);
     SKR_CLEANUP(store_cleanup) struct skr_store *store = store_new(options);
     int r = take_lock(store, error);
     r = r ? r : skr_connection_open(store, true, &store->writer.connection, error);
