@@ -12,7 +12,7 @@
 
 static const struct skr_query oldest = {
         "SELECT r.id, r.created_at, r.size, t.size FROM audit_total t CROSS JOIN audit_record r "
-        "WHERE t.id = 1 ORDER BY r.id LIMIT ?1"};
+        "WHERE t.id = 1 AND r.id > ?1 ORDER BY r.id LIMIT ?2"};
 static const struct skr_query up_to = {"DELETE FROM audit_record WHERE id <= ?1"};
 
 /* ---- pruning ---- */
@@ -20,13 +20,15 @@ static const struct skr_query up_to = {"DELETE FROM audit_record WHERE id <= ?1"
 /* The last of the oldest records that are too old or too much, looking at `max` of them; nil: none is. */
 static int find_cut(struct skr_txn *txn, unsigned max, struct skr_uuid *ret, struct skr_error *error)
 {
+    static const struct skr_uuid nil;
     struct skr_statement *statement = NULL;
     int64_t dropped = 0, limit = skr_txn_now_ms(txn) - AUDIT_AGE_MS;
     int r = skr_txn_query(txn, &oldest, &statement, error);
     if (r < 0)
         return r;
-    skr_bind_integer(statement, 1, max);
-    *ret = (struct skr_uuid){0};
+    skr_bind_uuid(statement, 1, &nil);
+    skr_bind_integer(statement, 2, max);
+    *ret = nil;
     while ((r = skr_step(statement, error)) > 0 &&
            (skr_column_integer(statement, 1) < limit || skr_column_integer(statement, 3) - dropped > AUDIT_BYTES)) {
         *ret = skr_column_uuid(statement, 0);
