@@ -163,7 +163,7 @@ static void note_failure(struct drain *drain, const struct skr_uuid *adapter_id,
 {
     skr_ids_add(&drain->failed, adapter_id);
     if (!drain->reason[0])
-        snprintf(drain->reason, sizeof(drain->reason), "%s", reason);
+        snprintf(drain->reason, sizeof(drain->reason), "%.199s", reason);
 }
 
 /* A failure that left no job behind is remembered in the drain's own row. */
