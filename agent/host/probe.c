@@ -1,25 +1,17 @@
 /* Duplicate-address detection for provider addresses (RFC 5227): a packet socket that only hears ARP about the address
  * in question, so that a busy network does not fill it. */
+#include "agent/host/arp_frame.h"
 #include "agent/host/private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <netinet/if_ether.h>
-#include <string.h>
 #include <sys/socket.h>
-
-struct arp_frame {
-    struct ether_header ethernet;
-    struct ether_arp arp;
-} __attribute__((packed));
 
 #define FRAMES_MAX    1024 /* read in one look: whoever is on the wire may send any number */
 #define VLAN_MASK     0x0fff
-#define SENDER_OFFSET (offsetof(struct arp_frame, arp) + offsetof(struct ether_arp, arp_spa))
-#define TARGET_OFFSET (offsetof(struct arp_frame, arp) + offsetof(struct ether_arp, arp_tpa))
+#define SENDER_OFFSET (offsetof(struct skr_arp_frame, arp) + offsetof(struct ether_arp, arp_spa))
+#define TARGET_OFFSET (offsetof(struct skr_arp_frame, arp) + offsetof(struct ether_arp, arp_tpa))
 
 /* Passes ARP of this VLAN (0: untagged) whose sender, or target, is the address. The kernel has taken tags off. */
 static int hear_only(int fd, uint32_t address, uint32_t vlan)
@@ -34,7 +26,7 @@ static int hear_only(int fd, uint32_t address, uint32_t vlan)
             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(address), 2, 0),
             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, TARGET_OFFSET),
             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(address), 0, 1),
-            BPF_STMT(BPF_RET | BPF_K, sizeof(struct arp_frame)),
+            BPF_STMT(BPF_RET | BPF_K, sizeof(struct skr_arp_frame)),
             BPF_STMT(BPF_RET | BPF_K, 0),
     };
     const struct sock_fprog program = {.len = SKR_ARRAY_SIZE(code), .filter = code};
@@ -59,7 +51,7 @@ int skr_host_probe_open(const struct probe_place *place, uint32_t address)
 }
 
 /* With the tag in the frame, where its VLAN has one. */
-static size_t put_tag(uint8_t *out, const struct arp_frame *frame, uint32_t vlan)
+static size_t put_tag(uint8_t *out, const struct skr_arp_frame *frame, uint32_t vlan)
 {
     const size_t macs = offsetof(struct ether_header, ether_type);
     const uint8_t tag[4] = {ETHERTYPE_VLAN >> 8, ETHERTYPE_VLAN & 0xff, (uint8_t)(vlan >> 8), (uint8_t)vlan};
@@ -77,19 +69,9 @@ static int send_request(int fd, const struct probe_place *place, const struct sk
                              .sll_protocol = htons(place->vlan ? ETH_P_8021Q : ETH_P_ARP),
                              .sll_ifindex = (int)place->ifindex,
                              .sll_halen = 6};
-    struct arp_frame frame = {.ethernet = {.ether_type = htons(ETHERTYPE_ARP)},
-                              .arp = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
-                                                 .ar_pro = htons(ETHERTYPE_IP),
-                                                 .ar_hln = 6,
-                                                 .ar_pln = 4,
-                                                 .ar_op = htons(ARPOP_REQUEST)}}};
-    uint8_t bytes[sizeof(frame) + 4];
-    memset(frame.ethernet.ether_dhost, 0xff, 6);
     memset(to.sll_addr, 0xff, 6);
-    memcpy(frame.ethernet.ether_shost, mac->bytes, 6);
-    memcpy(frame.arp.arp_sha, mac->bytes, 6);
-    memcpy(frame.arp.arp_spa, &sender, 4);
-    memcpy(frame.arp.arp_tpa, &target, 4);
+    const struct skr_arp_frame frame = skr_arp_request(to.sll_addr, mac->bytes, sender, target);
+    uint8_t bytes[sizeof(frame) + 4];
     size_t size = put_tag(bytes, &frame, place->vlan);
     ssize_t r = sendto(fd, bytes, size, 0, (struct sockaddr *)&to, sizeof(to));
     return r < 0 ? -errno : 0;
@@ -108,7 +90,7 @@ void skr_host_probe_announce(int fd, const struct probe_place *place, const stru
 bool skr_host_probe_conflict(int fd, const struct skr_mac *mac, uint32_t address)
 {
     static const uint8_t nobody[4];
-    struct arp_frame frame;
+    struct skr_arp_frame frame;
     bool conflict = false;
     for (unsigned i = 0; i < FRAMES_MAX; i++) {
         ssize_t size = recv(fd, &frame, sizeof(frame), MSG_DONTWAIT);

@@ -1,22 +1,14 @@
 /* Asking a guest whether it still has an address: ARP on the port's own interface, seen before any tc filter. */
+#include "agent/host/arp_frame.h"
 #include "agent/learn/private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <netinet/if_ether.h>
 #include <skerry/macros.h>
-#include <string.h>
 #include <sys/socket.h>
 
 /* Read in one look: a guest may send any number, and what it loses are its own answers. */
 #define FRAMES_MAX 1024
-
-struct arp_frame {
-    struct ether_header ethernet;
-    struct ether_arp arp;
-} __attribute__((packed));
 
 static const uint8_t gateway_mac[6] = SKR_GATEWAY_MAC_BYTES;
 
@@ -40,25 +32,15 @@ int skr_learn_probe_send(int fd, uint32_t ifindex, const struct skr_address *gat
     uint32_t from = skr_address_v4(gateway), to = skr_address_v4(&claim->address);
     struct sockaddr_ll at = {
             .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = (int)ifindex, .sll_halen = 6};
-    struct arp_frame frame = {.ethernet = {.ether_type = htons(ETHERTYPE_ARP)},
-                              .arp = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
-                                                 .ar_pro = htons(ETHERTYPE_IP),
-                                                 .ar_hln = 6,
-                                                 .ar_pln = 4,
-                                                 .ar_op = htons(ARPOP_REQUEST)}}};
+    const struct skr_arp_frame frame = skr_arp_request(claim->mac.bytes, gateway_mac, from, to);
     memcpy(at.sll_addr, claim->mac.bytes, 6);
-    memcpy(frame.ethernet.ether_dhost, claim->mac.bytes, 6);
-    memcpy(frame.ethernet.ether_shost, gateway_mac, 6);
-    memcpy(frame.arp.arp_sha, gateway_mac, 6);
-    memcpy(frame.arp.arp_spa, &from, 4);
-    memcpy(frame.arp.arp_tpa, &to, 4);
     return sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
 }
 
 void skr_learn_probe_read(int fd, void (*fn)(void *arg, const struct skr_address *address, const struct skr_mac *mac),
                           void *arg)
 {
-    struct arp_frame frame;
+    struct skr_arp_frame frame;
     struct sockaddr_ll from = {0};
     for (unsigned i = 0; i < FRAMES_MAX; i++) {
         socklen_t from_size = sizeof(from);

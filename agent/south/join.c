@@ -124,26 +124,13 @@ static int handshake(struct attempt *attempt, const struct skr_join_string *stri
     return 0;
 }
 
-static int write_all(struct attempt *attempt, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        int n = SSL_write(attempt->ssl, data, (int)size);
-        if (n > 0) {
-            data += n;
-            size -= (size_t)n;
-            continue;
-        }
-        int r = ssl_wait(attempt, n);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
+enum direction { SEND, RECEIVE };
 
-static int read_all(struct attempt *attempt, uint8_t *data, size_t size)
+/* All of it. What is sent is only read. */
+static int transfer(struct attempt *attempt, enum direction direction, uint8_t *data, size_t size)
 {
     while (size > 0) {
-        int n = SSL_read(attempt->ssl, data, (int)size);
+        int n = direction == SEND ? SSL_write(attempt->ssl, data, (int)size) : SSL_read(attempt->ssl, data, (int)size);
         if (n > 0) {
             data += n;
             size -= (size_t)n;
@@ -165,9 +152,9 @@ static int exchange(struct attempt *attempt, const Skerry__V1__Envelope *request
     if (r == 0 && size > SKR_FRAME_MAX_UNAUTHENTICATED)
         r = -EMSGSIZE;
     if (r == 0)
-        r = write_all(attempt, frame, size);
+        r = transfer(attempt, SEND, frame, size);
     if (r == 0)
-        r = read_all(attempt, header, sizeof(header));
+        r = transfer(attempt, RECEIVE, header, sizeof(header));
     if (r == 0)
         r = skr_frame_peek(header, sizeof(header), SKR_FRAME_MAX, &size);
     if (r < 0)
@@ -175,7 +162,7 @@ static int exchange(struct attempt *attempt, const Skerry__V1__Envelope *request
     body = malloc(size);
     if (!body)
         return -ENOMEM;
-    r = read_all(attempt, body, size);
+    r = transfer(attempt, RECEIVE, body, size);
     return r < 0 ? r : skr_frame_unpack(body, size, ret);
 }
 

@@ -2,8 +2,6 @@
 
 /* Prefixes of one VM network never overlap: the last one that starts at or below an address is the one that can hold
  * it. */
-static const struct skr_query last_at_or_below = {
-        "SELECT id FROM vm_subnet WHERE vm_network_id = ?1 AND prefix <= ?2 ORDER BY prefix DESC LIMIT 1"};
 static const struct skr_query same_destination = {
         "SELECT id, name FROM customer_route WHERE vm_network_id = ?1 AND destination = ?2 AND metric = ?3"};
 /* A row when there are as many as there may be. */
@@ -89,22 +87,10 @@ static int check_next_hop(struct skr_write *write, const struct skr_object *netw
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *vm_subnet = NULL;
     struct skr_address next_hop = skr_object_address(write->after, SKR_CUSTOMER_ROUTE_NEXT_HOP);
-    struct skr_prefix end = {.address = next_hop, .length = 128};
     struct skr_uuid network_id = skr_object_id(network);
-    struct skr_statement *statement;
-    int r = skr_txn_query(write->txn, &last_at_or_below, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, &network_id);
-    skr_bind_prefix(statement, 2, &end);
-    r = skr_step(statement, error);
-    struct skr_uuid subnet_id = r > 0 ? skr_column_uuid(statement, 0) : (struct skr_uuid){0};
-    skr_statement_reset(statement);
+    int r = skr_vm_subnet_before(write->txn, &network_id, &next_hop, &vm_subnet, error);
     if (r <= 0)
         return r < 0 ? r : no_subnet(&next_hop, network, error);
-    r = skr_fetch(write->txn, SKR_VM_SUBNET, &subnet_id, &vm_subnet, error);
-    if (r < 0)
-        return r;
     struct skr_prefix prefix = skr_object_prefix(vm_subnet, SKR_VM_SUBNET_PREFIX);
     if (!skr_prefix_contains(&prefix, &next_hop))
         return no_subnet(&next_hop, network, error);
@@ -114,6 +100,7 @@ static int check_next_hop(struct skr_write *write, const struct skr_object *netw
         return skr_refuse(error, SKR_ERROR_INVALID, "/next_hop", "%s %s %s; name the address of a VM in it.",
                           skr_address_format(&next_hop, text), why, skr_prefix_format(&prefix, prefix_text));
     }
+    struct skr_uuid subnet_id = skr_object_id(vm_subnet);
     skr_object_set_uuid(write->after, SKR_CUSTOMER_ROUTE_VM_SUBNET_ID, &subnet_id);
     return 0;
 }

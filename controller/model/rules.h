@@ -434,6 +434,10 @@ int64_t skr_logical_network_overhead(const struct skr_object *network);
 int skr_vm_network_mtu(struct skr_txn *txn, const struct skr_object *vm_network, int64_t *ret, struct skr_error *error);
 /* Judges a prefix for VM subnets: IPv4 /8 to /29 or IPv6 /64, of addresses that can be used. */
 int skr_vm_subnet_check_prefix(const struct skr_prefix *prefix, struct skr_error *error);
+/* The VM subnet of a VM network with the highest prefix that does not begin behind this address: 1 and *ret, or 0. The
+ * one that holds the address, if one does: they do not overlap. */
+int skr_vm_subnet_before(struct skr_txn *txn, const struct skr_uuid *vm_network_id, const struct skr_address *address,
+                         struct skr_object **ret, struct skr_error *error);
 /* Judges an address of an adapter: in the subnet, not its gateway or an edge. NULL or why not. */
 const char *skr_vm_subnet_refuses(const struct skr_object *vm_subnet, const struct skr_address *address);
 /* Takes the adapter off its host. */

@@ -2,7 +2,7 @@
 
 /* Prefixes of one VM network never overlap, so the last one that starts at or below our end decides. */
 static const struct skr_query last_at_or_below = {
-        "SELECT name, prefix FROM vm_subnet WHERE vm_network_id = ?1 AND prefix <= ?2 ORDER BY prefix DESC LIMIT 1"};
+        "SELECT id FROM vm_subnet WHERE vm_network_id = ?1 AND prefix <= ?2 ORDER BY prefix DESC LIMIT 1"};
 
 int skr_vm_subnet_check_prefix(const struct skr_prefix *prefix, struct skr_error *error)
 {
@@ -33,30 +33,44 @@ int skr_vm_subnet_check_prefix(const struct skr_prefix *prefix, struct skr_error
     return 0;
 }
 
-static int check_overlap(struct skr_write *write, struct skr_error *error)
+int skr_vm_subnet_before(struct skr_txn *txn, const struct skr_uuid *vm_network_id, const struct skr_address *address,
+                         struct skr_object **ret, struct skr_error *error)
 {
-    struct skr_uuid network_id = skr_object_uuid(write->after, SKR_VM_SUBNET_VM_NETWORK_ID);
-    struct skr_prefix prefix = skr_object_prefix(write->after, SKR_VM_SUBNET_PREFIX);
-    struct skr_prefix end = {.address = skr_prefix_last(&prefix), .length = skr_prefix_is_v4(&prefix) ? 32 : 128};
+    /* Prefixes sort by address first: with the longest length this is behind all that begin here. */
+    struct skr_prefix end = {.address = *address, .length = 128};
     struct skr_statement *statement;
-    int r = skr_txn_query(write->txn, &last_at_or_below, &statement, error);
+    struct skr_uuid id = {0};
+    int r = skr_txn_query(txn, &last_at_or_below, &statement, error);
     if (r < 0)
         return r;
-    skr_bind_uuid(statement, 1, &network_id);
+    skr_bind_uuid(statement, 1, vm_network_id);
     skr_bind_prefix(statement, 2, &end);
     r = skr_step(statement, error);
-    if (r > 0) {
-        struct skr_prefix other = skr_column_prefix(statement, 1);
-        char text[SKR_PREFIX_TEXT_MAX], other_text[SKR_PREFIX_TEXT_MAX];
-        r = 0;
-        if (skr_prefix_overlaps(&prefix, &other))
-            r = skr_refuse(error, SKR_ERROR_CONFLICT, "/prefix",
-                           "%s overlaps %s of VM subnet \"%.100s\" in the same VM network; choose another prefix.",
-                           skr_prefix_format(&prefix, text), skr_prefix_format(&other, other_text),
-                           skr_column_text(statement, 0));
-    }
+    if (r > 0)
+        id = skr_column_uuid(statement, 0);
     skr_statement_reset(statement);
-    return r;
+    if (r <= 0)
+        return r;
+    r = skr_fetch(txn, SKR_VM_SUBNET, &id, ret, error);
+    return r < 0 ? r : 1;
+}
+
+static int check_overlap(struct skr_write *write, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *before = NULL;
+    struct skr_uuid network_id = skr_object_uuid(write->after, SKR_VM_SUBNET_VM_NETWORK_ID);
+    struct skr_prefix prefix = skr_object_prefix(write->after, SKR_VM_SUBNET_PREFIX);
+    struct skr_address last = skr_prefix_last(&prefix);
+    int r = skr_vm_subnet_before(write->txn, &network_id, &last, &before, error);
+    if (r <= 0)
+        return r;
+    struct skr_prefix other = skr_object_prefix(before, SKR_VM_SUBNET_PREFIX);
+    char text[SKR_PREFIX_TEXT_MAX], other_text[SKR_PREFIX_TEXT_MAX];
+    if (!skr_prefix_overlaps(&prefix, &other))
+        return 0;
+    return skr_refuse(error, SKR_ERROR_CONFLICT, "/prefix",
+                      "%s overlaps %s of VM subnet \"%.100s\" in the same VM network; choose another prefix.",
+                      skr_prefix_format(&prefix, text), skr_prefix_format(&other, other_text), skr_object_name(before));
 }
 
 /* Assigned with network virtualization: VSID and built-in router. On a VLAN the model itself writes them. */
