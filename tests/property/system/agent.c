@@ -172,11 +172,27 @@ static void start(struct sim_agent *agent)
     cr_assert_eq(skr_session_new(&options, &agent->session, &error), 0);
 }
 
-/* saved: it ends in peace; else the cache stays what it was when it was last written. */
+static void forget_journal(const struct sim_agent *agent)
+{
+    char path[sizeof(agent->cache) + 8];
+    snprintf(path, sizeof(path), "%s.journal", agent->cache);
+    unlink(path);
+}
+
+static void forget_cache(const struct sim_agent *agent)
+{
+    unlink(agent->cache);
+    forget_journal(agent);
+}
+
+/* saved: it ends in peace; else the cache stays what it was when it was last written, and what was noted since may be
+ * lost too. */
 static void stop(struct sim_agent *agent, bool saved)
 {
     if (!saved)
         agent->session->unsaved = false;
+    if (!saved && cloud_chance(agent->cloud, 50))
+        forget_journal(agent);
     skr_session_free(agent->session);
     skr_program_free(agent->program);
     skr_desired_free(agent->desired);
@@ -202,7 +218,7 @@ static void restart(struct sim_agent *agent)
 {
     stop(agent, cloud_chance(agent->cloud, 60));
     if (cloud_chance(agent->cloud, 20)) {
-        unlink(agent->cache);
+        forget_cache(agent);
         agent->cloud->counts.losses++;
     }
     start(agent);
@@ -223,7 +239,7 @@ void sim_agent_free(struct sim_agent *agent)
 {
     sim_agent_cut(agent);
     stop(agent, false);
-    unlink(agent->cache);
+    forget_cache(agent);
     agent->fastpath->ops->free(agent->fastpath);
     free(agent->identity.controller);
 }
@@ -232,7 +248,7 @@ void sim_agent_become(struct sim_agent *agent, const struct skr_uuid *host_id)
 {
     sim_agent_disconnect(agent, true);
     stop(agent, false);
-    unlink(agent->cache);
+    forget_cache(agent);
     wipe_fastpath(agent);
     agent->port_count = 0;
     agent->identity.host_id = *host_id;
@@ -422,5 +438,5 @@ void sim_agent_expect_compiled(struct sim_agent *agent)
     }
     stop(&fresh, false);
     fresh.fastpath->ops->free(fresh.fastpath);
-    unlink(fresh.cache);
+    forget_cache(&fresh);
 }
