@@ -141,9 +141,11 @@ static int write_stretch(struct skr_txn *txn, void *arg, struct skr_error *error
     int r = 0;
     for (unsigned i = stretch->begin; r == 0 && i < stretch->end; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = make_row(stretch->resource, i);
+        struct skr_uuid id = skr_uuid_new();
+        skr_object_set_uuid(object, SKR_FIELD_ID, &id);
         r = stretch->resource->flags & SKR_RESOURCE_APPENDED ? skr_txn_append(txn, object, error)
                                                              : skr_txn_insert(txn, object, error);
-        bench.ids[stretch->resource->id][i] = skr_object_uuid(object, SKR_FIELD_ID);
+        bench.ids[stretch->resource->id][i] = id;
     }
     return r;
 }
