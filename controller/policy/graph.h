@@ -125,11 +125,7 @@ struct session {
     struct skr_map_key key; /* the session's number as an id */
     uint64_t number, agent_number;
     struct host *host;
-    enum {
-        SESSION_HELD,
-        SESSION_DIGESTS,
-        SESSION_LIVE
-    } state; /* held: the database was rolled back, nothing is sent */
+    enum { SESSION_DIGESTS, SESSION_LIVE } state;
     bool told_synced;
     size_t unacked; /* bytes of deltas */
     struct member_queue queue;

@@ -165,7 +165,7 @@ static bool linger_acknowledged(const struct lingering *linger)
 
     LIST_FOREACH (member, &linger->member->scope->members, scope_link) {
         const struct session *session = member->host->session;
-        if (session && session->state != SESSION_HELD && member->acked < linger->version)
+        if (session && member->acked < linger->version)
             return false;
     }
     return true;

@@ -61,7 +61,8 @@ size_t skr_policy_run(struct skr_policy *policy, int64_t now_ns);
 /* An skr_commit_fn: refs the objects, copies the rest, sends to the policy's mailbox. */
 void skr_policy_changes(void *policy, const struct skr_change *changes, size_t count);
 /* Start of a session (takes ownership of the Hello; authority_pems ends with NULL and is copied): a new number for this
- * connection, grown by the caller. A newer session of the same host ends the older one. The policy answers Hello with
+ * connection, grown by the caller. A newer session of the same host ends the older one. The database is not older than
+ * what the Hello says: whoever calls has looked. The policy answers Hello with
  * Welcome and whatever the digests call for. */
 void skr_policy_session_open(struct skr_policy *policy, uint64_t session, const struct skr_uuid *host_id,
                              Skerry__V1__Envelope *hello, const char *const *authority_pems);

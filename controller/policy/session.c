@@ -114,14 +114,6 @@ void skr_policy_forget_session(struct skr_policy *policy, uint64_t number)
         session_free(policy, session);
 }
 
-/* Does the agent know of a past that this database does not have? */
-static bool is_rolled_back(const struct skr_policy *policy, const Skerry__V1__Hello *hello)
-{
-    const struct skr_uuid *mine = &policy->options.database_id;
-    bool other = hello->database_id.len == 16 && memcmp(hello->database_id.data, mine->bytes, 16) != 0;
-    return other || hello->revision > (uint64_t)policy->revision;
-}
-
 static void send_welcome(struct skr_policy *policy, const struct session *session, const char *const *authority_pems)
 {
     Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
@@ -138,7 +130,6 @@ static void send_welcome(struct skr_policy *policy, const struct session *sessio
     welcome.incarnation = policy->options.incarnation;
     welcome.digest_key_0 = policy->options.digest_key.k0;
     welcome.digest_key_1 = policy->options.digest_key.k1;
-    welcome.rolled_back = session->state == SESSION_HELD;
     welcome.keepalive_ms = policy->options.keepalive_ms;
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_WELCOME;
     envelope.welcome = &welcome;
@@ -214,7 +205,7 @@ void skr_policy_open_session(struct skr_policy *policy, uint64_t number, const s
     session->number = number;
     session->agent_number = hello->session_number;
     session->host = host;
-    session->state = is_rolled_back(policy, hello) ? SESSION_HELD : SESSION_DIGESTS;
+    session->state = SESSION_DIGESTS;
     TAILQ_INIT(&session->queue);
     skr_id_map_put(&policy->sessions, session);
     host->session = session;
@@ -222,8 +213,6 @@ void skr_policy_open_session(struct skr_policy *policy, uint64_t number, const s
     if (policy->idle_due == INT64_MAX)
         policy->idle_due = policy->now_ns + INT64_C(1000000000);
     send_welcome(policy, session, authority_pems);
-    if (session->state == SESSION_HELD)
-        return;
     if (hello->root_digest == skr_policy_host_root_digest(policy, host) && hello->database_id.len == 16)
         start_equal(policy, session, hello);
     else
@@ -344,7 +333,7 @@ void skr_policy_session_receive(struct skr_policy *policy, uint64_t number, cons
 {
     struct session *session = session_find(policy, number);
 
-    if (!session || session->state == SESSION_HELD)
+    if (!session)
         return;
     if (envelope->body_case == SKERRY__V1__ENVELOPE__BODY_SCOPE_DIGESTS)
         receive_scope_digests(policy, session, envelope->scope_digests);

@@ -33,7 +33,7 @@ struct agent {
     struct agent_scope *partial; /* a delta of several frames is under way */
     struct skr_id_map mentioned; /* of it, struct scope_object keys */
     uint64_t revision, incarnation, synced_revision;
-    bool has_database, rolled_back;
+    bool has_database;
     char failing[160]; /* reason of a failure to report for failing_id */
     struct skr_uuid failing_id;
     Skerry__V1__ObjectType failing_type;
@@ -421,9 +421,7 @@ static inline void agent_removed(struct world *world, struct agent *agent, const
 static inline void agent_welcome(struct agent *agent, const Skerry__V1__Welcome *welcome)
 {
     cr_assert_eq(welcome->n_authorities, 2);
-    agent->rolled_back = welcome->rolled_back;
-    if (welcome->rolled_back)
-        return;
+    cr_assert_not(welcome->rolled_back);
     agent->has_database = true;
     if (agent->incarnation != welcome->incarnation) {
         uint32_t cursor = 0;

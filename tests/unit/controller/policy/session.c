@@ -362,38 +362,6 @@ Test(policy_session, a_newer_session_ends_the_older_and_a_late_one_is_refused)
     world_done(&w);
 }
 
-Test(policy_session, a_higher_revision_proves_a_rollback_and_nothing_is_sent)
-{
-    struct world w;
-    world_init(&w, NULL);
-    small_cloud(&w);
-    w.agents[0].revision = (uint64_t)w.revision + 1;
-    agent_connect(&w, &w.agents[0]);
-    world_settle(&w);
-    cr_assert(w.agents[0].rolled_back);
-    cr_assert_eq(w.counts.deltas, 0);
-    put(&w, record_row(3, 1, 1, 1, 1));
-    commit(&w);
-    world_settle(&w);
-    cr_assert_eq(w.counts.deltas, 0);
-    world_done(&w);
-}
-
-Test(policy_session, another_database_proves_a_rollback)
-{
-    struct world w;
-    world_init(&w, NULL);
-    small_cloud(&w);
-    w.agents[0].has_database = true;
-    struct skr_uuid mine = w.options.database_id;
-    w.options.database_id = uuid_of(99, 2); /* what the agent will say */
-    agent_connect(&w, &w.agents[0]);
-    w.options.database_id = mine;
-    world_settle(&w);
-    cr_assert(w.agents[0].rolled_back);
-    world_done(&w);
-}
-
 Test(policy_session, a_revoked_host_is_out_everywhere_at_once)
 {
     struct world w;
