@@ -26,7 +26,7 @@ struct finding {
     uint64_t round;          /* in which it was seen last */
     uint64_t repaired_round; /* in which it was put back last */
     /* what to put back */
-    enum { REPAIR_HOST, REPAIR_HOOK, REPAIR_ENTRY } repair;
+    enum { REPAIR_HOST, REPAIR_HOOK, REPAIR_ENTRY, REPAIR_NOT_OURS } repair;
     struct skr_host_difference difference;
     enum skr_fastpath_hook hook;
     uint32_t ifindex;
@@ -180,19 +180,35 @@ static void on_host_difference(void *arg, const struct skr_host_difference *diff
     finding->difference = *difference;
 }
 
+static const char *const programs[] = {[SKR_HOOK_PORT] = "port_ingress",
+                                       [SKR_HOOK_UPLINK] = "uplink_ingress",
+                                       [SKR_HOOK_EGRESS] = "uplink_egress"};
+
+/* What others attached stays: whoever put it there knows why. But it sees, and may drop, what passes here. */
+static void look_at_others(struct skr_drift *drift, const struct expectation *expectation, unsigned count)
+{
+    struct skr_drift_item item = {.object_kind = "filter", .object_id = expectation->object_id, .expected = "none"};
+    snprintf(item.object, sizeof(item.object), "%s", expectation->interface);
+    snprintf(item.field, sizeof(item.field), "%s.others", programs[expectation->key.hook]);
+    snprintf(item.found, sizeof(item.found), "%u filters or programs of others", count);
+    make_key(&item, NULL, 0);
+    struct finding *finding = enter(drift, PART_SURROUNDINGS, &item);
+    if (finding)
+        finding->repair = REPAIR_NOT_OURS;
+}
+
 static void look_at_hook(struct skr_drift *drift, const struct expectation *expectation)
 {
     const struct skr_fastpath_ops *ops = drift->options.fastpath->ops;
     struct skr_fastpath_attachment found;
     int r = ops->inspect(drift->options.fastpath, expectation->key.hook, expectation->key.ifindex, &found);
+    if (r == 0 && found.foreign)
+        look_at_others(drift, expectation, found.foreign);
     if (r == 0 && found.attached && found.ours)
         return;
     if (r < 0 && r != -ENOENT)
         return; /* an interface that is gone is the binding's matter, and what cannot be seen is nobody's drift */
     struct skr_drift_item item = {.object_id = expectation->object_id};
-    static const char *const programs[] = {[SKR_HOOK_PORT] = "port_ingress",
-                                           [SKR_HOOK_UPLINK] = "uplink_ingress",
-                                           [SKR_HOOK_EGRESS] = "uplink_egress"};
     bool replaced = r == 0 && found.attached;
     snprintf(item.object_kind, sizeof(item.object_kind), replaced ? "program" : "filter");
     snprintf(item.object, sizeof(item.object), "%s", expectation->interface);
@@ -262,6 +278,8 @@ static int put_back(struct skr_drift *drift, struct finding *finding)
         return drift->options.fastpath->ops->attach(drift->options.fastpath, finding->hook, finding->ifindex);
     case REPAIR_ENTRY:
         return skr_program_repair(drift->options.program, finding->table, finding->entry);
+    case REPAIR_NOT_OURS:
+        return -ENOTSUP;
     }
     return -EINVAL;
 }

@@ -114,15 +114,21 @@ def test_a_replaced_program_is_seen_and_put_back(lab):
     assert reaches(lab)
 
 
-def test_foreign_filters_stay(lab):
+def test_foreign_filters_stay_and_are_told(lab):
     host, port = lab.model["hosts"][0], lab.vms["red-1"].port
-    host.namespace.run("tc", "filter", "add", "dev", port, "ingress", "prio", "7", "protocol", "all", "matchall",
-                       "action", "continue", check=False)
+    # A program that passes everything on, as the kernel's class of filters without a module of its own.
+    host.namespace.run("tc", "filter", "add", "dev", port, "ingress", "prio", "7", "protocol", "all", "bpf", "da",
+                       "bytecode", "1,6 0 0 4294967295")
+    [found] = wait_for("it is in /v1/compliance", lambda: items(lab, host))
+    assert (found["object_kind"], found["object"], found["field"]) == ("filter", port, "port_ingress.others"), found
+    assert found["expected"] == "none" and found["found"].startswith("1 "), found
     before = host.namespace.run("tc", "filter", "show", "dev", port, "ingress", "prio", "7").stdout
+    assert before
     delete_filter(lab, host)
     wait_for("traffic is back", lambda: reaches(lab))
     assert host.namespace.run("tc", "filter", "show", "dev", port, "ingress", "prio", "7").stdout == before
-    host.namespace.run("tc", "filter", "del", "dev", port, "ingress", "prio", "7", check=False)
+    host.namespace.run("tc", "filter", "del", "dev", port, "ingress", "prio", "7")
+    wait_for("nothing differs any more", lambda: not items(lab, host))
 
 
 def test_drift_is_shown_on_the_host_too(lab):
