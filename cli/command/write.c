@@ -18,12 +18,17 @@ int skr_write_send(struct skr_writing *writing, struct skr_request *request, str
                    const char *what, struct skr_answer *ret, struct skr_error *error)
 {
     struct skr_answer answer = {0};
+    unsigned ms;
+    int r = skr_wait_flags(writing->arguments, &ms,
+                           error); /* what cannot be right is said before anything is written */
+    if (r < 0)
+        return r;
     if (skr_write_is_dry(writing))
         skr_path_add(path, "dry_run", "true");
     if (skr_arguments_flag(writing->arguments, "confirm"))
         skr_path_add(path, "confirm", "true");
     request->path = path->text;
-    int r = skr_client_send(writing->session->client, request, &answer, error);
+    r = skr_client_send(writing->session->client, request, &answer, error);
     if (r < 0)
         return r;
     if (answer.revision && skr_arguments_flag(writing->arguments, "wait")) {

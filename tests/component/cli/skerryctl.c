@@ -200,6 +200,14 @@ Test(skerryctl, actions_come_from_the_tables)
     expect(3, ctl("act ip-pool x allocate"));
 }
 
+Test(skerryctl, flags_that_cannot_be_right_write_nothing)
+{
+    expect(2, ctl("create tenant red --timeout 5s"));
+    cr_expect(strstr(err, "--timeout goes with --wait"), "%s", err);
+    expect(2, ctl("create tenant red --wait --timeout soon"));
+    expect(3, ctl("get tenant red"));
+}
+
 Test(skerryctl, dry_runs_change_nothing)
 {
     char json[4096];
