@@ -82,7 +82,7 @@ const ProtobufCMessage *skr_desired_get(const struct skr_desired *desired, Skerr
 /* The cache file (checksummed, written by rename). Load before the first listener call; listeners then get everything
  * as new. -EBADMSG: not ours, truncated or checksum wrong: nothing loaded. */
 int skr_desired_save(const struct skr_desired *desired, const char *path);
-/* Notes in "<path>.journal" what is about to be applied: a Welcome, a Delta or a ScopeRemoved. The next load has it, the
- * next save makes it superfluous. -EFBIG: too much since the last save. */
+/* Notes in "<path>.journal" what is about to be applied: a Welcome, a Delta or a ScopeRemoved. The next load has it,
+ * the next save makes it superfluous. -EFBIG: too much since the last save. */
 int skr_desired_note(const char *path, const Skerry__V1__Envelope *envelope);
 int skr_desired_load(struct skr_desired *desired, const char *path, struct skr_error *error);

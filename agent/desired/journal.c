@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define JOURNAL_MAX (64UL * 1024 * 1024) /* beyond, the file has not been writable for long: the controller is asked   \
-                                          */
+/* Beyond, the file has not been writable for long, and the controller is asked. */
+#define JOURNAL_MAX (64UL * 1024 * 1024)
 
 static int journal_path(const char *path, char out[static PATH_MAX])
 {

@@ -348,7 +348,8 @@ int skr_profile_hold(struct skr_txn *txn, struct skr_object *profile, const stru
                      const struct skr_port_kind *kind, struct skr_error *error);
 /* Nothing is held back on the host any more; :remediate. */
 int skr_profile_release(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error);
-/* The host's ports, or the switches that carry them, are others now: nothing is held for ports that it does not have. */
+/* The host's ports, or the switches that carry them, are others now: nothing is held for ports that it does not have.
+ */
 int skr_profile_prune(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error);
 /* The classification goes, and with it what is held for its ports. */
 int skr_profile_forget(struct skr_txn *txn, const struct skr_uuid *classification_id, struct skr_error *error);

@@ -196,9 +196,9 @@ void skr_mark_set(struct skr_txn *txn, struct skr_mark *ret);
 void skr_mark_return(struct skr_txn *txn, struct skr_mark *mark);
 /* Cleanup function; zeroed is fine. */
 void skr_mark_done(struct skr_mark *mark);
-/* Both: SQLite's code. They nest; what is not kept is as if it had not been. `whole`: nothing else is in the transaction,
- * so no savepoint is needed, for which SQLite would copy every page and, statement after statement, walk along all of
- * these copies: a batch of 1,000 objects took four times as long. */
+/* Both: SQLite's code. They nest; what is not kept is as if it had not been. `whole`: nothing else is in the
+ * transaction, so no savepoint is needed, for which SQLite would copy every page and, statement after statement, walk
+ * along all of these copies: a batch of 1,000 objects took four times as long. */
 int skr_savepoint_open(struct skr_txn *txn, bool whole, struct skr_mark *ret);
 int skr_savepoint_close(struct skr_txn *txn, struct skr_mark *mark, bool keep);
 /* No snapshot, and no write that is lost already: SQLite may have left its transaction, and each statement would be one
