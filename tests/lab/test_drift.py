@@ -89,7 +89,7 @@ def test_seen_told_left_and_remediated(lab, change, kind, seconds):
     assert found[0]["host_id"] == host.id and found[0]["expected"] and found[0]["found"] and found[0]["since"]
     lab.api("POST", f"/v1/hosts/{host.id}:remediate")
     wait_for("nothing differs any more", lambda: not items(lab, host))
-    wait_for("traffic is back", lambda: reaches(lab), timeout=5)
+    wait_for("traffic is back", lambda: reaches(lab))
 
 
 @pytest.mark.parametrize("change", [c[0] for c in CHANGES], ids=[c[0].__name__ for c in CHANGES])

@@ -128,11 +128,11 @@ def test_tunnels_carry_the_sites_tag(lab):
 def test_an_agent_of_a_tagged_site_is_killed(lab):
     h1 = lab.h[0]
     with Stream(lab.red[0], lab.red[1]) as tunnel:
-        time.sleep(0.3)
+        tunnel.goes_on()
         h1.agent.kill()
         h1.start()
         wait_for("its tables are settled", lambda: h1.local("status")["session"] == "connected")
-        time.sleep(0.3)
+        tunnel.goes_on()
         sent, lost = tunnel.stop()
         assert sent > 500 and lost == 0, (sent, lost, tunnel.missing)
     assert "uplink_egress" in h1.namespace.run("tc", "filter", "show", "dev", "up0", "egress").stdout
@@ -185,12 +185,13 @@ def test_an_agent_that_is_killed_loses_no_frame(lan):
     """Of VLANs and of tunnels over the tagged site alike; the uplink stays as it is."""
     h1 = lan.h[0]
     with Stream(lan.staff[0], lan.staff[1]) as vlan, Stream(lan.red[0], lan.red[1]) as tunnel:
-        time.sleep(0.3)
+        for stream in (vlan, tunnel):
+            stream.goes_on()
         h1.agent.kill()
         h1.start()
         wait_for("its tables are settled", lambda: h1.local("status")["session"] == "connected")
-        time.sleep(0.3)
         for stream in (vlan, tunnel):
+            stream.goes_on()
             sent, lost = stream.stop()
             assert sent > 500 and lost == 0, (sent, lost, stream.missing)
     link = h1.namespace.run("ip", "link", "show", "dev", "up0").stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from lab import LabError, Vm
+from lab import LabError, Vm, wait_for
 
 SEND = """
 import socket, sys, time
@@ -50,11 +50,23 @@ print(len(seen), max(seen, default=-1), ','.join(map(str, missing[:50])), flush=
 class Stream:
     def __init__(self, sender: Vm, receiver: Vm, rate: float = 1000):
         python = "/usr/bin/python3"
+        self.vm = receiver
         self.receiver = receiver.namespace.popen(python, "-c", RECEIVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self.receiver.stdout.readline().strip() != "ready":
             raise LabError("the receiver did not start")
         self.sender = sender.namespace.popen(python, "-c", SEND, receiver.address, str(rate), stdin=subprocess.PIPE,
                                              stdout=subprocess.PIPE)
+
+    def arrived(self) -> int:
+        """Datagrams that the receiver's kernel has taken in, of anybody."""
+        names, values = (line.split() for line in self.vm.namespace.run("cat", "/proc/net/snmp").stdout.splitlines()
+                         if line.startswith("Udp:"))
+        return int(values[names.index("InDatagrams")])
+
+    def goes_on(self, count: int = 300) -> None:
+        """Waits until that many more have arrived."""
+        enough = self.arrived() + count
+        wait_for(f"{count} more datagrams have arrived", lambda: self.arrived() >= enough)
 
     def stop(self) -> tuple[int, int]:
         """(sent, lost). What the sender's own kernel refused counts as lost."""
