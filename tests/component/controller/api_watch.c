@@ -297,9 +297,10 @@ Test(api_watch, a_client_that_takes_nothing_is_cut_off)
     memset(body, 'x', sizeof(body));
     memcpy(body, "{\"description\": \"", 17);
     bool cut = false;
+    CURL *writer = api_handle_new(&impatient);
     for (int i = 0; i < 3000 && !cut; i++) {
-        snprintf(body + 4000, 64, "\", \"name\": \"t%d\"}", i);
-        API_REPLY created = api_call(&impatient, "POST", "/v1/tenants", body, NULL);
+        int end = snprintf(body + 4000, 64, "\", \"name\": \"t%d\"}", i);
+        API_REPLY created = api_call_on(writer, &impatient, "POST", "/v1/tenants", body, 4000 + (size_t)end, NULL);
         cr_assert_eq(created.status, 201, "%s", created.text);
         if (i % 50 != 49)
             continue;
@@ -307,6 +308,7 @@ Test(api_watch, a_client_that_takes_nothing_is_cut_off)
         cut = !strstr(metrics.text, "\nskerry_http_deadline_shutdowns_total 0\n");
     }
     cr_assert(cut);
+    curl_easy_cleanup(writer);
     api_watch_close(watch);
     api_server_stop(&impatient);
 }
