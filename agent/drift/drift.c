@@ -180,9 +180,8 @@ static void on_host_difference(void *arg, const struct skr_host_difference *diff
     finding->difference = *difference;
 }
 
-static const char *const programs[] = {[SKR_HOOK_PORT] = "port_ingress",
-                                       [SKR_HOOK_UPLINK] = "uplink_ingress",
-                                       [SKR_HOOK_EGRESS] = "uplink_egress"};
+static const char *const programs[] = {
+        [SKR_HOOK_PORT] = "port_ingress", [SKR_HOOK_UPLINK] = "uplink_ingress", [SKR_HOOK_EGRESS] = "uplink_egress"};
 
 /* What others attached stays: whoever put it there knows why. But it sees, and may drop, what passes here. */
 static void look_at_others(struct skr_drift *drift, const struct expectation *expectation, unsigned count)

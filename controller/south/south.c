@@ -270,7 +270,8 @@ static void host_changed(struct skr_south *south, const struct skr_change *chang
         skr_worker_end_session(south, session, "revoked");
 }
 
-/* The database was set back or accepted: every host is judged anew when it comes back, and so is one that is coming in now. */
+/* The database was set back or accepted: every host is judged anew when it comes back, and so is one that is coming in
+ * now. */
 static void end_all_sessions(struct skr_south *south, const char *reason)
 {
     size_t count;

@@ -190,8 +190,8 @@ Test(api_matrix_watch, filters_by_foreign_ids)
     cr_expect_eq(matrix_leaks, 0, "%u", matrix_leaks);
 }
 
-/* Is the kind refused as one that does not exist? What comes of a watch that is granted never ends: its first event says
- * enough. */
+/* Is the kind refused as one that does not exist? What comes of a watch that is granted never ends: its first event
+ * says enough. */
 static bool is_no_kind(enum who who, const char *kind)
 {
     char path[120];

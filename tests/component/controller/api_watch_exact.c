@@ -81,7 +81,8 @@ Test(api_watch_exact, a_filter_hears_of_what_comes_leaves_and_goes_and_of_nothin
     call("PATCH", "host-groups", ids[0], body, 200);
     for (int i = 0; i < 3; i++) {
         char path[160];
-        snprintf(path, sizeof(path), "/v1/host-groups?watch=true&parent_id=%.36s&since=%lld&fields=id", parents[i], since);
+        snprintf(path, sizeof(path), "/v1/host-groups?watch=true&parent_id=%.36s&since=%lld&fields=id", parents[i],
+                 since);
         watches[i] = api_watch_open(&server, path, NULL);
         read_all(watches[i], names, (const char(*)[37])ids, said, sizeof(said));
         cr_expect_str_eq(said, wanted[i], "watch %d: %s", i, said);

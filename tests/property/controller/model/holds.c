@@ -18,7 +18,7 @@ struct values {
 };
 struct host_state {
     bool manual, switched;
-    int deployments; /* so far; each has a name of its own */
+    int deployments;               /* so far; each has a name of its own */
     struct values in_force[KINDS]; /* of kinds that have a port */
 };
 struct model {
