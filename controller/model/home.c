@@ -284,7 +284,7 @@ static int check_adapter(struct skr_txn *txn, const struct skr_reach *reach, con
     int r = fits ? skr_reach_vm_network(txn, reach, home.vm_network, &site_id, &uplink, error) : 0;
     fits = fits && uplink;
     for (uint32_t i = 0; r == 0 && fits && addresses->type == SKR_VALUE_ADDRESSES && i < addresses->count; i++) {
-        const char *why;
+        const char *why = NULL;
         char of[128];
         r = skr_home_refuses(txn, &home, &addresses->addresses[i], &why, of, error);
         fits = r < 0 || !why;

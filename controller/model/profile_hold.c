@@ -48,7 +48,7 @@ struct held {
 
 static void held_cleanup(struct held *held)
 {
-    for (size_t i = 0; i < held->count; i++)
+    for (size_t i = 0; held->rows && i < held->count; i++)
         skr_object_unref(held->rows[i]);
     free(held->rows);
 }
@@ -66,8 +66,7 @@ static int held_load(struct skr_txn *txn, const struct skr_query *query, const s
         r = skr_fetch(txn, SKR_COMPLIANCE, &ids.items[held.count], &held.rows[held.count], error);
     if (r < 0)
         return r;
-    *ret = held;
-    held = (struct held){0};
+    *ret = (struct held){.rows = SKR_TAKE(held.rows), .count = held.count};
     return 0;
 }
 
