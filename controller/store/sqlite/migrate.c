@@ -30,35 +30,6 @@ static int read_integer(sqlite3 *db, const char *sql, int64_t *ret, struct skr_e
     return 0;
 }
 
-/* A row of foreign_key_check is a reference the migration left dangling. */
-static int run_in_transaction(sqlite3 *db, const struct skr_migration *migration, struct skr_error *error)
-{
-    char finish[96];
-    snprintf(finish, sizeof finish, "PRAGMA user_version = %u; PRAGMA application_id = %d", migration->version,
-             APPLICATION_ID);
-    int64_t dangling = 0;
-    if (sqlite3_exec(db, migration->sql, NULL, NULL, NULL) || sqlite3_exec(db, finish, NULL, NULL, NULL))
-        return skr_error_set(error, SKR_ERROR_STORAGE, "Migration %s failed: %s.", migration->name, sqlite3_errmsg(db));
-    int r = read_integer(db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &dangling, error);
-    if (r)
-        return r;
-    if (dangling)
-        return skr_error_set(error, SKR_ERROR_STORAGE, "Migration %s left a reference to nothing.", migration->name);
-    if (sqlite3_exec(db, "COMMIT", NULL, NULL, NULL))
-        return storage_error(db, "migrated", error);
-    return 0;
-}
-
-static int apply(sqlite3 *db, const struct skr_migration *migration, struct skr_error *error)
-{
-    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL))
-        return storage_error(db, "migrated", error);
-    int r = run_in_transaction(db, migration, error);
-    if (r && !sqlite3_get_autocommit(db))
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    return r;
-}
-
 /* How far the database is; refuses what is not ours. */
 static int read_version(sqlite3 *db, unsigned last, int64_t *ret, struct skr_error *error)
 {
@@ -80,17 +51,40 @@ static int read_version(sqlite3 *db, unsigned last, int64_t *ret, struct skr_err
     return 0;
 }
 
+/* A row of foreign_key_check is a reference that the migration left dangling. */
+static int apply(sqlite3 *db, const struct skr_migration *migration, struct skr_error *error)
+{
+    char finish[96];
+    snprintf(finish, sizeof finish, "PRAGMA user_version = %u; PRAGMA application_id = %d", migration->version,
+             APPLICATION_ID);
+    int64_t dangling = 0;
+    if (sqlite3_exec(db, migration->sql, NULL, NULL, NULL) || sqlite3_exec(db, finish, NULL, NULL, NULL))
+        return skr_error_set(error, SKR_ERROR_STORAGE, "Migration %s failed: %s.", migration->name, sqlite3_errmsg(db));
+    int r = read_integer(db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &dangling, error);
+    if (r == 0 && dangling)
+        r = skr_error_set(error, SKR_ERROR_STORAGE, "Migration %s left a reference to nothing.", migration->name);
+    return r;
+}
+
+/* All that are missing in one transaction: an upgrade that fails, or is cut off, leaves the database as it was, for the
+ * version that wrote it. */
 static int run(sqlite3 *db, const struct skr_migration *migrations, unsigned count, struct skr_error *error)
 {
     int64_t version = 0;
     int r = read_version(db, count, &version, error);
-    for (unsigned i = 0; !r && i < count; i++) {
+    if (r == 0 && sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL))
+        r = storage_error(db, "migrated", error);
+    for (unsigned i = 0; r == 0 && i < count; i++) {
         if (migrations[i].version != i + 1)
-            return skr_error_set(error, SKR_ERROR_INTERNAL, "Migration %s is not number %u: one is missing or double.",
-                                 migrations[i].name, i + 1);
-        if (migrations[i].version > version)
+            r = skr_error_set(error, SKR_ERROR_INTERNAL, "Migration %s is not number %u: one is missing or double.",
+                              migrations[i].name, i + 1);
+        else if (migrations[i].version > version)
             r = apply(db, &migrations[i], error);
     }
+    if (r == 0 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL))
+        r = storage_error(db, "migrated", error);
+    if (r && !sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return r;
 }
 

@@ -1,5 +1,5 @@
-/* Migrations: schema/NNNN_verb_noun.sql in order, each in a transaction of its own. PRAGMA user_version says how far a
- * database is, PRAGMA application_id that it is one of ours. */
+/* Migrations: schema/NNNN_verb_noun.sql in order, all that are missing in one transaction. PRAGMA user_version says how
+ * far a database is, PRAGMA application_id that it is one of ours. */
 #pragma once
 
 #include <skerry/error.h>

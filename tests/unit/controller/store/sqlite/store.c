@@ -142,7 +142,20 @@ static void write_file(const char *directory, const char *name, const char *text
     fclose(file);
 }
 
-Test(store, migrates_from_a_directory_step_by_step)
+static int version_of(const char *path)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    cr_assert(eq(int, sqlite3_open(path, &db), SQLITE_OK));
+    cr_assert(eq(int, sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL), SQLITE_OK));
+    cr_assert(eq(int, sqlite3_step(stmt), SQLITE_ROW));
+    int version = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return version;
+}
+
+Test(store, migrates_from_a_directory_all_or_nothing)
 {
     struct skr_test_store test;
     struct skr_error error = {0};
@@ -158,10 +171,16 @@ Test(store, migrates_from_a_directory_step_by_step)
     write_file(test.directory, "0002_break_it.sql", "CREATE TABLE half (x INTEGER); CREATE TABL");
     cr_assert(eq(int, try_open(other, test.directory, &error), -ENOSPC));
     cr_assert(strstr(error.detail, "0002_break_it") != NULL, "%s", error.detail);
+    /* nor by the good ones before it: the version that wrote the database may go on with it */
     write_file(test.directory, "0002_break_it.sql", "CREATE TABLE half (x INTEGER);");
+    write_file(test.directory, "0003_break_it.sql", "CREATE TABL");
+    cr_assert(eq(int, try_open(other, test.directory, &error), -ENOSPC));
+    cr_assert(eq(int, version_of(other), 1));
+    write_file(test.directory, "0003_break_it.sql", "CREATE TABLE third (x INTEGER);");
     cr_assert(eq(int, try_open(other, test.directory, &error), 0), "%s", error.detail);
+    cr_assert(eq(int, version_of(other), 3));
     /* a number left out is a file that was lost */
-    write_file(test.directory, "0004_jump_ahead.sql", "CREATE TABLE far (x INTEGER);");
+    write_file(test.directory, "0005_jump_ahead.sql", "CREATE TABLE far (x INTEGER);");
     cr_assert(lt(int, try_open(other, test.directory, &error), 0));
     cr_assert(eq(int, try_open(other, "/nowhere", &error), -ENOSPC));
     skr_test_store_remove(&test);
