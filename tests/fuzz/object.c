@@ -18,13 +18,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct skr_error error = {0};
     if (json && skr_object_from_json(resource, json, partial, SKR_ROLE_ADMIN, &object, &error) == 0) {
         json_t *printed = skr_object_to_json(object, SKR_ROLE_ADMIN);
-        struct skr_object *merged = NULL;
+        struct skr_object *once = NULL, *twice = NULL;
         bool changed = false;
         if (!printed)
             abort();
-        if (partial && skr_object_merge(object, object, &merged, &changed) == 0 && changed)
-            abort(); /* merging an object into itself changes nothing */
-        skr_object_unref(merged);
+        if (partial && skr_object_merge(object, object, &once, &changed) == 0 &&
+            (skr_object_merge(once, object, &twice, &changed) < 0 || changed))
+            abort(); /* a patch that has been merged changes nothing any more */
+        skr_object_unref(once);
+        skr_object_unref(twice);
         json_decref(printed);
         skr_object_unref(object);
     } else if (object || (json && error.tag == SKR_ERROR_NONE)) {
