@@ -39,10 +39,7 @@ void skr_policy_compile_subnet(struct skr_policy *policy, struct subnet *subnet)
     struct scope *scope = subnet->domain ? subnet->domain->scope : NULL;
     Skerry__V1__Subnet message = SKERRY__V1__SUBNET__INIT;
 
-    if (subnet->scope && subnet->scope != scope)
-        skr_policy_scope_remove(policy, subnet->scope, type, &subnet->node.key.id);
-    subnet->scope = scope;
-    if (!scope)
+    if (!skr_policy_compile_place(policy, &subnet->scope, scope, type, &subnet->node.key.id))
         return;
     message.vsid = subnet->vsid;
     message.prefix = skr_policy_wire_address(&subnet->prefix.address);
@@ -66,10 +63,7 @@ void skr_policy_compile_route(struct skr_policy *policy, struct route *route)
     struct scope *scope = route->domain ? route->domain->scope : NULL;
     Skerry__V1__CustomerRoute message = SKERRY__V1__CUSTOMER_ROUTE__INIT;
 
-    if (route->scope && route->scope != scope)
-        skr_policy_scope_remove(policy, route->scope, type, &route->node.key.id);
-    route->scope = scope;
-    if (!scope)
+    if (!skr_policy_compile_place(policy, &route->scope, scope, type, &route->node.key.id))
         return;
     message.destination = skr_policy_wire_address(&route->destination.address);
     message.prefix_length = route->destination.length;
@@ -84,10 +78,7 @@ void skr_policy_compile_record(struct skr_policy *policy, struct record *record)
     struct scope *scope = record->domain ? record->domain->scope : NULL;
     Skerry__V1__Record message = SKERRY__V1__RECORD__INIT;
 
-    if (record->scope && record->scope != scope)
-        skr_policy_scope_remove(policy, record->scope, type, &record->node.key.id);
-    record->scope = scope;
-    if (!scope)
+    if (!skr_policy_compile_place(policy, &record->scope, scope, type, &record->node.key.id))
         return;
     message.vsid = record->vsid;
     if (record->has_address)

@@ -70,10 +70,7 @@ void skr_policy_compile_host_switch(struct skr_policy *policy, struct host_switc
     bool stands = host_switch->host && host_switch->logical && host_switch->logical->node.present;
     struct scope *scope = stands ? host_switch->host->scope : NULL;
 
-    if (host_switch->scope && host_switch->scope != scope)
-        skr_policy_scope_remove(policy, host_switch->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH,
-                                &host_switch->node.key.id);
-    host_switch->scope = scope;
-    if (scope)
+    if (skr_policy_compile_place(policy, &host_switch->scope, scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH,
+                                 &host_switch->node.key.id))
         put_switch(policy, host_switch);
 }

@@ -219,7 +219,7 @@ def test_pending_then_realized_then_learned(lab, rita):
                                  host_id=host.id, ip_addresses=[], classification_id=classification["id"])
 
         def row():
-            return next(r.text for r in rita.all("tbody tr") if "learner" in r.text)
+            return next((r.text for r in rita.all("tbody tr") if "learner" in r.text), "")
 
         rita.wait("the adapter is pending", lambda: "Pending" in row() and "0 of 1 host has it" in row())
     finally:

@@ -189,15 +189,13 @@ static int compare_times(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-#define PAIRS 2000
+#define PAIRS  2000
+#define SERIES 3
 
-Test(api_matrix, a_foreign_id_takes_as_long_as_a_missing_one)
+/* The median of the foreign id's answers in that of the missing one's, over interleaved pairs. */
+static double compare_pairs(const char path[2][100])
 {
     static int64_t took[2][PAIRS];
-    char path[2][100], id[SKR_UUID_TEXT_MAX];
-    double ratio = 0;
-    snprintf(path[0], sizeof(path[0]), "/v1/vm-networks/%s", matrix_id(SKR_VM_NETWORK, FOREIGN, id));
-    snprintf(path[1], sizeof(path[1]), "/v1/vm-networks/%s", matrix_id(SKR_VM_NETWORK, MISSING, id));
     for (unsigned i = 0; i < PAIRS; i++)
         for (unsigned k = 0; k < 2; k++) {
             unsigned which = (i + k) % 2;
@@ -208,7 +206,21 @@ Test(api_matrix, a_foreign_id_takes_as_long_as_a_missing_one)
         }
     qsort(took[0], PAIRS, sizeof(took[0][0]), compare_times);
     qsort(took[1], PAIRS, sizeof(took[1][0]), compare_times);
-    ratio = (double)took[0][PAIRS / 2] / (double)took[1][PAIRS / 2];
-    cr_expect(ratio > 0.95 && ratio < 1.05, "foreign %.1f us, missing %.1f us: %.3f", (double)took[0][PAIRS / 2] / 1e3,
-              (double)took[1][PAIRS / 2] / 1e3, ratio);
+    return (double)took[0][PAIRS / 2] / (double)took[1][PAIRS / 2];
+}
+
+/* A difference that is there is there in every series, and on the same side; what a busy machine does is not. */
+Test(api_matrix, a_foreign_id_takes_as_long_as_a_missing_one)
+{
+    char path[2][100], id[SKR_UUID_TEXT_MAX];
+    unsigned faster = 0, slower = 0, series = 0;
+    double ratio;
+    snprintf(path[0], sizeof(path[0]), "/v1/vm-networks/%s", matrix_id(SKR_VM_NETWORK, FOREIGN, id));
+    snprintf(path[1], sizeof(path[1]), "/v1/vm-networks/%s", matrix_id(SKR_VM_NETWORK, MISSING, id));
+    do {
+        ratio = compare_pairs(path);
+        faster += ratio < 0.95;
+        slower += ratio > 1.05;
+    } while (++series < SERIES && faster + slower == series);
+    cr_expect(faster < SERIES && slower < SERIES, "foreign in missing: %.3f, and as bad in %u series", ratio, SERIES);
 }
