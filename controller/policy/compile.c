@@ -19,13 +19,12 @@ ProtobufCBinaryData skr_policy_wire_address(const struct skr_address *address)
     return (ProtobufCBinaryData){.len = 16, .data = bytes};
 }
 
-bool skr_policy_compile_place(struct skr_policy *policy, struct scope **at, struct scope *to,
+void skr_policy_compile_place(struct skr_policy *policy, struct scope **at, struct scope *to,
                               Skerry__V1__ObjectType type, const struct skr_uuid *id)
 {
     if (*at && *at != to)
         skr_policy_scope_remove(policy, *at, type, id);
     *at = to;
-    return to;
 }
 
 void skr_policy_compile_put(struct skr_policy *policy, struct scope *scope, Skerry__V1__ObjectType type,

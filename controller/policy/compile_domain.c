@@ -39,7 +39,8 @@ void skr_policy_compile_subnet(struct skr_policy *policy, struct subnet *subnet)
     struct scope *scope = subnet->domain ? subnet->domain->scope : NULL;
     Skerry__V1__Subnet message = SKERRY__V1__SUBNET__INIT;
 
-    if (!skr_policy_compile_place(policy, &subnet->scope, scope, type, &subnet->node.key.id))
+    skr_policy_compile_place(policy, &subnet->scope, scope, type, &subnet->node.key.id);
+    if (!scope)
         return;
     message.vsid = subnet->vsid;
     message.prefix = skr_policy_wire_address(&subnet->prefix.address);
@@ -63,7 +64,8 @@ void skr_policy_compile_route(struct skr_policy *policy, struct route *route)
     struct scope *scope = route->domain ? route->domain->scope : NULL;
     Skerry__V1__CustomerRoute message = SKERRY__V1__CUSTOMER_ROUTE__INIT;
 
-    if (!skr_policy_compile_place(policy, &route->scope, scope, type, &route->node.key.id))
+    skr_policy_compile_place(policy, &route->scope, scope, type, &route->node.key.id);
+    if (!scope)
         return;
     message.destination = skr_policy_wire_address(&route->destination.address);
     message.prefix_length = route->destination.length;
@@ -78,7 +80,8 @@ void skr_policy_compile_record(struct skr_policy *policy, struct record *record)
     struct scope *scope = record->domain ? record->domain->scope : NULL;
     Skerry__V1__Record message = SKERRY__V1__RECORD__INIT;
 
-    if (!skr_policy_compile_place(policy, &record->scope, scope, type, &record->node.key.id))
+    skr_policy_compile_place(policy, &record->scope, scope, type, &record->node.key.id);
+    if (!scope)
         return;
     message.vsid = record->vsid;
     if (record->has_address)

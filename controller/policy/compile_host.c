@@ -74,7 +74,8 @@ void skr_policy_compile_provider_address(struct skr_policy *policy, struct provi
     struct scope *scope = address->host && address->has_address ? address->host->scope : NULL;
     Skerry__V1__ProviderAddress message = SKERRY__V1__PROVIDER_ADDRESS__INIT;
 
-    if (!skr_policy_compile_place(policy, &address->scope, scope, type, id))
+    skr_policy_compile_place(policy, &address->scope, scope, type, id);
+    if (!scope)
         return;
     message.address = skr_policy_wire_address(&address->address);
     message.prefix_length = address->subnet.length;

@@ -70,7 +70,8 @@ void skr_policy_compile_host_switch(struct skr_policy *policy, struct host_switc
     bool stands = host_switch->host && host_switch->logical && host_switch->logical->node.present;
     struct scope *scope = stands ? host_switch->host->scope : NULL;
 
-    if (skr_policy_compile_place(policy, &host_switch->scope, scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH,
-                                 &host_switch->node.key.id))
+    skr_policy_compile_place(policy, &host_switch->scope, scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH,
+                             &host_switch->node.key.id);
+    if (scope)
         put_switch(policy, host_switch);
 }

@@ -420,9 +420,8 @@ void skr_policy_compile_route(struct skr_policy *policy, struct route *route);
 void skr_policy_compile_member(struct skr_policy *policy, struct member *member);
 void skr_policy_compile_acl(struct skr_policy *policy, struct acl *acl);
 void skr_policy_compile_acl_use(struct skr_policy *policy, struct acl_use *use);
-/* The object stands in `to` from now on, NULL: nowhere, and *at says so; it is taken out of the scope it stood in.
- * False when it stands nowhere. */
-bool skr_policy_compile_place(struct skr_policy *policy, struct scope **at, struct scope *to,
+/* The object stands in `to` from now on, NULL: nowhere, and *at says so; it is taken out of the scope it stood in. */
+void skr_policy_compile_place(struct skr_policy *policy, struct scope **at, struct scope *to,
                               Skerry__V1__ObjectType type, const struct skr_uuid *id);
 /* Packs the message into the scope's object. */
 void skr_policy_compile_put(struct skr_policy *policy, struct scope *scope, Skerry__V1__ObjectType type,
