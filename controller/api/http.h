@@ -187,6 +187,24 @@ void skr_http_suspend(struct skr_http_request *request, int64_t deadline_ns, skr
 /* Any thread, with a reference of its own. False: somebody else was first. */
 bool skr_http_complete(struct skr_http_request *request, enum skr_http_outcome outcome);
 
+/* ---- a write of a handler's own, beside those of objects (own_write.c) ---- */
+
+/* First in what the handler hands to the writer. It outlives a request that was answered by its deadline: the writer
+ * may take it all the same. */
+struct skr_http_own_write {
+    unsigned references; /* atomic: the request's and the writer's */
+    struct skr_http_request *request;
+    void (*release)(struct skr_http_own_write *write);
+    int result;
+    struct skr_error error;
+};
+/* Worker only. Suspends the request, has the writer run fn(txn, write) and goes on with `next`. Takes `write`, zeroed
+ * but for what stands behind it: request->job; `release` frees it after the last use, on whatever thread. */
+void skr_http_own_write(struct skr_http_request *request, struct skr_http_own_write *write, skr_write_fn *fn,
+                        void (*release)(struct skr_http_own_write *write), skr_http_step_fn *next);
+/* In `next`: what came of it; -errno with request->error, which is `late` when the writer has not answered in time. */
+int skr_http_own_write_result(struct skr_http_request *request, const char *late);
+
 /* ---- answers (answer.c, problem.c) ---- */
 
 /* `body` is stolen, may be NULL for no body. Adds the headers all answers have. */

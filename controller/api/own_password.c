@@ -7,14 +7,9 @@
 /* A user changes his own password: the current one is compared, then the new one hashed, both on the password thread;
  * then the writer takes it. */
 
-#define PASSWORD_MIN 10
-
 struct change {
-    unsigned references; /* atomic: the request's and the writer's */
-    struct skr_http_request *request;
+    struct skr_http_own_write own; /* first */
     struct skr_password_change write;
-    int result;
-    struct skr_error error;
 };
 
 /* Between the two passwords. */
@@ -24,13 +19,10 @@ struct attempt {
     char password[SKR_HTTP_PASSWORD_MAX + 1];
 };
 
-static void change_unref(void *arg)
+static void release(struct skr_http_own_write *own)
 {
-    struct change *change = arg;
-    if (__atomic_sub_fetch(&change->references, 1, __ATOMIC_ACQ_REL))
-        return;
-    explicit_bzero(change, sizeof(*change));
-    free(change);
+    explicit_bzero(own, sizeof(struct change));
+    free(own);
 }
 
 static void refuse(struct skr_http_request *request)
@@ -44,13 +36,9 @@ static void refuse(struct skr_http_request *request)
 
 static void on_written(struct skr_http_request *request)
 {
-    struct change *change = request->job;
-    if (request->outcome != SKR_HTTP_DONE)
-        skr_error_set(&request->error, SKR_ERROR_UNAVAILABLE,
-                      "The database has not taken the new password in time; it may still do so: try to log in with it");
-    else if (change->result < 0)
-        request->error = change->error;
-    if (request->error.tag)
+    if (skr_http_own_write_result(
+                request,
+                "The database has not taken the new password in time; it may still do so: try to log in with it") < 0)
         refuse(request);
     else
         skr_http_answer(request, 204, NULL);
@@ -59,34 +47,6 @@ static void on_written(struct skr_http_request *request)
 static int run(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     return skr_model_change_password(txn, &((struct change *)arg)->write, error);
-}
-
-/* On the writer's thread, once. */
-static void done(void *arg, int result, int64_t revision, const struct skr_error *error)
-{
-    (void)revision;
-    struct change *change = arg;
-    struct skr_http_request *request = change->request;
-    change->result = result;
-    if (result < 0 && error)
-        change->error = *error;
-    skr_http_complete(request, SKR_HTTP_DONE);
-    skr_http_request_unref(request);
-    change_unref(change);
-}
-
-static void submit(struct skr_http_request *request, struct change *change)
-{
-    change->request = skr_http_request_ref(request);
-    __atomic_add_fetch(&change->references, 1, __ATOMIC_RELAXED);
-    skr_http_suspend(request, skr_clock_monotonic_ns() + request->api->deadlines.answer * SKR_NS_PER_MS, on_written);
-    int r = skr_store_write(request->api->store, run, done, change);
-    if (r == 0)
-        return;
-    struct skr_error refused = {0};
-    skr_error_set(&refused, SKR_ERROR_UNAVAILABLE,
-                  "The database cannot take the new password now; try again in a moment");
-    done(change, r, 0, &refused);
 }
 
 /* ---- the passwords ---- */
@@ -102,15 +62,12 @@ static void on_hashed(struct skr_http_request *request)
     struct change *change = calloc(1, sizeof(*change));
     if (!change)
         abort();
-    change->references = 1;
     change->write.principal = request->principal;
     snprintf(change->write.old_hash, sizeof(change->write.old_hash), "%s", attempt->old_hash);
     snprintf(change->write.new_hash, sizeof(change->write.new_hash), "%s", hash);
     explicit_bzero(attempt->password, sizeof(attempt->password));
     request->free_job(SKR_TAKE(request->job));
-    request->job = change;
-    request->free_job = change_unref;
-    submit(request, change);
+    skr_http_own_write(request, &change->own, run, release, on_written);
 }
 
 static void on_compared(struct skr_http_request *request)
@@ -133,20 +90,20 @@ static void on_compared(struct skr_http_request *request)
 
 /* ---- the request ---- */
 
-static int take(const json_t *body, const char *name, size_t minimum, const char **ret, struct skr_error *error)
+static int take(const json_t *body, const char *name, int64_t minimum, const char **ret, struct skr_error *error)
 {
     const json_t *member = json_object_get(body, name);
     const char *text = json_string_value(member);
     size_t length = text ? json_string_length(member) : 0;
     char pointer[SKR_ERROR_POINTER_MAX];
-    if (text && strlen(text) == length && length >= minimum && length <= SKR_HTTP_PASSWORD_MAX) {
+    if (text && strlen(text) == length && length >= (size_t)minimum && length <= SKR_HTTP_PASSWORD_MAX) {
         *ret = text;
         return 0;
     }
     snprintf(pointer, sizeof(pointer), "/%s", name);
-    int r = skr_error_set(error, SKR_ERROR_INVALID, "Give %s: a text of %zu to %d bytes.", name, minimum,
+    int r = skr_error_set(error, SKR_ERROR_INVALID, "Give %s: a text of %lld to %d bytes.", name, (long long)minimum,
                           SKR_HTTP_PASSWORD_MAX);
-    skr_error_field(error, pointer, "A text of %zu to %d bytes.", minimum, SKR_HTTP_PASSWORD_MAX);
+    skr_error_field(error, pointer, "A text of %lld to %d bytes.", (long long)minimum, SKR_HTTP_PASSWORD_MAX);
     return r;
 }
 
@@ -162,11 +119,12 @@ static int compare(struct skr_http_request *request, const json_t *body, struct 
     struct attempt *attempt = request->scratch;
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *user = NULL;
     const char *current = "", *password = "";
+    int64_t minimum = skr_resource_get(SKR_USER)->fields[SKR_USER_PASSWORD].minimum;
     if (json_object_size(body) != 2)
         return skr_error_set(error, SKR_ERROR_INVALID, "The body holds current_password and password, nothing else.");
     int r = take(body, "current_password", 1, &current, error);
     if (r == 0)
-        r = take(body, "password", PASSWORD_MIN, &password, error);
+        r = take(body, "password", minimum, &password, error);
     if (r == 0)
         r = find_user(request, &user, error);
     if (r < 0)

@@ -8,18 +8,13 @@
 /* Logging in: the body is read on a worker, the password compared on the password thread, the session written by the
  * writer, and the cookie answered on a worker again. */
 struct login {
-    unsigned references; /* atomic: the request's and the writer's */
-    struct skr_http_request *request;
+    struct skr_http_own_write own; /* first */
     struct skr_login write;
-    int result;
-    struct skr_error error;
 };
 
-static void login_unref(void *arg)
+static void release_login(struct skr_http_own_write *own)
 {
-    struct login *login = arg;
-    if (__atomic_sub_fetch(&login->references, 1, __ATOMIC_ACQ_REL))
-        return;
+    struct login *login = (struct login *)own;
     skr_login_done(&login->write);
     explicit_bzero(login->write.password_hash, sizeof(login->write.password_hash));
     free(login);
@@ -36,14 +31,8 @@ struct attempt {
 static void on_written(struct skr_http_request *request)
 {
     struct login *login = request->job;
-    if (request->outcome != SKR_HTTP_DONE) {
-        skr_error_set(&request->error, SKR_ERROR_UNAVAILABLE,
-                      "The database has not taken the login in time; try again in a moment");
+    if (skr_http_own_write_result(request, "The database has not taken the login in time; try again in a moment") < 0) {
         skr_http_answer_error(request, &request->error);
-        return;
-    }
-    if (login->result < 0) {
-        skr_http_answer_error(request, &login->error);
         return;
     }
     char cookie[SKR_SESSION_COOKIE_MAX + 128], location[64], id[SKR_UUID_TEXT_MAX];
@@ -61,33 +50,6 @@ static void on_written(struct skr_http_request *request)
 static int run(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     return skr_model_login(txn, &((struct login *)arg)->write, error);
-}
-
-/* On the writer's thread, once. */
-static void done(void *arg, int result, int64_t revision, const struct skr_error *error)
-{
-    (void)revision;
-    struct login *login = arg;
-    struct skr_http_request *request = login->request;
-    login->result = result;
-    if (result < 0 && error)
-        login->error = *error;
-    skr_http_complete(request, SKR_HTTP_DONE);
-    skr_http_request_unref(request);
-    login_unref(login);
-}
-
-static void submit(struct skr_http_request *request, struct login *login)
-{
-    login->request = skr_http_request_ref(request);
-    __atomic_add_fetch(&login->references, 1, __ATOMIC_RELAXED);
-    skr_http_suspend(request, skr_clock_monotonic_ns() + request->api->deadlines.answer * SKR_NS_PER_MS, on_written);
-    int r = skr_store_write(request->api->store, run, done, login);
-    if (r == 0)
-        return;
-    struct skr_error refused = {0};
-    skr_error_set(&refused, SKR_ERROR_UNAVAILABLE, "The database cannot take the login now; try again in a moment");
-    done(login, r, 0, &refused);
 }
 
 /* ---- after the password ---- */
@@ -109,16 +71,13 @@ static void on_compared(struct skr_http_request *request)
     struct login *login = calloc(1, sizeof(*login));
     if (!login)
         abort();
-    login->references = 1;
     login->write.user_id = attempt.user_id;
     login->write.role_binding_id = attempt.role_binding_id;
     snprintf(login->write.password_hash, sizeof(login->write.password_hash), "%s", hash);
     memcpy(login->write.address, request->principal.address, sizeof(login->write.address));
     memcpy(login->write.request_id, request->id, sizeof(login->write.request_id));
     request->free_job(SKR_TAKE(request->job));
-    request->job = login;
-    request->free_job = login_unref;
-    submit(request, login);
+    skr_http_own_write(request, &login->own, run, release_login, on_written);
 }
 
 static int find_user(struct skr_http_request *request, const char *name, struct skr_object **ret,
@@ -173,28 +132,20 @@ void skr_http_login(struct skr_http_request *request)
 /* ---- logging out, and who am I ---- */
 
 struct logout {
-    unsigned references;
-    struct skr_http_request *request;
+    struct skr_http_own_write own; /* first */
     struct skr_uuid id;
-    int result;
-    struct skr_error error;
 };
 
-static void logout_unref(void *arg)
+static void release_logout(struct skr_http_own_write *own)
 {
-    struct logout *logout = arg;
-    if (__atomic_sub_fetch(&logout->references, 1, __ATOMIC_ACQ_REL) == 0)
-        free(logout);
+    free(own);
 }
 
 static void on_logged_out(struct skr_http_request *request)
 {
-    struct logout *logout = request->job;
-    if (request->outcome != SKR_HTTP_DONE || logout->result < 0) {
-        if (request->outcome != SKR_HTTP_DONE)
-            skr_error_set(&logout->error, SKR_ERROR_UNAVAILABLE,
-                          "The database has not taken the logout in time; try again in a moment");
-        skr_http_answer_error(request, &logout->error);
+    if (skr_http_own_write_result(request, "The database has not taken the logout in time; try again in a moment") <
+        0) {
+        skr_http_answer_error(request, &request->error);
         return;
     }
     skr_http_answer(request, 204, NULL);
@@ -205,19 +156,6 @@ static void on_logged_out(struct skr_http_request *request)
 static int run_logout(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     return skr_model_logout(txn, &((struct logout *)arg)->id, error);
-}
-
-static void logout_done(void *arg, int result, int64_t revision, const struct skr_error *error)
-{
-    (void)revision;
-    struct logout *logout = arg;
-    struct skr_http_request *request = logout->request;
-    logout->result = result;
-    if (result < 0 && error)
-        logout->error = *error;
-    skr_http_complete(request, SKR_HTTP_DONE);
-    skr_http_request_unref(request);
-    logout_unref(logout);
 }
 
 void skr_http_logout(struct skr_http_request *request)
@@ -231,18 +169,8 @@ void skr_http_logout(struct skr_http_request *request)
     struct logout *logout = calloc(1, sizeof(*logout));
     if (!logout)
         abort();
-    logout->references = 2;
     logout->id = request->principal.token_id;
-    logout->request = skr_http_request_ref(request);
-    request->job = logout;
-    request->free_job = logout_unref;
-    skr_http_suspend(request, skr_clock_monotonic_ns() + request->api->deadlines.answer * SKR_NS_PER_MS, on_logged_out);
-    int r = skr_store_write(request->api->store, run_logout, logout_done, logout);
-    if (r == 0)
-        return;
-    struct skr_error refused = {0};
-    skr_error_set(&refused, SKR_ERROR_UNAVAILABLE, "The database cannot take the logout now; try again in a moment");
-    logout_done(logout, r, 0, &refused);
+    skr_http_own_write(request, &logout->own, run_logout, release_logout, on_logged_out);
 }
 
 static json_t *id_or_null(const struct skr_uuid *id)
