@@ -306,6 +306,29 @@ void world_fill(struct world *w)
                  "['10.0.0.2']}");
 }
 
+void world_judge(struct world *world, enum skr_operation operation, enum skr_resource_id resource, const char *target,
+                 const char *json, enum skr_error_tag tag, const char *pointer, const char *words)
+{
+    SKR_CLEANUP(answer_cleanup) struct answer answer = {0};
+    int64_t before = skr_store_revision(world->test.store);
+    world_request(world, operation, resource, target, json, &answer);
+    const char *what = json ? json : target;
+    if (tag == SKR_ERROR_NONE) {
+        cr_assert_eq(answer.result, 0, "%s: %s", what, answer.error.detail);
+        return;
+    }
+    cr_assert_lt(answer.result, 0, "passed: %s", what);
+    cr_expect_eq(answer.error.tag, tag, "%s: %s (%s)", what, skr_error_tag_info(answer.error.tag)->name,
+                 answer.error.detail);
+    if (pointer)
+        cr_expect_str_eq(answer.error.fields[0].pointer, pointer, "%s: %s", what, answer.error.detail);
+    bool said = !words || strstr(answer.error.detail, words);
+    for (unsigned i = 0; i < answer.error.field_count && !said; i++)
+        said = strstr(answer.error.fields[i].detail, words);
+    cr_expect(said, "\"%s\" is not in: %s", words ? words : "", answer.error.detail);
+    cr_expect_eq(skr_store_revision(world->test.store), before, "%s left something behind", what);
+}
+
 void world_close(struct world *world)
 {
     unsigned queries;

@@ -36,6 +36,11 @@ void world_fill(struct world *world);
 /* Looks at every query that ran (no scans, no sorts), then removes the database. */
 void world_close(struct world *world);
 
+/* Sends the request and fails the test unless it is done (`tag` NONE), or refused with `tag`, at `pointer` and with
+ * `words` in a sentence (each NULL: whichever) and nothing left behind. */
+void world_judge(struct world *world, enum skr_operation operation, enum skr_resource_id resource, const char *target,
+                 const char *json, enum skr_error_tag tag, const char *pointer, const char *words);
+
 struct skr_uuid world_id(const struct world *world, const char *name);
 void world_name(struct world *world, const char *name, const struct skr_uuid *id);
 /* The name means this object from now on. */

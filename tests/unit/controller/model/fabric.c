@@ -5,28 +5,10 @@
     "[{'subnet': '10.7.0.0/24', 'vlan_id': 70}, {'subnet': '2001:db8:7::/64', 'vlan_id': 70}, "                        \
     "{'subnet': '10.7.1.0/24', 'vlan_id': 71}]"
 
-static void must(struct world *w, enum skr_operation operation, enum skr_resource_id resource, const char *target,
-                 const char *json, enum skr_error_tag tag, const char *pointer)
-{
-    SKR_CLEANUP(answer_cleanup) struct answer answer = {0};
-    int64_t before = skr_store_revision(w->test.store);
-    world_request(w, operation, resource, target, json, &answer);
-    const char *what = json ? json : target;
-    if (tag == SKR_ERROR_NONE) {
-        cr_assert_eq(answer.result, 0, "%s: %s", what, answer.error.detail);
-        return;
-    }
-    cr_assert_lt(answer.result, 0, "passed: %s", what);
-    cr_expect_eq(answer.error.tag, tag, "%s: %s (%s)", what, skr_error_tag_info(answer.error.tag)->name,
-                 answer.error.detail);
-    if (pointer)
-        cr_expect_str_eq(answer.error.fields[0].pointer, pointer, "%s: %s", what, answer.error.detail);
-    cr_expect_eq(skr_store_revision(w->test.store), before, "%s left something behind", what);
-}
 #define REFUSED(w, resource, json, tag, pointer)                                                                       \
-    must(w, SKR_OPERATION_CREATE, SKR_##resource, NULL, json, SKR_ERROR_##tag, pointer)
+    world_judge(w, SKR_OPERATION_CREATE, SKR_##resource, NULL, json, SKR_ERROR_##tag, pointer, NULL)
 #define PATCHED(w, resource, target, json, tag, pointer)                                                               \
-    must(w, SKR_OPERATION_PATCH, SKR_##resource, target, json, SKR_ERROR_##tag, pointer)
+    world_judge(w, SKR_OPERATION_PATCH, SKR_##resource, target, json, SKR_ERROR_##tag, pointer, NULL)
 
 static int64_t rows(struct world *w, enum skr_resource_id resource)
 {
@@ -89,8 +71,8 @@ Test(model_fabric, switches_and_their_rules)
     REFUSED(&w, LOGICAL_SWITCH, "{'name': 'l', 'type': 'internal', 'uplink_mode': 'team'}", INVALID, "/uplink_mode");
     REFUSED(&w, LOGICAL_SWITCH, "{'name': 'l', 'extensions': ['a', 'a']}", INVALID, "/extensions/1");
     PATCHED(&w, LOGICAL_SWITCH, "switch", "{'sriov': true}", INVALID, "/sriov");
-    must(&w, SKR_OPERATION_DELETE, SKR_UPLINK_PORT_PROFILE, "both", NULL, SKR_ERROR_IN_USE, NULL);
-    must(&w, SKR_OPERATION_DELETE, SKR_NETWORK_SITE, "lab-1", NULL, SKR_ERROR_IN_USE, NULL);
+    world_judge(&w, SKR_OPERATION_DELETE, SKR_UPLINK_PORT_PROFILE, "both", NULL, SKR_ERROR_IN_USE, NULL, NULL);
+    world_judge(&w, SKR_OPERATION_DELETE, SKR_NETWORK_SITE, "lab-1", NULL, SKR_ERROR_IN_USE, NULL, NULL);
 
     REFUSED(&w, HOST_SWITCH, "{'host_id': '$h1', 'logical_switch_id': '$switch'}", INVALID, "/uplinks");
     REFUSED(&w, HOST_SWITCH,
@@ -118,7 +100,7 @@ Test(model_fabric, switches_and_their_rules)
     PATCHED(&w, HOST_SWITCH, "hs1", "{'logical_switch_id': '$switch', 'uplinks': []}", INVALID, "/uplinks");
     PATCHED(&w, LOGICAL_SWITCH, "switch", "{'uplink_port_profile_ids': ['$other']}", IN_USE,
             "/uplink_port_profile_ids");
-    must(&w, SKR_OPERATION_DELETE, SKR_LOGICAL_SWITCH, "switch", NULL, SKR_ERROR_IN_USE, NULL);
+    world_judge(&w, SKR_OPERATION_DELETE, SKR_LOGICAL_SWITCH, "switch", NULL, SKR_ERROR_IN_USE, NULL, NULL);
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *one = world_get(&w, SKR_HOST_SWITCH, "hs1");
     cr_assert_str_eq(skr_object_name(one), "switch", "the default name");
     json_t *availability = one->values[SKR_HOST_SWITCH_AVAILABILITY].json;
@@ -240,7 +222,7 @@ Test(model_fabric, vm_networks_on_vlans)
                 "{'subnet_vlans': [{'subnet': '10.7.0.0/24', 'vlan_id': 70}, {'subnet': '10.7.1.0/24', 'vlan_id': 71}, "
                 "{'subnet': '10.7.2.0/24', 'vlan_id': 71}]}");
     cr_assert_eq(rows(&w, SKR_VM_SUBNET), subnets + 3, "subnets follow the site");
-    must(&w, SKR_OPERATION_DELETE, SKR_VM_NETWORK, "lab-two", NULL, SKR_ERROR_IN_USE, NULL);
+    world_judge(&w, SKR_OPERATION_DELETE, SKR_VM_NETWORK, "lab-two", NULL, SKR_ERROR_IN_USE, NULL, NULL);
     world_delete(&w, SKR_VM_NETWORK, "lab-net");
     cr_assert_eq(rows(&w, SKR_VM_SUBNET), subnets + 2, "and go with the VM network");
     world_delete(&w, SKR_NETWORK_ADAPTER, "l1");

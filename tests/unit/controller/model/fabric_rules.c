@@ -2,32 +2,12 @@
  * VLANs, host groups; and what a tenant's quota counts of it. Each sentence says what to do. */
 #include "tests/support/controller/world.h"
 
-static void must(struct world *w, enum skr_operation operation, enum skr_resource_id resource, const char *target,
-                 const char *json, enum skr_error_tag tag, const char *words)
-{
-    SKR_CLEANUP(answer_cleanup) struct answer answer = {0};
-    int64_t before = skr_store_revision(w->test.store);
-    world_request(w, operation, resource, target, json, &answer);
-    const char *what = json ? json : target;
-    if (tag == SKR_ERROR_NONE) {
-        cr_assert_eq(answer.result, 0, "%s: %s", what, answer.error.detail);
-        return;
-    }
-    cr_assert_lt(answer.result, 0, "passed: %s", what);
-    cr_expect_eq(answer.error.tag, tag, "%s: %s (%s)", what, skr_error_tag_info(answer.error.tag)->name,
-                 answer.error.detail);
-    bool said = strstr(answer.error.detail, words);
-    for (unsigned i = 0; i < answer.error.field_count; i++)
-        said |= strstr(answer.error.fields[i].detail, words) != NULL;
-    cr_expect(said, "\"%s\" is not in: %s", words, answer.error.detail);
-    cr_expect_eq(skr_store_revision(w->test.store), before, "%s left something behind", what);
-}
 #define CREATED(w, resource, json, tag, words)                                                                         \
-    must(w, SKR_OPERATION_CREATE, SKR_##resource, NULL, json, SKR_ERROR_##tag, words)
+    world_judge(w, SKR_OPERATION_CREATE, SKR_##resource, NULL, json, SKR_ERROR_##tag, NULL, words)
 #define PATCHED(w, resource, target, json, tag, words)                                                                 \
-    must(w, SKR_OPERATION_PATCH, SKR_##resource, target, json, SKR_ERROR_##tag, words)
+    world_judge(w, SKR_OPERATION_PATCH, SKR_##resource, target, json, SKR_ERROR_##tag, NULL, words)
 #define DELETED(w, resource, target, tag, words)                                                                       \
-    must(w, SKR_OPERATION_DELETE, SKR_##resource, target, NULL, SKR_ERROR_##tag, words)
+    world_judge(w, SKR_OPERATION_DELETE, SKR_##resource, target, NULL, SKR_ERROR_##tag, NULL, words)
 
 static void open_fabric(struct world *w)
 {
