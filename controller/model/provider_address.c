@@ -14,9 +14,9 @@ static const struct skr_query rows_of_pool = {"SELECT id FROM provider_address W
 static const struct skr_query waiting_rows = {
         "SELECT id FROM provider_address WHERE network_site_id = ?1 AND address IS NULL"};
 static const struct skr_query row_of_network = {
-        "SELECT id FROM provider_address WHERE host_id = ?1 AND logical_network_id = ?2 LIMIT 1"};
+        "SELECT id FROM provider_address WHERE host_id = ?1 AND +logical_network_id = ?2 LIMIT 1"};
 static const struct skr_query address_of_network = {
-        "SELECT address FROM provider_address WHERE host_id = ?1 AND logical_network_id = ?2 AND address IS NOT NULL "
+        "SELECT address FROM provider_address WHERE host_id = ?1 AND +logical_network_id = ?2 AND address IS NOT NULL "
         "ORDER BY id LIMIT 1"};
 static const struct skr_query sites_of_group = {
         "SELECT s.id, s.logical_network_id FROM network_site_host_group_ids l JOIN network_site s ON s.id = l.owner_id "

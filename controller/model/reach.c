@@ -5,7 +5,7 @@ static const struct skr_query sites_here = {
         "SELECT s.id FROM network_site_host_group_ids l JOIN network_site s ON s.id = l.owner_id "
         "WHERE l.target_id = ?1 AND s.logical_network_id = ?2"};
 static const struct skr_query address_at = {
-        "SELECT network_site_id, uplink FROM provider_address WHERE host_id = ?1 AND logical_network_id = ?2 ORDER BY "
+        "SELECT network_site_id, uplink FROM provider_address WHERE host_id = ?1 AND +logical_network_id = ?2 ORDER BY "
         "id LIMIT 1"};
 
 void skr_reach_cleanup(struct skr_reach *reach)
