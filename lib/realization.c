@@ -42,6 +42,7 @@ static void shard_free(struct realization_shard *shard)
             free(member);
         }
         skr_id_map_done(&scope->members);
+        free(scope->census.others);
         free(scope);
     }
     skr_id_map_done(&shard->scopes);
@@ -105,6 +106,14 @@ int skr_realization_of_write(struct skr_realization_table *table, int64_t revisi
         ret->state = SKR_REALIZATION_PENDING;
     skr_realization_needs_unref(needs);
     return 0;
+}
+
+bool skr_realization_knows(struct skr_realization_table *table, int64_t revision)
+{
+    pthread_mutex_lock(&table->writes_lock);
+    bool reached = revision <= table->reached;
+    pthread_mutex_unlock(&table->writes_lock);
+    return reached;
 }
 
 static struct skr_realization_needs *needs_of_object(const struct realization_object *object)

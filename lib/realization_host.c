@@ -20,36 +20,56 @@ void skr_realization_host_put(struct skr_realization_table *table, const struct 
     pthread_mutex_unlock(&table->hosts_lock);
 }
 
+/* Every host that holds anything up has what was written up to here. */
+static int64_t lowest_synced(struct skr_realization_table *table)
+{
+    int64_t lowest = INT64_MAX;
+    uint32_t cursor = 0;
+    const struct realization_host *host;
+
+    pthread_mutex_lock(&table->hosts_lock);
+    while ((host = skr_id_map_next(&table->hosts, &cursor)))
+        if (!host->excused && host->synced < lowest)
+            lowest = host->synced;
+    pthread_mutex_unlock(&table->hosts_lock);
+    return lowest;
+}
+
+/* A wait that `lowest` has reached, or NULL. writes_lock held. */
+static struct skr_realization_wait *old_wait_due(struct skr_realization_table *table, int64_t lowest)
+{
+    struct skr_realization_wait *wait;
+
+    LIST_FOREACH (wait, &table->old, link)
+        if (wait->revision <= lowest)
+            break;
+    return wait;
+}
+
 /* Waits for writes that are judged by synced revisions. */
 static void old_waits_settle(struct skr_realization_table *table)
 {
-    struct realization_waits again = LIST_HEAD_INITIALIZER(again);
     struct skr_realization_wait *wait;
 
     pthread_mutex_lock(&table->writes_lock);
-    while ((wait = LIST_FIRST(&table->old))) {
-        struct realization_waits due = LIST_HEAD_INITIALIZER(due);
+    bool any = !LIST_EMPTY(&table->old);
+    pthread_mutex_unlock(&table->writes_lock);
+    if (!any)
+        return;
+    int64_t lowest = lowest_synced(table);
+    pthread_mutex_lock(&table->writes_lock);
+    while ((wait = old_wait_due(table, lowest))) {
+        struct realization_waits one = LIST_HEAD_INITIALIZER(one), due = LIST_HEAD_INITIALIZER(due);
+        int64_t revision = wait->revision;
         struct skr_realization now;
 
         LIST_REMOVE(wait, link);
-        LIST_INSERT_HEAD(&again, wait, link);
-        int64_t revision = wait->revision;
+        LIST_INSERT_HEAD(&one, wait, link);
+        skr_realization_collect(&one, &due);
         pthread_mutex_unlock(&table->writes_lock);
         skr_realization_summarize_old(table, revision, &now);
-        pthread_mutex_lock(&table->writes_lock);
-        if (LIST_FIRST(&again) != wait || now.state != SKR_REALIZATION_REALIZED)
-            continue;
-        LIST_REMOVE(wait, link);
-        wait->state = WAIT_FIRING;
-        wait->firing = pthread_self();
-        LIST_INSERT_HEAD(&due, wait, link);
-        pthread_mutex_unlock(&table->writes_lock);
         skr_realization_fire(table, &due, &now);
         pthread_mutex_lock(&table->writes_lock);
-    }
-    while ((wait = LIST_FIRST(&again))) {
-        LIST_REMOVE(wait, link);
-        LIST_INSERT_HEAD(&table->old, wait, link);
     }
     pthread_mutex_unlock(&table->writes_lock);
 }

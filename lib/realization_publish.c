@@ -359,6 +359,7 @@ void skr_realization_join(struct skr_realization_table *table, const struct skr_
         skr_id_map_put(&shard->scopes, scope);
     }
     skr_id_map_put(&scope->members, member);
+    scope->census.valid = false;
     pthread_mutex_unlock(&shard->lock);
 }
 
@@ -420,6 +421,7 @@ void skr_realization_leave(struct skr_realization_table *table, const struct skr
     }
     pthread_mutex_lock(&shard->lock);
     skr_id_map_remove(&scope->members, 0, host);
+    scope->census.valid = false;
     if (scope->members.count == 0) {
         skr_id_map_remove(&shard->scopes, key->type, &key->id);
         skr_id_map_done(&scope->members);
@@ -428,6 +430,7 @@ void skr_realization_leave(struct skr_realization_table *table, const struct skr
             TAILQ_REMOVE(&scope->pending, pending, link);
             pending->scope = NULL;
         }
+        free(scope->census.others);
         free(scope);
     }
     pthread_mutex_unlock(&shard->lock);
@@ -484,6 +487,7 @@ void skr_realization_applied(struct skr_realization_table *table, const struct s
     pairs_before(scope, member, floor);
     pthread_mutex_lock(&shard->lock);
     member->applied = version;
+    scope->census.valid = false;
     if (failures) {
         stale = member->failures;
         stale_count = member->failure_count;
@@ -537,6 +541,7 @@ void skr_realization_local_failure(struct skr_realization_table *table, const st
     pairs_before(scope, member, 0);
     pthread_mutex_lock(&shard->lock);
     local_replace(member, &failure);
+    scope->census.valid = false;
     pthread_mutex_unlock(&shard->lock);
     pairs_after(scope, member, 0, &judged);
     skr_realization_tell_object(table, type, id);
@@ -556,6 +561,7 @@ void skr_realization_excuse(struct skr_realization_table *table, const struct sk
     pairs_before(scope, member, 0);
     pthread_mutex_lock(&shard->lock);
     member->excused = excused;
+    scope->census.valid = false;
     pthread_mutex_unlock(&shard->lock);
     pairs_after(scope, member, 0, &judged);
     writes_settle(table, &judged);

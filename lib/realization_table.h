@@ -29,10 +29,21 @@ struct realization_member {
     bool excused;  /* its host holds nothing up */
 };
 
+/* Who of a scope's members there is anything to say about; a reader takes it, a change of a member makes it invalid. */
+struct realization_census {
+    bool valid;
+    uint64_t newest; /* version that any member has applied */
+    uint32_t plain;  /* members that have the newest, without failures and not excused */
+    uint64_t joined; /* the last of those to join did with this version */
+    uint32_t other_count;
+    struct realization_member **others; /* all others */
+};
+
 TAILQ_HEAD(realization_pending, realization_pending_pair);
 struct realization_scope {
     struct skr_map_key key;
     struct skr_id_map members;
+    struct realization_census census;
     struct realization_pending pending; /* of unresolved writes, by version; publisher only */
 };
 

@@ -52,14 +52,9 @@ bool skr_render_state_parse(const char *text, enum skr_realization_state *ret)
 void skr_render_look_up(struct skr_api *api, const struct skr_object *object, struct skr_realization *ret)
 {
     struct skr_uuid id = skr_object_uuid(object, SKR_FIELD_ID);
-    struct skr_realization write;
+    bool known = skr_realization_knows(api->realizations, skr_object_integer(object, SKR_FIELD_ETAG));
     skr_realization_of_object(api->realizations, object->resource->id, &id, ret);
-    if (ret->state != SKR_REALIZATION_REALIZED)
-        return;
-    int64_t etag = skr_object_integer(object, SKR_FIELD_ETAG);
-    bool known = skr_realization_of_write(api->realizations, etag, &write) == 0;
-    if (!known ||
-        (write.state == SKR_REALIZATION_PENDING && !write.applied && !write.pending && !write.offline && !write.failed))
+    if (!known && ret->state == SKR_REALIZATION_REALIZED)
         ret->state = SKR_REALIZATION_PENDING;
 }
 

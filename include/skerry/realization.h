@@ -40,6 +40,9 @@ void skr_realization_table_free(struct skr_realization_table *table);
 /* The write that answered Skerry-Revision: N. PENDING while the policy has not reached it; REALIZED when it is older
  * than what the table keeps and nothing of it is outstanding. -ENOENT: beyond the last committed revision. */
 int skr_realization_of_write(struct skr_realization_table *table, int64_t revision, struct skr_realization *ret);
+/* Has the policy reached this revision? Before that the table does not know who needs it, nor what objects need since.
+ */
+bool skr_realization_knows(struct skr_realization_table *table, int64_t revision);
 /* The last change of an object, with current failures that name it. */
 void skr_realization_of_object(struct skr_realization_table *table, enum skr_resource_id resource,
                                const struct skr_uuid *id, struct skr_realization *ret);

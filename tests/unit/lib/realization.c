@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <skerry/realization_publish.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static struct skr_uuid id_of(unsigned n)
 {
@@ -302,6 +304,154 @@ Test(realization, a_host_is_online_since_it_connected)
     skr_realization_host_connected(table, &host, 0);
     cr_assert(!skr_realization_host_online(table, &host, &since));
     cr_assert(!skr_realization_host_online(table, &unknown, &since));
+    skr_realization_table_free(table);
+}
+
+/* ---- counts, against what the test itself knows ---- */
+
+#define CENSUS_HOSTS 7
+
+struct known {
+    bool member, excused, fails, local;
+    uint64_t joined, applied;
+};
+
+static void change_one(struct skr_realization_table *table, unsigned scope_number, unsigned host, struct known *known)
+{
+    struct skr_map_key scope = domain_of(scope_number);
+    struct skr_uuid id = id_of(host), object = id_of(50);
+    struct skr_realization_failure failure = {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, object, "no"};
+    unsigned kind = (unsigned)rand() % 6;
+    if (!known->member) {
+        *known = (struct known){.member = true, .joined = 1 + (unsigned)rand() % 4};
+        skr_realization_join(table, &scope, &id, known->joined);
+    } else if (kind == 0) {
+        *known = (struct known){0};
+        skr_realization_leave(table, &scope, &id);
+    } else if (kind == 1) {
+        known->excused = !known->excused;
+        skr_realization_excuse(table, &scope, &id, known->excused);
+    } else if (kind == 2) {
+        known->local = !known->local;
+        skr_realization_local_failure(table, &scope, &id, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &object,
+                                      known->local ? "no address" : NULL);
+    } else {
+        known->applied = 1 + (unsigned)rand() % 5;
+        known->fails = rand() % 4 == 0;
+        skr_realization_applied(table, &scope, &id, known->applied, &failure, known->fails);
+    }
+}
+
+/* How one host stands to the object, by the words of the header: -1 not concerned, 0 applied, 1 pending, 2 failed. */
+static int expected_standing(const struct known *known, uint64_t version)
+{
+    int standing = !known->member || known->joined > version ? -1
+                   : known->local                            ? 2
+                   : known->applied < version                ? 1
+                   : known->fails                            ? 2
+                                                             : 0;
+    return known->excused && standing > 0 ? -1 : standing;
+}
+
+Test(realization, counts_are_those_of_every_host_by_itself)
+{
+    struct skr_realization_table *table;
+    struct known known[2][CENSUS_HOSTS] = {0};
+    struct skr_uuid object = id_of(50);
+    srand(7);
+    cr_assert_eq(skr_realization_table_new(&table), 0);
+    for (unsigned i = 0; i < CENSUS_HOSTS; i++) {
+        struct skr_uuid id = id_of(i + 1);
+        skr_realization_host_put(table, &id, "host", 0);
+        skr_realization_host_connected(table, &id, 1);
+    }
+    for (unsigned round = 0; round < 20000; round++) {
+        unsigned scope = (unsigned)rand() % 2, host = (unsigned)rand() % CENSUS_HOSTS, counts[3] = {0};
+        change_one(table, scope + 1, host + 1, &known[scope][host]);
+        struct skr_realization_needs *needs = skr_realization_needs_new(2, 2);
+        for (unsigned i = 0; i < 2; i++) {
+            needs->pairs[i] = (struct skr_realization_pair){
+                    .scope = domain_of(i + 1), .touch_count = 1, .touch_first = i, .version = 1 + (unsigned)rand() % 5};
+            needs->touches[i] = skr_realization_touch(SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &object);
+        }
+        skr_realization_object(table, SKR_NETWORK_ADAPTER, &object, needs);
+        for (unsigned i = 0; i < CENSUS_HOSTS; i++) {
+            int first = expected_standing(&known[0][i], needs->pairs[0].version);
+            int second = expected_standing(&known[1][i], needs->pairs[1].version);
+            int worst = first > second ? first : second;
+            if (worst >= 0)
+                counts[worst]++;
+        }
+        struct skr_realization r;
+        skr_realization_of_object(table, SKR_NETWORK_ADAPTER, &object, &r);
+        cr_assert(r.applied == counts[0] && r.pending == counts[1] && r.failed == counts[2] && !r.offline,
+                  "round %u: %u/%u/%u and not %u/%u/%u", round, r.applied, r.pending, r.failed, counts[0], counts[1],
+                  counts[2]);
+        skr_realization_needs_unref(needs);
+    }
+    skr_realization_table_free(table);
+}
+
+/* CPU of 100 looks at an object that `hosts` hosts have. One of them reports a failure of something else. */
+static double cpu_of_a_page(unsigned hosts)
+{
+    struct skr_realization_table *table = table_with_hosts(hosts);
+    struct skr_uuid id = id_of(50000);
+    struct skr_realization r;
+    struct timespec begin, end;
+    publish(table, 10, 2, 50000);
+    for (unsigned i = 1; i <= hosts; i++)
+        applied(table, i, 2, 60000, i == 3 ? "no: another object" : NULL);
+    skr_realization_of_object(table, SKR_NETWORK_ADAPTER, &id, &r);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+    for (unsigned i = 0; i < 100; i++) {
+        cr_assert(skr_realization_knows(table, 10));
+        skr_realization_of_object(table, SKR_NETWORK_ADAPTER, &id, &r);
+        cr_assert_eq(r.applied, hosts);
+    }
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    skr_realization_table_free(table);
+    return (double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec);
+}
+
+/* A page of a big data centre must not cost what its hosts are: 1,000 times as many were 1,000 times as much. */
+Test(realization, a_page_costs_the_same_with_10000_hosts)
+{
+    double few = cpu_of_a_page(10), many = cpu_of_a_page(10000);
+    cr_assert_lt(many, 20 * few, "%.0f ns with 10,000 hosts, %.0f ns with 10", many, few);
+}
+
+Test(realization, a_wait_for_an_old_write_ends_when_the_last_host_has_it_and_says_who_owes)
+{
+    struct skr_realization_table *table = table_with_hosts(30);
+    struct heard heard = {0};
+    struct skr_realization r;
+    skr_realization_reached(table, 100, true);
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 90, hear, &heard);
+    struct skr_realization_wait *later = skr_realization_wait_new(table, 99, hear, &heard);
+    for (unsigned i = 1; i <= 30; i++) {
+        struct skr_uuid host = id_of(i);
+        if (i % 3 == 0)
+            skr_realization_host_connected(table, &host, 0);
+        if (i > 25)
+            skr_realization_host_synced(table, &host, 95);
+    }
+    cr_assert_eq(skr_realization_of_write(table, 90, &r), 0);
+    cr_assert_eq(r.applied, 5);
+    cr_assert_eq(r.pending, 17);
+    cr_assert_eq(r.offline, 8);
+    cr_assert_eq(r.named, SKR_REALIZATION_HOSTS_MAX);
+    for (unsigned i = 0; i < r.named; i++)
+        cr_assert_eq(r.hosts[i].state, i < 17 ? SKR_HOST_PENDING : SKR_HOST_OFFLINE, "those that answer stand first");
+    for (unsigned i = 1; i <= 25; i++) {
+        struct skr_uuid host = id_of(i);
+        cr_assert_eq(heard.times, 0);
+        skr_realization_host_synced(table, &host, 95);
+    }
+    cr_assert_eq(heard.times, 1, "one of the two waits for a later write");
+    cr_assert_eq(heard.last.applied, 30);
+    cr_assert_not(skr_realization_wait_cancel(wait));
+    cr_assert(skr_realization_wait_cancel(later));
     skr_realization_table_free(table);
 }
 
