@@ -1,9 +1,15 @@
 #include "tests/support/test_store.h"
+#include "controller/store/sqlite/migrate.h"
 #include <dirent.h>
+#include <fcntl.h>
+#include <skerry/digest.h>
+#include <skerry/file.h>
 #include <skerry/macros.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define TEMPLATE_SIZE_MAX (16 << 20)
 
 static void must(bool fine, const char *what)
 {
@@ -21,6 +27,44 @@ void skr_test_store_reopen(struct skr_test_store *test, const char *vfs)
     must(!r, error.detail);
 }
 
+/* One name for each schema, so that a build directory may hold the templates of several. */
+static void name_template(char *ret, size_t size)
+{
+    uint64_t hash = 0;
+    for (unsigned i = 0; i < skr_migration_count; i++) {
+        const struct skr_digest_key key = {hash, i};
+        hash = skr_siphash(&key, skr_migrations[i].sql, strlen(skr_migrations[i].sql));
+    }
+    snprintf(ret, size, SKR_BUILD_DIR "/schema-%016llx.db", (unsigned long long)hash);
+}
+
+/* Tests of several processes may do this at the same time: each makes a file of its own, and the last rename wins. */
+static void make_template(const char *path)
+{
+    char own[256];
+    struct skr_error error = {0};
+    sqlite3 *db;
+    snprintf(own, sizeof own, "%s.%d", path, (int)getpid());
+    must(!sqlite3_open(own, &db), own);
+    must(!sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL), "synchronous");
+    must(!skr_migrate(db, NULL, &error), error.detail);
+    sqlite3_close(db);
+    must(!rename(own, path), path);
+}
+
+void skr_test_database_make(const char *path)
+{
+    char template[256];
+    uint8_t *bytes SKR_CLEANUP(skr_free_cleanup) = NULL;
+    size_t size;
+    name_template(template, sizeof template);
+    if (access(template, R_OK))
+        make_template(template);
+    must(!skr_file_read(template, TEMPLATE_SIZE_MAX, &bytes, &size), template);
+    SKR_CLEANUP(skr_close_cleanup) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    must(fd >= 0 && write(fd, bytes, size) == (ssize_t)size, path);
+}
+
 void skr_test_store_open(struct skr_test_store *test, const char *vfs)
 {
     const char *parent = getenv("TMPDIR");
@@ -29,6 +73,7 @@ void skr_test_store_open(struct skr_test_store *test, const char *vfs)
              parent && strlen(parent) < 40 ? parent : "/tmp");
     must(mkdtemp(test->directory), "mkdtemp");
     snprintf(test->path, sizeof test->path, "%s/skerry.db", test->directory);
+    skr_test_database_make(test->path);
     skr_test_store_reopen(test, vfs);
 }
 

@@ -9,6 +9,9 @@ struct skr_test_store {
     struct skr_store *store;
 };
 
+/* A new database at `path`: the present schema and no row of settings yet, so that the store that opens it gives it an
+ * identity of its own. The migrations run once for each build directory; afterwards this copies a file. */
+void skr_test_database_make(const char *path);
 /* A new directory below $TMPDIR or /tmp, and a store in it. `vfs` NULL: SQLite's own. */
 void skr_test_store_open(struct skr_test_store *test, const char *vfs);
 /* Opens the same database again; the store must be closed. */

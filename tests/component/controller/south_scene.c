@@ -1,4 +1,5 @@
 #include "tests/component/controller/south_scene.h"
+#include "tests/support/test_store.h"
 #include <arpa/inet.h>
 #include <ftw.h>
 #include <stdatomic.h>
@@ -59,6 +60,7 @@ void scene_begin(struct scene *scene, const struct skr_south_options *given)
     cr_assert_not_null(mkdtemp(scene->directory));
     snprintf(path, sizeof(path), "%s/skerry.db", scene->directory);
     const struct skr_store_options store = {.path = path};
+    skr_test_database_make(path);
     cr_assert_eq(skr_store_open(&store, &scene->store, &error), 0, "%s", error.detail);
     skr_store_listen(scene->store, changed, scene);
     cr_assert_eq(skr_store_write_wait(scene->store, skr_model_bootstrap, NULL, NULL, &error), 0, "%s", error.detail);
