@@ -53,7 +53,10 @@ void skr_desired_synced(struct skr_desired *desired, uint64_t revision);
 Skerry__V1__Envelope *skr_desired_scope_digests(const struct skr_desired *desired);
 Skerry__V1__Envelope *skr_desired_bucket_digests(const struct skr_desired *desired, Skerry__V1__ScopeKind kind,
                                                  const struct skr_uuid *id);
-/* The scopes that have failures, into a Hello. */
+/* The scopes that have failures, into a Hello that has its root digest. A Hello is small, because its sender has not
+ * been admitted yet: with more of them than this the root digest is made to differ, so that digests are compared, which
+ * say of each scope whether it has failures. */
+#define SKR_HELLO_FAILING_MAX 256
 void skr_desired_tell_failing(const struct skr_desired *desired, Skerry__V1__Hello *hello);
 /* Applied with the scope's version, digest and full list of current failures (at most 4,096 are listed, so that it fits
  * a frame); takes the scope off skr_desired_next_changed. NULL: no such scope. */

@@ -57,10 +57,14 @@ Skerry__V1__Envelope *skr_desired_scope_digests(const struct skr_desired *desire
 
 void skr_desired_tell_failing(const struct skr_desired *desired, Skerry__V1__Hello *hello)
 {
-    hello->failing = skr_must(calloc(HASH_COUNT(desired->scopes) + 1, sizeof(*hello->failing)));
+    hello->failing = skr_must(calloc(SKR_HELLO_FAILING_MAX, sizeof(*hello->failing)));
     for (const struct skr_desired_scope *scope = desired->scopes; scope; scope = scope->hh.next) {
         if (!scope->failures)
             continue;
+        if (hello->n_failing == SKR_HELLO_FAILING_MAX) {
+            hello->root_digest = ~hello->root_digest;
+            return;
+        }
         Skerry__V1__ScopeKey *key = hello->failing[hello->n_failing++] = skr_must(malloc(sizeof(*key)));
         skerry__v1__scope_key__init(key);
         key->kind = scope->key.kind;

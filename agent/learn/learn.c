@@ -16,7 +16,8 @@ struct skr_learn {
     struct skr_learn_options options;
     struct port *ports, *ports_by_ifindex;
     struct gateway *gateways; /* by VSID */
-    struct skr_uuid self;     /* this host, once a port has said so */
+    struct skr_uuid self;     /* this host, once its scope has said so */
+    unsigned early;           /* ports that are not known */
     int64_t due_ns, now_ns;
 };
 
@@ -50,6 +51,7 @@ static void remove_port(struct skr_learn *learn, struct port *port)
     if (port->ifindex)
         HASH_DELETE(by_ifindex, learn->ports_by_ifindex, port);
     HASH_DEL(learn->ports, port);
+    learn->early -= !port->known;
     skr_close_cleanup(&port->probe_fd);
     free(port);
 }
@@ -87,6 +89,7 @@ static struct port *need_port(struct skr_learn *learn, const struct skr_uuid *ad
     port->id = *adapter_id;
     port->probe_fd = -1;
     port->tokens = SKR_LEARN_PER_SECOND;
+    learn->early++;
     HASH_ADD(hh, learn->ports, id, sizeof(port->id), port);
     return port;
 }
@@ -227,7 +230,7 @@ static void withdraw_all(struct skr_learn *learn, struct port *port)
 {
     struct claim *claim, *next;
     HASH_ITER (hh, port->claims, claim, next) {
-        if (!claim->refused)
+        if (!claim->refused && port->known)
             tell(learn, port, claim, true);
         forget(port, claim);
     }
@@ -247,23 +250,84 @@ static void port_changed(struct skr_learn *learn, const struct skr_desired_chang
         withdraw_all(learn, port);
     port->learns = after->guest_specified_ips;
     port->vsid = after->vsid;
-    learn->self = change->scope_id;
+    if (port->known)
+        return;
+    port->known = true;
+    learn->early--;
+    for (struct claim *claim = port->claims; claim; claim = claim->hh.next) {
+        schedule(learn, claim, learn->now_ns + learn->options.probe_interval_ns);
+        tell(learn, port, claim, false);
+    }
 }
 
-/* An address that was learned where the adapter was before: it is this port's to keep, and to ask for. */
+/* Records that came before they could be told from those of other hosts. */
+static void set_self(struct skr_learn *learn, const struct skr_uuid *self)
+{
+    struct port *port, *next;
+    if (skr_uuid_compare(self, &learn->self) == 0)
+        return;
+    learn->self = *self;
+    HASH_ITER (hh, learn->ports, port, next)
+        if (!port->known && port->claims && skr_uuid_compare(&port->host_id, self) != 0)
+            remove_port(learn, port);
+}
+
+/* The port that a record of this host speaks of, also when desired state does not have it yet. NULL: none of ours, or
+ * one that does not learn. */
+static struct port *port_of_record(struct skr_learn *learn, const Skerry__V1__Record *record)
+{
+    struct skr_uuid adapter_id, host_id;
+    if (record->type != SKERRY__V1__RECORD_TYPE__RECORD_TYPE_DYNAMIC ||
+        !skr_body_uuid(&record->adapter_id, &adapter_id) || !skr_body_uuid(&record->host_id, &host_id) ||
+        (!skr_uuid_is_nil(&learn->self) && skr_uuid_compare(&host_id, &learn->self) != 0))
+        return NULL;
+    struct port *port = find_port(learn, &adapter_id);
+    if (port && port->known)
+        return port->learns ? port : NULL;
+    if (!port && learn->early >= SKR_LEARN_EARLY_MAX)
+        return NULL;
+    port = need_port(learn, &adapter_id);
+    port->vsid = record->vsid;
+    port->host_id = host_id;
+    return port;
+}
+
+/* Somebody else has the address now, or nobody: history does not overrule that. What the port shows next is a new
+ * claim. */
+static void claim_lost(struct skr_learn *learn, const Skerry__V1__Record *before, const Skerry__V1__Record *after)
+{
+    struct skr_uuid adapter_id, holder_id;
+    struct skr_address address;
+    struct claim *claim = NULL;
+    if (!before || !skr_body_uuid(&before->adapter_id, &adapter_id) ||
+        !skr_body_address(&before->customer_address, &address) ||
+        (after && skr_body_uuid(&after->adapter_id, &holder_id) && skr_uuid_compare(&holder_id, &adapter_id) == 0))
+        return;
+    struct port *port = find_port(learn, &adapter_id);
+    if (port)
+        HASH_FIND(hh, port->claims, &address, sizeof(address), claim);
+    if (!claim)
+        return;
+    const struct skr_learned over = {.adapter_id = adapter_id, .customer_address = address, .over = true};
+    learn->options.report(learn->options.arg, &over);
+    forget(port, claim);
+    if (!port->known && !port->claims && !port->ifindex)
+        remove_port(learn, port);
+}
+
+/* An address that was learned where the adapter was before, or by an agent that has lost its memory since: it is this
+ * port's to keep, and to ask for. */
 static void record_changed(struct skr_learn *learn, const struct skr_desired_change *change)
 {
     const Skerry__V1__Record *record = (const Skerry__V1__Record *)change->after;
-    struct skr_uuid adapter_id, host_id;
     struct skr_address address;
     struct claim *claim;
-    if (!record || record->type != SKERRY__V1__RECORD_TYPE__RECORD_TYPE_DYNAMIC ||
-        !skr_body_uuid(&record->adapter_id, &adapter_id) || !skr_body_uuid(&record->host_id, &host_id) ||
-        skr_uuid_compare(&host_id, &learn->self) != 0 || !skr_body_address(&record->customer_address, &address) ||
+    claim_lost(learn, (const Skerry__V1__Record *)change->before, record);
+    if (!record || !skr_body_address(&record->customer_address, &address) ||
         record->mac.len != sizeof(claim->mac.bytes))
         return;
-    struct port *port = find_port(learn, &adapter_id);
-    if (!port || !port->learns || HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX)
+    struct port *port = port_of_record(learn, record);
+    if (!port || HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX)
         return;
     HASH_FIND(hh, port->claims, &address, sizeof(address), claim);
     if (claim)
@@ -273,8 +337,11 @@ static void record_changed(struct skr_learn *learn, const struct skr_desired_cha
         abort();
     claim->address = address;
     claim->evidence = SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE;
+    claim->probe_ns = INT64_MAX;
     memcpy(claim->mac.bytes, record->mac.data, sizeof(claim->mac.bytes));
     HASH_ADD(hh, port->claims, address, sizeof(claim->address), claim);
+    if (!port->known)
+        return;
     schedule(learn, claim, learn->now_ns + learn->options.probe_interval_ns);
     tell(learn, port, claim, false);
 }
@@ -311,6 +378,8 @@ static void subnet_changed(struct skr_learn *learn, const struct skr_desired_cha
 void skr_learn_changes(void *arg, const struct skr_desired_change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (changes[i].scope == SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST)
+            set_self(arg, &changes[i].scope_id);
         if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT)
             port_changed(arg, &changes[i]);
         else if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET)

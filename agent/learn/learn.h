@@ -9,8 +9,9 @@
 #include "agent/fastpath/fastpath.h"
 #include <skerry/address.h>
 
-#define SKR_LEARN_ADDRESSES_MAX 64 /* a port */
-#define SKR_LEARN_PER_SECOND    20 /* claims a port; what is over is learned from a later frame */
+#define SKR_LEARN_ADDRESSES_MAX 64    /* a port */
+#define SKR_LEARN_PER_SECOND    20    /* claims a port; what is over is learned from a later frame */
+#define SKR_LEARN_EARLY_MAX     65536 /* ports that are known from records alone; theirs come when they do */
 
 struct skr_learn;
 
@@ -20,6 +21,8 @@ struct skr_learned {
     struct skr_mac mac;
     Skerry__V1__LearnedEvidence evidence;
     bool withdrawn;
+    bool over; /* the claim has ended without a word: it was lost, or never told; what was told of it is to be forgotten
+                */
 };
 
 struct skr_learn_options {
@@ -36,10 +39,12 @@ void skr_learn_free(struct skr_learn *learn);
 void skr_learn_event(struct skr_learn *learn, const struct skr_abi_event *event, int64_t now_ns);
 /* A port's interface (0: none now: its claims stay, unasked, until it is back or gone). */
 void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, uint32_t ifindex);
-/* An skr_desired_fn: ports and gateways. Forgets what ports have claimed that went away, withdraws what ports have that
- * may no longer learn or are in another subnet now. */
+/* An skr_desired_fn: ports, gateways and records. Forgets what ports have claimed that went away, withdraws what ports
+ * have that may no longer learn or are in another subnet now. A record that says that a port has an address is a claim
+ * of that port, whether it comes before or after it; one that says that another has it, or nobody, ends the claim. */
 void skr_learn_changes(void *learn, const struct skr_desired_change *changes, size_t count);
-/* The controller refused a claim: it is forgotten and may be learned again after a while. */
+/* The controller refused a claim: it is forgotten and may be learned again after a while. Whoever calls has forgotten
+ * what was told of it. */
 void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address);
 int64_t skr_learn_deadline_ns(const struct skr_learn *learn);
 void skr_learn_run(struct skr_learn *learn, int64_t now_ns);

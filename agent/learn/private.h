@@ -19,7 +19,9 @@ struct port {
     struct skr_uuid id; /* adapter */
     uint32_t ifindex;
     uint32_t vsid; /* of desired state; 0: none yet */
+    bool known;    /* desired state has it; until then its claims are what records say, and not told */
     bool learns;
+    struct skr_uuid host_id; /* of a port that is not known: where its records say it is */
     struct claim *claims;
     unsigned tokens;
     int64_t tokens_ns;

@@ -5,11 +5,19 @@
 #include <string.h>
 
 /* Records and members are other hosts': those tell of them. */
-static const Skerry__V1__ObjectType told[] = {
+static const Skerry__V1__ObjectType kinds[] = {
         SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT,           SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS,
         SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH,    SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_ACCESS_CONTROL_LIST,
         SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN,         SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET,
         SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE,
+};
+
+#define ITEM_OVERHEAD 8 /* tag and length of a message */
+
+/* The report, and how many bytes of it there are. */
+struct told {
+    Skerry__V1__Report *report;
+    size_t size;
 };
 
 static ProtobufCBinaryData copy_bytes(const uint8_t *data, size_t size)
@@ -49,8 +57,9 @@ static char *describe(const struct skr_desired_change *object)
 
 static int tell(void *arg, const struct skr_desired_change *object)
 {
-    Skerry__V1__Report *report = arg;
-    if (report->n_held == SKR_HELD_MAX)
+    struct told *told = arg;
+    Skerry__V1__Report *report = told->report;
+    if (told->report->n_held == SKR_HELD_MAX || told->size > SKR_HELD_BYTES_MAX)
         return 1;
     Skerry__V1__HeldObject *held = skr_must(malloc(sizeof(*held)));
     skerry__v1__held_object__init(held);
@@ -63,6 +72,7 @@ static int tell(void *arg, const struct skr_desired_change *object)
         held->vm_network_id = copy_bytes(object->scope_id.bytes, sizeof(object->scope_id.bytes));
     }
     held->name = describe(object);
+    told->size += skerry__v1__held_object__get_packed_size(held) + ITEM_OVERHEAD;
     report->held[report->n_held++] = held;
     return 0;
 }
@@ -73,8 +83,9 @@ Skerry__V1__Envelope *skr_held_report(const struct skr_desired *desired)
     Skerry__V1__Report *report = envelope->report;
     report->whole = true;
     report->held = skr_must(calloc(SKR_HELD_MAX, sizeof(*report->held)));
-    for (size_t i = 0; i < SKR_ARRAY_SIZE(told); i++)
-        if (skr_desired_each(desired, told[i], tell, report) > 0)
+    struct told told = {.report = report};
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++)
+        if (skr_desired_each(desired, kinds[i], tell, &told) > 0)
             break;
     return envelope;
 }

@@ -252,10 +252,13 @@ static void receive_synced(struct skr_session *session, const Skerry__V1__Synced
         return;
     }
     session->mismatches = 0;
+    session->agreed = true;
     skr_desired_synced(session->options.desired, synced->revision);
     skr_session_unsaved(session);
     if (session->options.synced)
         session->options.synced(session->options.arg);
+    if (session->report_whole)
+        skr_session_report_soon(session);
 }
 
 static void receive_bucket_request(struct skr_session *session, const Skerry__V1__BucketDigestsRequest *request)
@@ -267,14 +270,19 @@ static void receive_bucket_request(struct skr_session *session, const Skerry__V1
 
 static void receive_accepted(struct skr_session *session, const Skerry__V1__ReportAccepted *accepted)
 {
-    session->report_waits = false;
-    for (size_t i = 0; i < accepted->n_refusals && session->options.refused; i++) {
+    for (size_t i = 0; i < accepted->n_refusals; i++) {
         const Skerry__V1__Refusal *refusal = accepted->refusals[i];
         struct skr_uuid adapter;
         struct skr_address address;
-        if (skr_body_uuid(&refusal->adapter_id, &adapter) && skr_body_address(&refusal->customer_address, &address))
+        if (skr_body_uuid(&refusal->adapter_id, &adapter) && skr_body_address(&refusal->customer_address, &address) &&
+            skr_report_refused(session->options.report, &adapter, &address, refusal->number) &&
+            session->options.refused)
             session->options.refused(session->options.arg, &adapter, &address, refusal->reason);
     }
+    if (accepted->more)
+        return;
+    session->report_waits = false;
+    skr_report_accepted(session->options.report, accepted->sequence);
     skr_session_report_soon(session);
 }
 

@@ -1,17 +1,30 @@
 #include "agent/south/report.h"
 #include "agent/desired/arena.h"
+#include <skerry/clock.h>
 #include <skerry/frame.h>
+#include <skerry/log.h>
 #include <skerry/macros.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #define uthash_fatal(msg) abort()
 #include <uthash.h>
 
 /* Beyond this many bytes of items a report is full; the rest of the frame is room for tags and counters. */
 #define REPORT_BYTES_MAX (SKR_FRAME_MAX * 3 / 4)
-#define ITEM_OVERHEAD    8
+#define ITEM_OVERHEAD    24 /* tag and length of a message, and the age that is added when it is told */
 
-enum kind { KIND_LEARNED = 101, KIND_INTERFACES, KIND_DRIFT, KIND_BINDING, KIND_CLAIM, KIND_MOVED };
+/* In the order in which a report tells them: an adapter's binding makes sense after the claim that brought it here, and
+ * an address after both. */
+enum kind { KIND_INTERFACES, KIND_MOVED, KIND_CLAIM, KIND_BINDING, KIND_LEARNED, KIND_DRIFT, KIND_COUNT };
+
+/* Each kind has room of its own, so that guests that show many addresses cannot displace what is told of ports. */
+static const unsigned kind_max[KIND_COUNT] = {[KIND_INTERFACES] = 1,
+                                              [KIND_MOVED] = SKR_REPORT_PORTS_MAX,
+                                              [KIND_CLAIM] = SKR_REPORT_PORTS_MAX,
+                                              [KIND_BINDING] = SKR_REPORT_PORTS_MAX,
+                                              [KIND_LEARNED] = SKR_REPORT_LEARNED_MAX,
+                                              [KIND_DRIFT] = SKR_REPORT_DRIFT_MAX};
 
 struct item {
     UT_hash_handle hh;
@@ -20,16 +33,37 @@ struct item {
         uint8_t id[32];
     } key;
     bool dirty;
-    bool gone;    /* told once more, as withdrawn, then forgotten */
-    size_t count; /* interfaces are several messages in one item */
+    bool told;     /* the controller may know of it */
+    bool gone;     /* told once more, as withdrawn, then forgotten */
+    bool in_whole; /* the whole report that has begun needs it */
+    int64_t at_ns; /* when it came about */
+    size_t count;  /* interfaces are several messages in one item */
     size_t size;
     ProtobufCMessage **messages;
+    struct owner *owner;
+    LIST_ENTRY(item) owner_link;
+    TAILQ_ENTRY(item) dirty_link;
+    bool unanswered; /* an announcement in the report that waits for its answer */
+    LIST_ENTRY(item) unanswered_link;
+};
+
+/* An adapter, and what is told of it. */
+struct owner {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    LIST_HEAD(, item) items;
 };
 
 struct skr_report {
     struct item *items;
-    size_t dirty_count;
-    uint64_t sequence;
+    struct owner *owners;
+    unsigned counts[KIND_COUNT];
+    TAILQ_HEAD(, item) dirty[KIND_COUNT];
+    LIST_HEAD(, item) unanswered;
+    size_t dirty_count, whole_left;
+    bool whole_open; /* a whole report has begun, and its last part has not been taken */
+    uint32_t part;
+    uint64_t sequence, number;
     uint64_t dropped, rx_packets, tx_packets;
     bool counted; /* they differ from what was told */
     void (*changed)(void *arg);
@@ -38,7 +72,10 @@ struct skr_report {
 
 int skr_report_new(struct skr_report **ret)
 {
-    *ret = skr_must(calloc(1, sizeof(**ret)));
+    struct skr_report *report = skr_must(calloc(1, sizeof(*report)));
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        TAILQ_INIT(&report->dirty[kind]);
+    *ret = report;
     return 0;
 }
 
@@ -50,11 +87,63 @@ static void free_messages(struct item *item)
     free(item->messages);
 }
 
+/* ---- items ---- */
+
+static void clear_dirty(struct skr_report *report, struct item *item)
+{
+    if (!item->dirty)
+        return;
+    item->dirty = false;
+    report->dirty_count--;
+    TAILQ_REMOVE(&report->dirty[item->key.kind], item, dirty_link);
+    if (item->in_whole)
+        report->whole_left--;
+    item->in_whole = false;
+}
+
+static void set_answered(struct item *item)
+{
+    if (item->unanswered)
+        LIST_REMOVE(item, unanswered_link);
+    item->unanswered = false;
+}
+
+static void disown(struct skr_report *report, struct item *item)
+{
+    struct owner *owner = item->owner;
+    if (!owner)
+        return;
+    LIST_REMOVE(item, owner_link);
+    item->owner = NULL;
+    if (!LIST_EMPTY(&owner->items))
+        return;
+    HASH_DELETE(hh, report->owners, owner); /* NOLINT(clang-analyzer-core.NullDereference): it is in the table */
+    free(owner);
+}
+
+static void own(struct skr_report *report, struct item *item)
+{
+    struct owner *owner;
+    if (item->key.kind != KIND_LEARNED && item->key.kind != KIND_BINDING && item->key.kind != KIND_MOVED)
+        return; /* a claim is there before the adapter is ours, and after */
+    HASH_FIND(hh, report->owners, item->key.id, sizeof(owner->id), owner);
+    if (!owner) {
+        owner = skr_must(calloc(1, sizeof(*owner)));
+        memcpy(owner->id.bytes, item->key.id, sizeof(owner->id.bytes));
+        LIST_INIT(&owner->items);
+        HASH_ADD(hh, report->owners, id, sizeof(owner->id), owner);
+    }
+    item->owner = owner;
+    LIST_INSERT_HEAD(&owner->items, item, owner_link);
+}
+
 static void item_free(struct skr_report *report, struct item *item)
 {
-    if (item->dirty)
-        report->dirty_count--;
-    HASH_DELETE(hh, report->items, item);
+    clear_dirty(report, item);
+    set_answered(item);
+    disown(report, item);
+    report->counts[item->key.kind]--;
+    HASH_DELETE(hh, report->items, item); /* NOLINT(clang-analyzer-core.NullDereference): it is in the table */
     free_messages(item);
     free(item);
 }
@@ -83,12 +172,32 @@ static struct item *item_find(struct skr_report *report, enum kind kind, const v
     return item;
 }
 
+/* NULL: the kind has no room. */
+static struct item *item_new(struct skr_report *report, enum kind kind, const void *id, size_t size)
+{
+    static struct skr_log_limit limit;
+    if (report->counts[kind] >= kind_max[kind]) {
+        if (skr_log_allowed(&limit, 3))
+            skr_log(SKR_LOG_WARNING, "there is more to tell the controller than a report has room for",
+                    "kind=%d max=%u", (int)kind, kind_max[kind]);
+        return NULL;
+    }
+    struct item *item = skr_must(calloc(1, sizeof(*item)));
+    item->key.kind = kind;
+    memcpy(item->key.id, id, size);
+    HASH_ADD(hh, report->items, key, sizeof(item->key), item);
+    report->counts[kind]++;
+    own(report, item);
+    return item;
+}
+
 static void mark_dirty(struct skr_report *report, struct item *item)
 {
     if (item->dirty)
         return;
     item->dirty = true;
     report->dirty_count++;
+    TAILQ_INSERT_TAIL(&report->dirty[item->key.kind], item, dirty_link);
     if (report->changed)
         report->changed(report->changed_arg);
 }
@@ -114,28 +223,31 @@ static bool same_messages(const struct item *item, ProtobufCMessage *const *mess
     return true;
 }
 
-/* Takes the messages and the array. */
+/* Takes the messages and the array. What is the same as before is not told again; what has a number never is the same.
+ */
 static void tell(struct skr_report *report, enum kind kind, const void *id, size_t id_size, ProtobufCMessage **messages,
                  size_t count, bool gone)
 {
     struct item *item = item_find(report, kind, id, id_size);
-    if ((!item && (gone || HASH_COUNT(report->items) >= SKR_REPORT_ITEMS_MAX)) ||
-        (item && item->gone == gone && same_messages(item, messages, count))) {
-        struct item unused = {.messages = messages, .count = count};
+    struct item unused = {.messages = messages, .count = count};
+    if (item && gone && !item->told) {
+        item_free(report, item); /* nobody has heard of it */
+        item = NULL;
+    }
+    if (item && item->gone == gone && same_messages(item, messages, count)) {
         free_messages(&unused);
         return;
     }
-    if (!item) {
-        item = skr_must(calloc(1, sizeof(*item)));
-        item->key.kind = kind;
-        memcpy(item->key.id, id, id_size);
-        HASH_ADD(hh, report->items, key, sizeof(item->key), item);
-    } else {
-        free_messages(item);
+    if (!item && (gone || !(item = item_new(report, kind, id, id_size)))) {
+        free_messages(&unused);
+        return;
     }
+    free_messages(item);
+    set_answered(item);
     item->messages = messages;
     item->count = count;
     item->gone = gone;
+    item->at_ns = skr_clock_monotonic_ns();
     item->size = 0;
     for (size_t i = 0; i < count; i++)
         item->size += protobuf_c_message_get_packed_size(messages[i]) + ITEM_OVERHEAD;
@@ -170,9 +282,21 @@ static char *text(const char *from)
 
 /* ---- what there is to tell ---- */
 
+static void learned_key(uint8_t id[static 32], const struct skr_uuid *adapter_id, const struct skr_address *address)
+{
+    memcpy(id, adapter_id->bytes, 16);
+    memcpy(id + 16, address->bytes, 16);
+}
+
 void skr_report_learned(struct skr_report *report, const struct skr_learned *learned)
 {
     uint8_t id[32];
+    learned_key(id, &learned->adapter_id, &learned->customer_address);
+    struct item *item = learned->over ? item_find(report, KIND_LEARNED, id, sizeof(id)) : NULL;
+    if (item)
+        item_free(report, item);
+    if (learned->over)
+        return;
     Skerry__V1__LearnedAddress *message = skr_must(malloc(sizeof(*message)));
     skerry__v1__learned_address__init(message);
     message->adapter_id = bytes(learned->adapter_id.bytes, sizeof(learned->adapter_id.bytes));
@@ -180,8 +304,7 @@ void skr_report_learned(struct skr_report *report, const struct skr_learned *lea
     message->mac = bytes(learned->mac.bytes, sizeof(learned->mac.bytes));
     message->evidence = learned->evidence;
     message->withdrawn = learned->withdrawn;
-    memcpy(id, learned->adapter_id.bytes, 16);
-    memcpy(id + 16, learned->customer_address.bytes, 16);
+    message->number = ++report->number;
     tell_one(report, KIND_LEARNED, id, sizeof(id), &message->base, learned->withdrawn);
 }
 
@@ -202,13 +325,30 @@ void skr_report_drift(struct skr_report *report, const struct skr_drift_item *it
     tell_one(report, KIND_DRIFT, item->key, sizeof(item->key), &message->base, item->resolved);
 }
 
+bool skr_report_refused(struct skr_report *report, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                        uint64_t number)
+{
+    uint8_t id[32];
+    learned_key(id, adapter_id, address);
+    struct item *item = item_find(report, KIND_LEARNED, id, sizeof(id));
+    if (!item)
+        return true;
+    const Skerry__V1__LearnedAddress *message = (const void *)item->messages[0];
+    if (item->dirty || (number && message->number != number))
+        return false;
+    item_free(report, item);
+    return true;
+}
+
 static void forget_adapter(struct skr_report *report, const struct skr_uuid *adapter_id)
 {
-    struct item *item, *next;
-    HASH_ITER (hh, report->items, item, next)
-        if ((item->key.kind == KIND_LEARNED || item->key.kind == KIND_BINDING || item->key.kind == KIND_MOVED) &&
-            memcmp(item->key.id, adapter_id->bytes, sizeof(adapter_id->bytes)) == 0)
-            item_free(report, item);
+    struct owner *owner;
+    HASH_FIND(hh, report->owners, adapter_id, sizeof(*adapter_id), owner);
+    struct item *item = owner ? LIST_FIRST(&owner->items) : NULL, *next;
+    for (; item; item = next) {
+        next = LIST_NEXT(item, owner_link);
+        item_free(report, item); /* the last one frees the owner */
+    }
 }
 
 void skr_report_binding(struct skr_report *report, const struct skr_uuid *adapter_id, bool placed,
@@ -238,6 +378,7 @@ void skr_report_moved(struct skr_report *report, const struct skr_uuid *adapter_
     skerry__v1__moved__init(message);
     message->adapter_id = bytes(adapter_id->bytes, sizeof(adapter_id->bytes));
     message->first_frame_ns = (uint64_t)first_frame_ns;
+    message->number = ++report->number;
     tell_one(report, KIND_MOVED, adapter_id->bytes, sizeof(adapter_id->bytes), &message->base, false);
 }
 
@@ -248,6 +389,7 @@ void skr_report_claim(struct skr_report *report, const struct skr_uuid *adapter_
     message->adapter_id = bytes(adapter_id->bytes, sizeof(adapter_id->bytes));
     message->interface = text(interface);
     message->withdrawn = !present;
+    message->number = ++report->number;
     tell_one(report, KIND_CLAIM, adapter_id->bytes, sizeof(adapter_id->bytes), &message->base, !present);
 }
 
@@ -269,9 +411,12 @@ Skerry__V1__Interface *skr_report_interface_message(const struct skr_host_interf
 void skr_report_interfaces(struct skr_report *report, const struct skr_host_interface *interfaces, size_t count)
 {
     ProtobufCMessage **messages = skr_must(calloc(count + 1, sizeof(ProtobufCMessage *)));
-    for (size_t i = 0; i < count; i++)
-        messages[i] = &skr_report_interface_message(&interfaces[i])->base;
-    tell(report, KIND_INTERFACES, "", 0, messages, count, false);
+    size_t told = 0;
+    for (int physical = 1; physical >= 0; physical--)
+        for (size_t i = 0; i < count && told < SKR_REPORT_INTERFACES_MAX; i++)
+            if ((interfaces[i].kind[0] == '\0') == (physical != 0))
+                messages[told++] = &skr_report_interface_message(&interfaces[i])->base;
+    tell(report, KIND_INTERFACES, "", 0, messages, told, false);
 }
 
 void skr_report_counters(struct skr_report *report, uint64_t dropped, uint64_t rx_packets, uint64_t tx_packets)
@@ -302,10 +447,22 @@ static void *copy_message(const ProtobufCMessage *message)
         (list)[(count)++] = (message);                                                                                 \
     } while (0)
 
-static void add_item(Skerry__V1__Report *out, const struct item *item)
+static void set_age(ProtobufCMessage *message, const struct item *item, int64_t now_ns)
+{
+    uint64_t age_ms = (uint64_t)((now_ns - item->at_ns) / SKR_NS_PER_MS);
+    if (item->key.kind == KIND_LEARNED)
+        ((Skerry__V1__LearnedAddress *)message)->age_ms = age_ms;
+    else if (item->key.kind == KIND_CLAIM)
+        ((Skerry__V1__Claim *)message)->age_ms = age_ms;
+    else if (item->key.kind == KIND_MOVED)
+        ((Skerry__V1__Moved *)message)->age_ms = age_ms;
+}
+
+static void add_item(Skerry__V1__Report *out, const struct item *item, int64_t now_ns)
 {
     for (size_t i = 0; i < item->count; i++) {
         void *message = copy_message(item->messages[i]);
+        set_age(message, item, now_ns);
         switch (item->key.kind) {
         case KIND_LEARNED:
             APPEND(out->learned, out->n_learned, message);
@@ -328,24 +485,63 @@ static void add_item(Skerry__V1__Report *out, const struct item *item)
     }
 }
 
-static void forget_gone_and_mark_all(struct skr_report *report)
+/* An announcement is evidence until the controller has judged it; from then on the address is only what the port has.
+ */
+static bool is_announcement(const struct item *item)
 {
-    struct item *item, *next;
-    HASH_ITER (hh, report->items, item, next) {
-        if (item->gone) {
-            item_free(report, item);
-        } else if (!item->dirty) {
-            item->dirty = true;
-            report->dirty_count++;
+    return item->key.kind == KIND_LEARNED && ((const Skerry__V1__LearnedAddress *)item->messages[0])->evidence ==
+                                                     SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_ANNOUNCEMENT;
+}
+
+static void item_told(struct skr_report *report, struct item *item)
+{
+    clear_dirty(report, item);
+    item->told = true;
+    if (item->gone) {
+        item_free(report, item);
+    } else if (is_announcement(item) && !item->unanswered) {
+        item->unanswered = true;
+        LIST_INSERT_HEAD(&report->unanswered, item, unanswered_link);
+    }
+}
+
+static void fill(struct skr_report *report, Skerry__V1__Report *out)
+{
+    int64_t now_ns = skr_clock_monotonic_ns();
+    size_t size = 0;
+    for (int kind = 0; kind < KIND_COUNT; kind++) {
+        struct item *item;
+        while ((item = TAILQ_FIRST(&report->dirty[kind]))) {
+            if (size + item->size > REPORT_BYTES_MAX && size > 0)
+                return;
+            size += item->size;
+            add_item(out, item, now_ns);
+            item_told(report, item);
         }
     }
 }
 
-Skerry__V1__Envelope *skr_report_take(struct skr_report *report, bool whole)
+void skr_report_begin_whole(struct skr_report *report)
 {
-    if (whole)
-        forget_gone_and_mark_all(report); /* who hears everything need not hear what was withdrawn */
-    if (!whole && report->dirty_count == 0 && !report->counted)
+    struct item *item, *next;
+    report->whole_open = true;
+    report->part = 0;
+    report->whole_left = 0;
+    HASH_ITER (hh, report->items, item, next) {
+        set_answered(item);
+        if (item->gone) {
+            item_free(report, item); /* who hears everything need not hear what was withdrawn */
+            continue;
+        }
+        mark_dirty(report, item);
+        item->in_whole = true;
+        report->whole_left++;
+    }
+}
+
+Skerry__V1__Envelope *skr_report_take(struct skr_report *report)
+{
+    if (!report->whole_open && report->dirty_count == 0 && !report->counted)
         return NULL;
     Skerry__V1__Envelope *envelope = skr_must(malloc(sizeof(*envelope)));
     skerry__v1__envelope__init(envelope);
@@ -353,24 +549,27 @@ Skerry__V1__Envelope *skr_report_take(struct skr_report *report, bool whole)
     skerry__v1__report__init(out);
     envelope->body_case = SKERRY__V1__ENVELOPE__BODY_REPORT;
     out->sequence = ++report->sequence;
-    out->whole = whole;
     out->dropped_packets = report->dropped;
     out->rx_packets = report->rx_packets;
     out->tx_packets = report->tx_packets;
     report->counted = false;
-    size_t size = 0;
-    struct item *item, *next;
-    HASH_ITER (hh, report->items, item, next) {
-        if (!item->dirty)
-            continue;
-        if (size + item->size > REPORT_BYTES_MAX && size > 0)
-            break;
-        size += item->size;
-        add_item(out, item);
-        item->dirty = false;
-        report->dirty_count--;
-        if (item->gone)
-            item_free(report, item);
+    fill(report, out);
+    if (report->whole_open) {
+        out->whole = report->part == 0;
+        out->part = report->part++;
+        out->more = report->whole_open = report->whole_left > 0;
     }
     return envelope;
+}
+
+void skr_report_accepted(struct skr_report *report, uint64_t sequence)
+{
+    struct item *item;
+    if (sequence != report->sequence)
+        return;
+    while ((item = LIST_FIRST(&report->unanswered))) {
+        ((Skerry__V1__LearnedAddress *)item->messages[0])->evidence =
+                SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE;
+        set_answered(item);
+    }
 }

@@ -7,7 +7,10 @@
 #include "agent/host/host.h"
 #include "agent/learn/learn.h"
 
-#define SKR_REPORT_ITEMS_MAX 262144
+#define SKR_REPORT_PORTS_MAX      65536  /* claims, bindings and moves, each */
+#define SKR_REPORT_LEARNED_MAX    262144 /* addresses of all ports; one has at most SKR_LEARN_ADDRESSES_MAX */
+#define SKR_REPORT_DRIFT_MAX      16384
+#define SKR_REPORT_INTERFACES_MAX 256 /* physical ones first */
 
 struct skr_report;
 
@@ -16,7 +19,12 @@ void skr_report_free(struct skr_report *report);
 /* Called when something new is to be told. */
 void skr_report_on_change(struct skr_report *report, void (*fn)(void *arg), void *arg);
 
+/* Each call is an occurrence, told once. */
 void skr_report_learned(struct skr_report *report, const struct skr_learned *learned);
+/* The controller refused that occurrence (0: of a controller that does not number): nothing is left to tell of it.
+ * False: the port has shown the address again since, and that is still to be told or judged. */
+bool skr_report_refused(struct skr_report *report, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                        uint64_t number);
 void skr_report_drift(struct skr_report *report, const struct skr_drift_item *item);
 /* reason: why not bound, NULL or empty when it is. `placed` false: the adapter is no longer ours to speak of, nor are
  * its addresses. */
@@ -31,8 +39,13 @@ void skr_report_interfaces(struct skr_report *report, const struct skr_host_inte
 /* Counters travel with every report, and make one of their own when they differ: call it now and then. */
 void skr_report_counters(struct skr_report *report, uint64_t dropped, uint64_t rx_packets, uint64_t tx_packets);
 
-/* What is to be told now, as much as fits a frame, or NULL: nothing. `whole`: everything, and what does not fit comes
- * as differences after it. What was taken counts as told; a connection that ends starts with `whole` again. */
-Skerry__V1__Envelope *skr_report_take(struct skr_report *report, bool whole);
+/* The next frames are a whole report, in as many parts as it takes: a new session. */
+void skr_report_begin_whole(struct skr_report *report);
+/* What is to be told now, as much as fits a frame, or NULL: nothing. What was taken counts as told; a connection that
+ * ends is followed by a whole report. The caller frees the envelope. */
+Skerry__V1__Envelope *skr_report_take(struct skr_report *report);
+/* The controller has committed this report: what was announced in it has been judged, and is not repeated as an
+ * announcement. */
+void skr_report_accepted(struct skr_report *report, uint64_t sequence);
 /* An interface as the protocol has it; the caller frees the message. */
 Skerry__V1__Interface *skr_report_interface_message(const struct skr_host_interface *interface);

@@ -108,7 +108,7 @@ static void drop_connection(struct skr_session *session)
     }
     session->bev = NULL;
     session->state = SKR_SESSION_WAITING;
-    session->report_waits = session->heard_state = false;
+    session->report_waits = session->heard_state = session->agreed = false;
     event_del(session->keepalive);
     event_del(session->renew);
     event_del(session->pump);
@@ -148,21 +148,22 @@ void skr_session_connected(struct skr_session *session)
 
 /* ---- frames ---- */
 
-void skr_session_send(struct skr_session *session, Skerry__V1__Envelope *envelope)
+int skr_session_send(struct skr_session *session, Skerry__V1__Envelope *envelope)
 {
-    uint8_t *frame = NULL;
+    SKR_CLEANUP(skr_free_cleanup) uint8_t *frame = NULL;
     size_t size;
     int r = session->bev ? skr_frame_pack(envelope, &frame, &size) : -ENOTCONN;
     skr_envelope_free(envelope);
-    if (r < 0) {
-        if (r == -EMSGSIZE)
-            skr_log(SKR_LOG_ERROR, "a message to the controller is too large", NULL);
-        return;
+    if (r == -EMSGSIZE)
+        skr_log(SKR_LOG_ERROR, "a message to the controller is too large", NULL);
+    if (r < 0)
+        return r;
+    if (evbuffer_get_length(bufferevent_get_output(session->bev)) + size > OUTPUT_MAX) {
+        skr_session_disconnect(session, "the controller does not read");
+        return -ENOBUFS;
     }
-    /* A controller that does not read is found by its silence; until then nothing piles up without bound. */
-    if (evbuffer_get_length(bufferevent_get_output(session->bev)) + size <= OUTPUT_MAX)
-        bufferevent_write(session->bev, frame, size);
-    free(frame);
+    bufferevent_write(session->bev, frame, size);
+    return 0;
 }
 
 /* Takes one frame out of the input. 1: handled, 0: not whole yet, -EBADMSG. */
@@ -343,23 +344,34 @@ static void on_reconnect(evutil_socket_t fd, short what, void *arg)
 
 /* ---- reports ---- */
 
+/* A database that was set back takes no report; once it hears what is here. */
+static Skerry__V1__Envelope *next_report(struct skr_session *session)
+{
+    if (session->rolled_back) {
+        bool due = session->report_whole;
+        session->report_whole = false;
+        return due ? skr_held_report(session->options.desired) : NULL;
+    }
+    if (session->report_whole && session->agreed) {
+        skr_report_begin_whole(session->options.report);
+        session->report_whole = false;
+    }
+    return skr_report_take(session->options.report);
+}
+
 static void on_report(evutil_socket_t fd, short what, void *arg)
 {
     struct skr_session *session = arg;
     (void)fd;
     (void)what;
-    if (session->state != SKR_SESSION_CONNECTED || session->report_waits ||
-        (session->rolled_back && !session->report_whole))
+    if (session->state != SKR_SESSION_CONNECTED || session->report_waits)
         return;
-    /* A database that was set back takes no report; once it hears what is here. */
-    Skerry__V1__Envelope *envelope = session->rolled_back
-                                             ? skr_held_report(session->options.desired)
-                                             : skr_report_take(session->options.report, session->report_whole);
+    Skerry__V1__Envelope *envelope = next_report(session);
     if (!envelope)
         return;
-    session->report_whole = false;
-    session->report_waits = true;
-    skr_session_send(session, envelope);
+    session->report_waits = skr_session_send(session, envelope) == 0;
+    if (!session->report_waits) /* the next session tells it again */
+        skr_session_disconnect(session, "a report could not be sent");
 }
 
 void skr_session_report_soon(struct skr_session *session)

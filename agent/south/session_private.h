@@ -37,7 +37,8 @@ struct skr_session {
     bool renewing;       /* this connection is for Renew alone */
     unsigned mismatches; /* Synced that named another root digest, in a row */
     bool heard_state;    /* the controller is past the comparison, or asks for it: it hears Applied from here on */
-    bool report_whole;   /* the next report is whole */
+    bool agreed;         /* the controller has said Synced, and what is here is that */
+    bool report_whole;   /* a whole report is due, once both agree on what there is to report of */
     bool report_waits;   /* one is on its way and not accepted yet */
     bool unsaved;
     int64_t save_took_ms;
@@ -46,8 +47,9 @@ struct skr_session {
 };
 
 /* ---- session.c ---- */
-/* Packs, sends, frees the envelope. */
-void skr_session_send(struct skr_session *session, Skerry__V1__Envelope *envelope);
+/* Packs, sends, frees the envelope. -errno: it was not sent; when the controller takes nothing, the connection has been
+ * ended, because what is lost in between is never said again. */
+int skr_session_send(struct skr_session *session, Skerry__V1__Envelope *envelope);
 /* Ends this connection; another follows. */
 void skr_session_disconnect(struct skr_session *session, const char *why);
 void skr_session_connected(struct skr_session *session);

@@ -4,11 +4,6 @@
  * addresses, MAC and what the pools hold stay the adapter's. */
 #include "controller/model/report.h"
 
-static const struct skr_query bound_on_target = {
-        "SELECT id FROM network_adapter WHERE target_host_id = ?1 AND target_interface IS NOT NULL"};
-static const struct skr_query claimed_on_target = {
-        "SELECT id FROM network_adapter WHERE target_host_id = ?1 AND target_claimed = 1"};
-
 void skr_adapter_move_forget(struct skr_object *adapter)
 {
     skr_object_set_null(adapter, SKR_NETWORK_ADAPTER_TARGET_HOST_ID);
@@ -156,7 +151,7 @@ static int set_waiting(struct skr_report *report, struct skr_object *adapter, co
     return r < 0 ? r : skr_adapter_move_settle(report->txn, after, error);
 }
 
-int skr_report_target_binding(struct skr_report *report, const Skerry__V1__PortBinding *binding, struct skr_ids *named,
+int skr_report_target_binding(struct skr_report *report, const Skerry__V1__PortBinding *binding,
                               struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
@@ -165,24 +160,24 @@ int skr_report_target_binding(struct skr_report *report, const Skerry__V1__PortB
         return r < 0 ? r : 0;
     struct skr_uuid id = skr_object_id(adapter);
     if (binding->bound)
-        skr_ids_add(named, &id);
+        SKR_REPORT_NAME(report, bindings, &id);
     r = set_waiting(report, adapter, binding->bound ? binding->interface : NULL, error);
     return r < 0 ? r : 1;
 }
 
-int skr_report_target_unnamed(struct skr_report *report, const struct skr_ids *named, struct skr_error *error)
+/* 1 and *ret: an adapter that is moving to the reporting host. */
+static int fetch_moving(struct skr_report *report, const struct skr_uuid *id, struct skr_object **ret,
+                        struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids waiting = {0};
-    int r = skr_ids_query(report->txn, &bound_on_target, &report->host_id, &waiting, error);
-    for (size_t i = 0; r == 0 && i < waiting.count; i++) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
-        if (skr_ids_search(named, &waiting.items[i]))
-            continue;
-        r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &waiting.items[i], &adapter, error);
-        if (r == 0)
-            r = set_waiting(report, adapter, NULL, error);
-    }
-    return r;
+    int r = skr_txn_get(report->txn, SKR_NETWORK_ADAPTER, id, NULL, ret, error);
+    return r < 0 ? r == -ENOENT ? 0 : r : skr_adapter_is_moving_to(*ret, &report->host_id);
+}
+
+int skr_report_lose_target_binding(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    int r = fetch_moving(report, id, &adapter, error);
+    return r <= 0 ? r : set_waiting(report, adapter, NULL, error);
 }
 
 int skr_report_target_claim(struct skr_report *report, struct skr_object *adapter, bool claimed,
@@ -193,19 +188,11 @@ int skr_report_target_claim(struct skr_report *report, struct skr_object *adapte
     return skr_txn_update(report->txn, adapter, after, error);
 }
 
-int skr_report_target_unclaimed(struct skr_report *report, const struct skr_ids *named, struct skr_error *error)
+int skr_report_lose_target_claim(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids claimed = {0};
-    int r = skr_ids_query(report->txn, &claimed_on_target, &report->host_id, &claimed, error);
-    for (size_t i = 0; r == 0 && i < claimed.count; i++) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
-        if (skr_ids_search(named, &claimed.items[i]))
-            continue;
-        r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &claimed.items[i], &adapter, error);
-        if (r == 0)
-            r = skr_report_target_claim(report, adapter, false, error);
-    }
-    return r;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    int r = fetch_moving(report, id, &adapter, error);
+    return r <= 0 ? r : skr_report_target_claim(report, adapter, false, error);
 }
 
 /* An skr_write_fn. */
@@ -214,9 +201,10 @@ static int finish(struct skr_txn *txn, void *adapter, struct skr_error *error)
     return skr_adapter_move_finish(txn, adapter, error);
 }
 
-static int take_moved(struct skr_report *report, const Skerry__V1__Moved *moved, struct skr_error *error)
+int skr_report_take_moved(struct skr_report *report, size_t index, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    const Skerry__V1__Moved *moved = report->body->moved[index];
     int r = fetch(report, &moved->adapter_id, &adapter, error);
     if (r < 0)
         return r;
@@ -224,19 +212,11 @@ static int take_moved(struct skr_report *report, const Skerry__V1__Moved *moved,
     if (r && skr_uuid_equal(&host_id, &report->host_id))
         return 0; /* told again: it is there already */
     if (!r || !skr_adapter_is_moving_to(adapter, &report->host_id))
-        return skr_report_refuse(report, &moved->adapter_id, NULL, "not_moving_here");
+        return skr_report_refuse(report, &moved->adapter_id, NULL, moved->number, "not_moving_here");
     struct skr_error why = {0};
     r = skr_txn_try(report->txn, finish, adapter, &why, error);
     if (r <= 0)
         return r;
     r = skr_event_add(report->txn, "MoveRefused", adapter, &report->host_id, error, "%.500s", why.detail);
-    return r < 0 ? r : skr_report_refuse(report, &moved->adapter_id, NULL, why.detail);
-}
-
-int skr_report_apply_moved(struct skr_report *report, struct skr_error *error)
-{
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < report->body->n_moved; i++)
-        r = take_moved(report, report->body->moved[i], error);
-    return r;
+    return r < 0 ? r : skr_report_refuse(report, &moved->adapter_id, NULL, moved->number, why.detail);
 }

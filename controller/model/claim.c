@@ -2,8 +2,6 @@
  * adapter; a second one is told, and so is the administrator, until the first lets go. */
 #include "controller/model/report.h"
 
-static const struct skr_query claimed_on_host = {"SELECT id FROM network_adapter WHERE host_id = ?1 AND claimed = 1"};
-
 static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *claim, const struct skr_object *adapter,
                          const struct skr_object *claimant, struct skr_error *error)
 {
@@ -18,7 +16,7 @@ static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *cla
                 "\"%.100s\".",
                 skr_object_name(claimant), skr_object_name(adapter), claim->interface ? claim->interface : "",
                 skr_object_name(holder));
-    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, "claimed_elsewhere");
+    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "claimed_elsewhere");
 }
 
 /* An adapter that a host claims and nobody has. */
@@ -48,20 +46,21 @@ static int place(struct skr_report *report, const Skerry__V1__Claim *claim, stru
     if (r < 0)
         return r;
     if (!skr_object_integer(group, SKR_HOST_GROUP_CLAIMS))
-        return skr_report_refuse(report, &claim->adapter_id, NULL, "claims_not_allowed");
+        return skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "claims_not_allowed");
     r = skr_txn_try(report->txn, write_place, &placing, &why, error);
     if (r <= 0)
         return r;
     r = skr_event_add_detail(report->txn, "ClaimRefused", adapter, &report->host_id,
                              "A host that claims this network adapter may not have it; ask an administrator why.",
                              error, "%.500s", why.detail);
-    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, why.detail);
+    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, why.detail);
 }
 
-static int take_claim(struct skr_report *report, const Skerry__V1__Claim *claim, const struct skr_object *host,
-                      struct skr_ids *named, struct skr_error *error)
+int skr_report_take_claim(struct skr_report *report, size_t index, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    const Skerry__V1__Claim *claim = report->body->claims[index];
+    const struct skr_object *host = report->host;
     struct skr_uuid id;
     if (!skr_report_uuid(&claim->adapter_id, &id))
         return 0;
@@ -71,7 +70,7 @@ static int take_claim(struct skr_report *report, const Skerry__V1__Claim *claim,
     struct skr_uuid holder = adapter ? skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID) : (struct skr_uuid){0};
     bool ours = adapter && skr_uuid_equal(&holder, &report->host_id);
     if (!claim->withdrawn)
-        skr_ids_add(named, &id);
+        SKR_REPORT_NAME(report, claims, &id);
     if (adapter && skr_adapter_is_moving_to(adapter, &report->host_id))
         return skr_report_target_claim(report, adapter, !claim->withdrawn, error);
     if (ours && skr_adapter_is_moving(adapter))
@@ -81,31 +80,19 @@ static int take_claim(struct skr_report *report, const Skerry__V1__Claim *claim,
                        ? skr_network_adapter_unplace(report->txn, adapter, error)
                        : 0;
     if (!adapter)
-        return skr_report_refuse(report, &claim->adapter_id, NULL, "no_such_adapter");
+        return skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "no_such_adapter");
     if (ours)
         return 0;
     return skr_uuid_is_nil(&holder) ? place(report, claim, adapter, host, error)
                                     : refuse_second(report, claim, adapter, host, error);
 }
 
-int skr_report_apply_claims(struct skr_report *report, struct skr_error *error)
+int skr_report_lose_claim(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids named = {0}, claimed = {0};
-    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
-    for (size_t i = 0; r == 0 && i < report->body->n_claims; i++)
-        r = take_claim(report, report->body->claims[i], host, &named, error);
-    if (r < 0 || !report->body->whole)
-        return r;
-    skr_ids_sort(&named);
-    r = skr_ids_query(report->txn, &claimed_on_host, &report->host_id, &claimed, error);
-    for (size_t i = 0; r == 0 && i < claimed.count; i++) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
-        if (skr_ids_search(&named, &claimed.items[i]))
-            continue;
-        r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &claimed.items[i], &adapter, error);
-        if (r == 0 && !skr_adapter_is_moving(adapter))
-            r = skr_network_adapter_unplace(report->txn, adapter, error);
-    }
-    return r < 0 ? r : skr_report_target_unclaimed(report, &named, error);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    const ProtobufCBinaryData bytes = {sizeof(id->bytes), (uint8_t *)id->bytes};
+    int r = skr_report_own_adapter(report, &bytes, &adapter, error);
+    if (r <= 0 || skr_adapter_is_moving(adapter) || !skr_object_integer(adapter, SKR_NETWORK_ADAPTER_CLAIMED))
+        return r < 0 ? r : 0;
+    return skr_network_adapter_unplace(report->txn, adapter, error);
 }

@@ -1,19 +1,28 @@
-/* Learned addresses become dynamic records. Who had an address first keeps it, until he withdraws it or another port
- * shows that it moved (an announcement); what an administrator wrote is never overruled. */
+/* Learned addresses become dynamic records. The port that had an address first keeps it, until it withdraws it or
+ * another port shows that it moved (an announcement); what an administrator wrote is never overruled.
+ *
+ * Announcements are ordered by when they were made, not by when they were heard: one that is older than what the holder
+ * has shown since is history, and is passed over without a word. A whole report of an agent that does not number what
+ * it tells says only what its ports have; its announcements have been judged before. */
 #include "controller/model/home.h"
 #include "controller/model/report.h"
 
 static const struct skr_query count_dynamic = {
         "SELECT count(*) FROM lookup_record WHERE network_adapter_id = ?1 AND type = 'dynamic'"};
-static const struct skr_query dynamic_on_host = {
-        "SELECT id FROM lookup_record WHERE host_id = ?1 AND type = 'dynamic'"};
+#define AGE_MAX_MS (365LL * 24 * 3600 * 1000)
 
 struct learned {
     const Skerry__V1__LearnedAddress *item;
     struct skr_object *adapter; /* on the reporting host */
     struct skr_address address;
     struct skr_mac mac;
+    int64_t shown_ms; /* wall clock */
 };
+
+static int refuse_item(struct skr_report *report, const Skerry__V1__LearnedAddress *item, const char *reason)
+{
+    return skr_report_refuse(report, &item->adapter_id, &item->customer_address, item->number, reason);
+}
 
 static int refuse(struct skr_report *report, const struct learned *learned, const char *reason, struct skr_error *error)
 {
@@ -21,7 +30,7 @@ static int refuse(struct skr_report *report, const struct learned *learned, cons
     int r = skr_event_add(report->txn, "LearnedAddressRefused", learned->adapter, &report->host_id, error,
                           "Address %s of network adapter \"%.100s\" was not taken: %s.",
                           skr_address_format(&learned->address, text), skr_object_name(learned->adapter), reason);
-    return r < 0 ? r : skr_report_refuse(report, &learned->item->adapter_id, &learned->item->customer_address, reason);
+    return r < 0 ? r : refuse_item(report, learned->item, reason);
 }
 
 static bool is_link_local(const struct skr_address *address)
@@ -39,7 +48,7 @@ static int judge(struct skr_report *report, const struct learned *learned, struc
     if (r < 0)
         return r;
     if (is_link_local(&learned->address)) { /* every IPv6 guest has one, and no router carries it */
-        r = skr_report_refuse(report, &learned->item->adapter_id, &learned->item->customer_address, "link_local");
+        r = refuse_item(report, learned->item, "link_local");
         return r < 0 ? r : 1;
     }
     if (!r)
@@ -72,9 +81,7 @@ static int conflict(struct skr_report *report, const struct learned *learned, co
                           "Network adapters \"%.100s\" and \"%.100s\" both use %s; \"%.100s\" keeps it (%s).",
                           skr_object_name(owner), skr_object_name(learned->adapter),
                           skr_address_format(&learned->address, text), skr_object_name(owner), type);
-    return r < 0 ? r
-                 : skr_report_refuse(report, &learned->item->adapter_id, &learned->item->customer_address,
-                                     "held_by_another_adapter");
+    return r < 0 ? r : refuse_item(report, learned->item, "held_by_another_adapter");
 }
 
 /* 0: may have one more; 1: refused. */
@@ -159,6 +166,21 @@ static int move(struct skr_report *report, const struct learned *learned, struct
                          skr_address_format(&learned->address, text), skr_object_name(learned->adapter));
 }
 
+/* When the holder has last shown the address, as far as that is known. */
+static int64_t held_since_ms(const struct skr_report *report, const struct skr_object *record)
+{
+    struct skr_uuid id = skr_object_id(record);
+    int64_t shown_ms = skr_evidence_get(report->evidence, &id);
+    return shown_ms ? shown_ms : skr_object_integer(record, SKR_FIELD_UPDATED_AT);
+}
+
+static bool is_history(const struct skr_report *report, const struct learned *learned, const struct skr_object *record)
+{
+    if (learned->item->number == 0)
+        return report->names != NULL;
+    return learned->shown_ms <= held_since_ms(report, record);
+}
+
 static int learn(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
@@ -177,7 +199,7 @@ static int learn(struct skr_report *report, const struct learned *learned, struc
     if (skr_uuid_equal(&owner, &id))
         return dynamic ? skr_lookup_record_move(report->txn, record, learned->adapter, &learned->mac, NULL, error) : 0;
     if (dynamic && learned->item->evidence == SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_ANNOUNCEMENT)
-        return move(report, learned, record, error);
+        return is_history(report, learned, record) ? 0 : move(report, learned, record, error);
     return conflict(report, learned, record, error);
 }
 
@@ -195,52 +217,56 @@ static int withdraw(struct skr_report *report, const struct learned *learned, st
     return skr_lookup_record_withdraw(report->txn, record, error);
 }
 
-static int take(struct skr_report *report, const Skerry__V1__LearnedAddress *item, struct skr_ids *named,
-                struct skr_error *error)
+/* After it was taken: what the record says, if it is the port's now. */
+static int note_record(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL, *record = NULL;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
+    struct skr_uuid adapter_id = skr_object_id(learned->adapter);
+    struct skr_uuid network_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
+    int r = skr_lookup_record_find(report->txn, &network_id, &learned->address, &record, error);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    struct skr_uuid id = skr_object_id(record);
+    struct skr_uuid owner = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
+    SKR_REPORT_NAME(report, learned, &id);
+    if (report->evidence && skr_uuid_equal(&owner, &adapter_id) &&
+        learned->shown_ms > skr_evidence_get(report->evidence, &id))
+        skr_evidence_set(report->evidence, &id, learned->shown_ms);
+    return 0;
+}
+
+int skr_report_take_learned(struct skr_report *report, size_t index, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    const Skerry__V1__LearnedAddress *item = report->body->learned[index];
     struct learned learned = {.item = item};
     if (!skr_report_address(&item->customer_address, &learned.address) ||
         (item->mac.len != sizeof(learned.mac.bytes) && !item->withdrawn))
-        return skr_report_refuse(report, &item->adapter_id, &item->customer_address, "malformed");
+        return refuse_item(report, item, "malformed");
     int r = skr_report_own_adapter(report, &item->adapter_id, &adapter, error);
     if (r == 0)
-        return skr_report_refuse(report, &item->adapter_id, &item->customer_address, "not_on_this_host");
+        return refuse_item(report, item, "not_on_this_host");
     if (r < 0)
         return r;
     learned.adapter = adapter;
     if (item->withdrawn)
         return withdraw(report, &learned, error);
     memcpy(learned.mac.bytes, item->mac.data, sizeof(learned.mac.bytes));
+    learned.shown_ms = report->received_ms - (int64_t)(item->age_ms < AGE_MAX_MS ? item->age_ms : AGE_MAX_MS);
     r = learn(report, &learned, error);
-    if (r < 0 || !report->body->whole)
-        return r;
-    struct skr_uuid network_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
-    r = skr_lookup_record_find(report->txn, &network_id, &learned.address, &record, error);
-    if (r == 0) {
-        struct skr_uuid id = skr_object_id(record);
-        skr_ids_add(named, &id);
-    }
-    return r == -ENOENT ? 0 : r;
+    return r < 0 ? r : note_record(report, &learned, error);
 }
 
-int skr_report_apply_learned(struct skr_report *report, struct skr_error *error)
+int skr_report_lose_learned(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids named = {0}, present = {0};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < report->body->n_learned; i++)
-        r = take(report, report->body->learned[i], &named, error);
-    if (r < 0 || !report->body->whole)
-        return r;
-    skr_ids_sort(&named);
-    r = skr_ids_query(report->txn, &dynamic_on_host, &report->host_id, &present, error);
-    for (size_t i = 0; r == 0 && i < present.count; i++) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
-        if (skr_ids_search(&named, &present.items[i]))
-            continue;
-        r = skr_fetch(report->txn, SKR_LOOKUP_RECORD, &present.items[i], &record, error);
-        if (r == 0)
-            r = skr_lookup_record_withdraw(report->txn, record, error);
-    }
-    return r;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
+    int r = skr_txn_get(report->txn, SKR_LOOKUP_RECORD, id, NULL, &record, error);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    struct skr_uuid host_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_HOST_ID);
+    bool came_since = skr_object_integer(record, SKR_FIELD_UPDATED_AT) > report->names->began_ms;
+    if (came_since || !skr_uuid_equal(&host_id, &report->host_id) ||
+        strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic") != 0)
+        return 0;
+    return skr_lookup_record_withdraw(report->txn, record, error);
 }

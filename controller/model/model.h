@@ -264,13 +264,39 @@ int skr_model_enroll(struct skr_txn *txn, void *enrolment, struct skr_error *err
 int skr_model_authorize_host(struct skr_txn *txn, const struct skr_uuid *host_id, const uint8_t key_hash[static 32],
                              struct skr_error *error);
 
-/* One thing an agent reported, as an ordinary write. `refusals` (new JSON array) lists what was not taken:
- * {adapter_id, customer_address, reason}. */
+/* What the parts of one whole report have named so far; when its last part has been taken, what the host had and did
+ * not name is gone. Belongs to the session that reports; one write at a time uses it. */
+struct skr_report_names;
+struct skr_report_names *skr_report_names_new(int64_t began_ms);
+void skr_report_names_free(struct skr_report_names *names);
+
+/* When ports last showed the addresses that they hold: an occurrence that is older than what the holder has shown is
+ * history, and history does not overrule the present. In memory, at most 65,536 records; the writer's thread alone uses
+ * it. */
+struct skr_evidence;
+struct skr_evidence *skr_evidence_new(void);
+void skr_evidence_free(struct skr_evidence *evidence);
+
+/* Where in a report a piece of it begins. Zeroed: its beginning. */
+struct skr_report_place {
+    unsigned section;
+    size_t index;
+};
+/* A piece of what an agent reported, as an ordinary write: at most SKR_REPORT_PIECE_MAX items and about 5 ms of work,
+ * so that other writes do not wait for a large report. `accepted` lists what of the piece was refused. */
+#define SKR_REPORT_PIECE_MAX 64
 struct skr_report_write {
     struct skr_uuid host_id;
     const Skerry__V1__Report *report;
-    bool held;                            /* of a session that was told that the database is rolled back */
-    Skerry__V1__ReportAccepted *accepted; /* result, protobuf-c allocated, owned by the caller */
+    bool held;                      /* of a session that was told that the database is rolled back */
+    int64_t received_ms;            /* wall clock */
+    struct skr_report_names *names; /* of the whole report that this is a part of; NULL: of none */
+    struct skr_evidence *evidence;  /* NULL: only the database remembers */
+    struct skr_report_place begin;
+    /* results */
+    struct skr_report_place next;         /* where the next piece begins */
+    bool done;                            /* there is none */
+    Skerry__V1__ReportAccepted *accepted; /* protobuf-c allocated, owned by the caller */
 };
 int skr_model_report(struct skr_txn *txn, void *report_write, struct skr_error *error);
 /* Hello, connect and disconnect: agent version, kernel, last seen, certificate end. */

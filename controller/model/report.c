@@ -1,9 +1,17 @@
 /* What an agent reported. An agent speaks for its own slice alone: adapters that are on its host, and claims. What is
- * not taken is a refusal in the answer, never a failed write, so one bad item does not hold up the others. */
+ * not taken is a refusal in the answer, never a failed write, so one bad item does not hold up the others.
+ *
+ * A report is taken in pieces, each a write of its own: section by section, first what it says, then, after the last
+ * part of a whole report, what it does not name. Rows that another write changed in between are looked at as they are
+ * now. */
 #include "controller/model/report.h"
+#include <skerry/clock.h>
+#include <skerry/text.h>
+
+#define PIECE_NS (5 * SKR_NS_PER_MS)
 
 int skr_report_refuse(struct skr_report *report, const ProtobufCBinaryData *adapter_id,
-                      const ProtobufCBinaryData *address, const char *reason)
+                      const ProtobufCBinaryData *address, uint64_t number, const char *reason)
 {
     Skerry__V1__ReportAccepted *accepted = report->accepted;
     Skerry__V1__Refusal *refusal = malloc(sizeof(*refusal));
@@ -14,6 +22,7 @@ int skr_report_refuse(struct skr_report *report, const ProtobufCBinaryData *adap
     skr_report_bytes(&refusal->adapter_id, adapter_id->data, adapter_id->len);
     if (address)
         skr_report_bytes(&refusal->customer_address, address->data, address->len);
+    refusal->number = number;
     refusal->reason = strdup(reason);
     if (!refusal->reason)
         abort();
@@ -68,6 +77,37 @@ int skr_report_own_adapter(struct skr_report *report, const ProtobufCBinaryData 
     return 1;
 }
 
+/* ---- names ---- */
+
+struct skr_report_names *skr_report_names_new(int64_t began_ms)
+{
+    struct skr_report_names *names = calloc(1, sizeof(*names));
+    if (!names)
+        abort();
+    names->began_ms = began_ms;
+    return names;
+}
+
+void skr_report_names_free(struct skr_report_names *names)
+{
+    if (!names)
+        return;
+    skr_ids_cleanup(&names->claims);
+    skr_ids_cleanup(&names->bindings);
+    skr_ids_cleanup(&names->learned);
+    skr_ids_cleanup(&names->findings);
+    skr_ids_cleanup(&names->gone);
+    free(names);
+}
+
+void skr_report_name(struct skr_report_names *names, struct skr_ids *ids, const struct skr_uuid *id)
+{
+    if (ids->count < SKR_REPORT_NAMES_MAX)
+        skr_ids_add(ids, id);
+    else
+        names->too_many = true;
+}
+
 /* ---- bindings ---- */
 
 static const struct skr_query bound_on_host = {"SELECT id FROM network_adapter WHERE host_id = ?1 AND bound = 1"};
@@ -81,47 +121,35 @@ static int set_bound(struct skr_txn *txn, struct skr_object *adapter, bool bound
     snprintf(text, sizeof(text), "%.15s", interface ? interface : "");
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_BOUND_INTERFACE, *text ? text : NULL);
     snprintf(text, sizeof(text), "%.255s", reason ? reason : "");
+    skr_utf8_mend(text);
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_BOUND_REASON, *text ? text : NULL);
     int r = skr_txn_update(txn, adapter, after, error);
     return r < 0 ? r : skr_adapter_move_settle(txn, after, error);
 }
 
-static int take_binding(struct skr_report *report, const Skerry__V1__PortBinding *binding, struct skr_ids *named,
-                        struct skr_error *error)
+static int take_binding(struct skr_report *report, size_t index, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    const Skerry__V1__PortBinding *binding = report->body->bindings[index];
     int r = skr_report_own_adapter(report, &binding->adapter_id, &adapter, error);
     if (r < 0)
         return r;
     if (r == 0) {
-        r = skr_report_target_binding(report, binding, named, error);
-        return r ? r < 0 ? r : 0 : skr_report_refuse(report, &binding->adapter_id, NULL, "not_on_this_host");
+        r = skr_report_target_binding(report, binding, error);
+        return r ? r < 0 ? r : 0 : skr_report_refuse(report, &binding->adapter_id, NULL, 0, "not_on_this_host");
     }
     struct skr_uuid id = skr_object_id(adapter);
     if (binding->bound)
-        skr_ids_add(named, &id);
+        SKR_REPORT_NAME(report, bindings, &id);
     return set_bound(report->txn, adapter, binding->bound, binding->interface, binding->reason, error);
 }
 
-static int take_bindings(struct skr_report *report, struct skr_error *error)
+static int lose_binding(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids named = {0}, bound = {0};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < report->body->n_bindings; i++)
-        r = take_binding(report, report->body->bindings[i], &named, error);
-    if (r < 0 || !report->body->whole)
-        return r;
-    skr_ids_sort(&named);
-    r = skr_ids_query(report->txn, &bound_on_host, &report->host_id, &bound, error);
-    for (size_t i = 0; r == 0 && i < bound.count; i++) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
-        if (skr_ids_search(&named, &bound.items[i]))
-            continue;
-        r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &bound.items[i], &adapter, error);
-        if (r == 0)
-            r = set_bound(report->txn, adapter, false, NULL, "no_interface", error);
-    }
-    return r < 0 ? r : skr_report_target_unnamed(report, &named, error);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
+    const ProtobufCBinaryData bytes = {sizeof(id->bytes), (uint8_t *)id->bytes};
+    int r = skr_report_own_adapter(report, &bytes, &adapter, error);
+    return r <= 0 ? r : set_bound(report->txn, adapter, false, NULL, "no_interface", error);
 }
 
 /* ---- inventory ---- */
@@ -129,10 +157,13 @@ static int take_bindings(struct skr_report *report, struct skr_error *error)
 json_t *skr_inventory_json(Skerry__V1__Interface *const *interfaces, size_t count)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < count && i < SKR_INVENTORY_MAX; i++) {
+    for (size_t i = 0; i < count && json_array_size(list) < SKR_INVENTORY_MAX; i++) {
         const Skerry__V1__Interface *one = interfaces[i];
         char mac[SKR_MAC_TEXT_MAX] = "";
         struct skr_mac bytes;
+        if (!one->name || !skr_interface_name_valid(one->name) ||
+            (one->kind && strlen(one->kind) > SKR_INVENTORY_KIND_MAX))
+            continue; /* no kernel names an interface so */
         if (one->mac.len == sizeof(bytes.bytes)) {
             memcpy(bytes.bytes, one->mac.data, sizeof(bytes.bytes));
             skr_mac_format(&bytes, mac);
@@ -147,18 +178,16 @@ json_t *skr_inventory_json(Skerry__V1__Interface *const *interfaces, size_t coun
     return list;
 }
 
-static int take_interfaces(struct skr_report *report, struct skr_error *error)
+/* The whole inventory is one item. */
+static int take_interfaces(struct skr_report *report, size_t index, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL, *after = NULL;
-    if (!report->body->n_interfaces)
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = NULL;
+    if (index > 0)
         return 0;
-    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
-    if (r < 0)
-        return r;
-    after = skr_object_copy(host);
+    after = skr_object_copy(report->host);
     skr_object_set_json(after, SKR_HOST_INVENTORY,
                         skr_inventory_json(report->body->interfaces, report->body->n_interfaces));
-    return skr_txn_update(report->txn, host, after, error);
+    return skr_txn_update(report->txn, report->host, after, error);
 }
 
 /* ---- drift ---- */
@@ -193,6 +222,7 @@ static void set_finding(struct skr_object *row, const struct skr_report *report,
     char copy[SKR_NAME_MAX + 1];
     for (size_t i = 0; i < SKR_ARRAY_SIZE(texts); i++) {
         snprintf(copy, sizeof(copy), "%s", texts[i].text ? texts[i].text : "");
+        skr_utf8_mend(copy);
         skr_object_set_text(row, texts[i].field, copy);
     }
     skr_object_set_uuid(row, SKR_COMPLIANCE_HOST_ID, &report->host_id);
@@ -202,57 +232,165 @@ static void set_finding(struct skr_object *row, const struct skr_report *report,
     skr_object_set_integer(row, SKR_COMPLIANCE_SINCE, item->since_ms);
 }
 
-static int take_drift_item(struct skr_report *report, const Skerry__V1__DriftItem *item, size_t *open,
-                           struct skr_ids *named, struct skr_error *error)
+static int count_findings(struct skr_report *report, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids open = {0};
+    if (report->findings >= 0)
+        return 0;
+    int r = skr_ids_query(report->txn, &findings_of_host, &report->host_id, &open, error);
+    report->findings = (int64_t)open.count;
+    return r;
+}
+
+static int take_drift(struct skr_report *report, size_t index, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL, *after = NULL;
+    const Skerry__V1__DriftItem *item = report->body->drift[index];
     if (item->key.len != 16 || (item->object_kind && !strcmp(item->object_kind, SKR_HELD_PROFILE)))
         return 0; /* what is held back is the controller's affair */
     struct skr_uuid id = finding_id(report, item);
-    int r = skr_txn_get(report->txn, SKR_COMPLIANCE, &id, NULL, &row, error);
+    int r = count_findings(report, error);
+    if (r == 0)
+        r = skr_txn_get(report->txn, SKR_COMPLIANCE, &id, NULL, &row, error);
     if (r < 0 && r != -ENOENT)
         return r;
     if (item->resolved)
-        return row ? (*open)--, skr_txn_delete(report->txn, row, error) : 0;
-    skr_ids_add(named, &id);
-    if (!row && *open >= SKR_COMPLIANCE_MAX)
+        return row ? report->findings--, skr_txn_delete(report->txn, row, error) : 0;
+    SKR_REPORT_NAME(report, findings, &id);
+    if (!row && report->findings >= SKR_COMPLIANCE_MAX)
         return 0;
     after = row ? skr_object_copy(row) : skr_row_new(SKR_COMPLIANCE);
     skr_object_set_uuid(after, SKR_FIELD_ID, &id);
     set_finding(after, report, item);
-    *open += row ? 0 : 1;
+    report->findings += row ? 0 : 1;
     return row ? skr_txn_update(report->txn, row, after, error) : skr_txn_insert(report->txn, after, error);
 }
 
-static int take_drift(struct skr_report *report, struct skr_error *error)
+static int lose_finding(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids open = {0}, named = {0};
-    if (!report->body->n_drift && !report->body->whole)
-        return 0;
-    int r = skr_ids_query(report->txn, &findings_of_host, &report->host_id, &open, error);
-    size_t count = open.count;
-    for (size_t i = 0; r == 0 && i < report->body->n_drift; i++)
-        r = take_drift_item(report, report->body->drift[i], &count, &named, error);
-    skr_ids_sort(&named);
-    for (size_t i = 0; r == 0 && report->body->whole && i < open.count; i++) {
-        SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL;
-        if (skr_ids_search(&named, &open.items[i]))
-            continue;
-        r = skr_txn_get(report->txn, SKR_COMPLIANCE, &open.items[i], NULL, &row, error);
-        r = r == -ENOENT ? 0 : r < 0 ? r : skr_txn_delete(report->txn, row, error);
-    }
-    return r;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL;
+    int r = skr_txn_get(report->txn, SKR_COMPLIANCE, id, NULL, &row, error);
+    return r == -ENOENT ? 0 : r < 0 ? r : skr_txn_delete(report->txn, row, error);
 }
 
 /* ---- all of it ---- */
 
+static const struct skr_query
+        claimed_on_host = {"SELECT id FROM network_adapter WHERE host_id = ?1 AND claimed = 1"},
+        claimed_on_target = {"SELECT id FROM network_adapter WHERE target_host_id = ?1 AND target_claimed = 1"},
+        bound_on_target = {"SELECT id FROM network_adapter WHERE target_host_id = ?1 AND target_interface IS NOT NULL"},
+        dynamic_on_host = {"SELECT id FROM lookup_record WHERE host_id = ?1 AND type = 'dynamic'"};
+
+/* In this order: what comes first says which adapters are here, what follows speaks of them. */
+static const struct section {
+    size_t count; /* of the list, in the message */
+    skr_report_take_fn *take;
+    const struct skr_query *rows; /* what the host has, for the sections of what is gone */
+    size_t named;                 /* in struct skr_report_names */
+    skr_report_lose_fn *lose;
+} sections[] = {
+        {.count = offsetof(Skerry__V1__Report, n_interfaces), .take = take_interfaces},
+        {.count = offsetof(Skerry__V1__Report, n_moved), .take = skr_report_take_moved},
+        {.count = offsetof(Skerry__V1__Report, n_claims), .take = skr_report_take_claim},
+        {.count = offsetof(Skerry__V1__Report, n_bindings), .take = take_binding},
+        {.count = offsetof(Skerry__V1__Report, n_learned), .take = skr_report_take_learned},
+        {.count = offsetof(Skerry__V1__Report, n_drift), .take = take_drift},
+        {.rows = &claimed_on_host, .named = offsetof(struct skr_report_names, claims), .lose = skr_report_lose_claim},
+        {.rows = &claimed_on_target,
+         .named = offsetof(struct skr_report_names, claims),
+         .lose = skr_report_lose_target_claim},
+        {.rows = &bound_on_host, .named = offsetof(struct skr_report_names, bindings), .lose = lose_binding},
+        {.rows = &bound_on_target,
+         .named = offsetof(struct skr_report_names, bindings),
+         .lose = skr_report_lose_target_binding},
+        {.rows = &dynamic_on_host,
+         .named = offsetof(struct skr_report_names, learned),
+         .lose = skr_report_lose_learned},
+        {.rows = &findings_of_host, .named = offsetof(struct skr_report_names, findings), .lose = lose_finding},
+};
+
+/* Before the first row of such a section: the rows that were not named. */
+static int find_gone(struct skr_report *report, const struct section *section, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids rows = {0};
+    struct skr_report_names *names = report->names;
+    const struct skr_ids *named = (const void *)((const char *)names + section->named);
+    if (!names->sorted) {
+        skr_ids_sort(&names->claims);
+        skr_ids_sort(&names->bindings);
+        skr_ids_sort(&names->learned);
+        skr_ids_sort(&names->findings);
+        names->sorted = true;
+    }
+    names->gone.count = 0;
+    int r = skr_ids_query(report->txn, section->rows, &report->host_id, &rows, error);
+    for (size_t i = 0; r == 0 && i < rows.count; i++)
+        if (!skr_ids_search(named, &rows.items[i]))
+            skr_ids_add(&names->gone, &rows.items[i]);
+    return r;
+}
+
+/* One item, or row, of the place's section. 1: done, there may be more. 0: the section has no more. */
+static int take_next(struct skr_report *report, const struct skr_report_place *place, struct skr_error *error)
+{
+    const struct section *section = &sections[place->section];
+    int r = 0;
+    if (section->take) {
+        size_t count = *(const size_t *)(const void *)((const char *)report->body + section->count);
+        if (place->index >= count)
+            return 0;
+        r = section->take(report, place->index, error);
+        return r < 0 ? r : 1;
+    }
+    if (!report->names || report->body->more || report->names->too_many)
+        return 0;
+    if (place->index == 0)
+        r = find_gone(report, section, error);
+    if (r < 0 || place->index >= report->names->gone.count)
+        return r;
+    r = section->lose(report, &report->names->gone.items[place->index], error);
+    return r < 0 ? r : 1;
+}
+
+static int take_piece(struct skr_report *report, struct skr_report_write *write, struct skr_error *error)
+{
+    int64_t until_ns = skr_clock_monotonic_ns() + PIECE_NS;
+    unsigned taken = 0;
+    while (write->next.section < SKR_ARRAY_SIZE(sections)) {
+        if (taken == SKR_REPORT_PIECE_MAX || (taken && skr_clock_monotonic_ns() >= until_ns))
+            return 0;
+        int r = take_next(report, &write->next, error);
+        if (r < 0)
+            return r;
+        taken += (unsigned)r;
+        write->next = r ? (struct skr_report_place){write->next.section, write->next.index + 1}
+                        : (struct skr_report_place){write->next.section + 1, 0};
+    }
+    write->done = true;
+    return 0;
+}
+
 static int check_host(struct skr_report *report, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
-    int r = skr_txn_get(report->txn, SKR_HOST, &report->host_id, NULL, &host, error);
-    if (r == -ENOENT || (r == 0 && !skr_host_in_service(host)))
+    int r = skr_txn_get(report->txn, SKR_HOST, &report->host_id, NULL, &report->host, error);
+    if (r == -ENOENT || (r == 0 && !skr_host_in_service(report->host)))
         return skr_error_set(error, SKR_ERROR_FORBIDDEN, "The host that reports is not in service.");
     return r;
+}
+
+static int take_report(struct skr_report *report, struct skr_report_write *write, struct skr_error *error)
+{
+    bool rolled_back;
+    int r = skr_model_rolled_back(report->txn, &rolled_back, error);
+    if (r == 0)
+        r = check_host(report, error);
+    if (r < 0)
+        return r;
+    if (!rolled_back && !write->held)
+        return take_piece(report, write, error);
+    /* Hosts keep what they have, and nothing is taken until the database is accepted; but what they have is seen. */
+    write->done = true;
+    return rolled_back && write->held ? skr_report_apply_held(report, error) : 0;
 }
 
 int skr_model_report(struct skr_txn *txn, void *argument, struct skr_error *error)
@@ -265,25 +403,17 @@ int skr_model_report(struct skr_txn *txn, void *argument, struct skr_error *erro
         abort();
     skerry__v1__report_accepted__init(write->accepted);
     write->accepted->sequence = write->report->sequence;
-    struct skr_report report = {
-            .txn = txn, .host_id = write->host_id, .body = write->report, .accepted = write->accepted};
-    bool rolled_back;
-    int r = skr_model_rolled_back(txn, &rolled_back, error);
-    if (r == 0)
-        r = check_host(&report, error);
-    if (r < 0)
-        return r;
-    /* Hosts keep what they have, and nothing is taken until the database is accepted; but what they have is seen. */
-    if (rolled_back || write->held)
-        return rolled_back && write->held ? skr_report_apply_held(&report, error) : 0;
-    r = take_interfaces(&report, error);
-    if (r == 0) /* first: what follows speaks of adapters that are here */
-        r = skr_report_apply_moved(&report, error);
-    if (r == 0)
-        r = skr_report_apply_claims(&report, error);
-    if (r == 0)
-        r = take_bindings(&report, error);
-    if (r == 0)
-        r = skr_report_apply_learned(&report, error);
-    return r < 0 ? r : take_drift(&report, error);
+    write->next = write->begin;
+    write->done = false;
+    struct skr_report report = {.txn = txn,
+                                .host_id = write->host_id,
+                                .body = write->report,
+                                .accepted = write->accepted,
+                                .names = write->names,
+                                .evidence = write->evidence,
+                                .received_ms = write->received_ms,
+                                .findings = -1};
+    int r = take_report(&report, write, error);
+    skr_object_unref(report.host);
+    return r;
 }

@@ -31,7 +31,12 @@ struct member *skr_policy_member_of(struct skr_policy *policy, struct host *host
         member->sync = MEMBER_WHOLE;
     LIST_INSERT_HEAD(&scope->members, member, scope_link);
     scope->member_count++;
-    LIST_INSERT_HEAD(&host->member_list, member, host_link);
+    /* The host scope first, which has the ports that the others speak of: in this order a host gets what it lacks. */
+    struct member *first = LIST_FIRST(&host->member_list);
+    if (first && first->key.type == SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST)
+        LIST_INSERT_AFTER(first, member, host_link);
+    else
+        LIST_INSERT_HEAD(&host->member_list, member, host_link);
     skr_id_map_put(&host->members, member);
     skr_policy_member_behind(member, true);
     skr_policy_member_mark(policy, member);

@@ -34,7 +34,7 @@ static int64_t next_keepalive(const struct skr_peer *peer)
 void skr_peer_arm(struct skr_peer *peer)
 {
     int64_t ms = next_keepalive(peer);
-    if (peer->waiting)
+    if (peer->report_blocked)
         ms = SKR_SOUTH_RETRY_MS;
     else if (peer->state != SKR_PEER_OPEN)
         ms = (peer->deadline_ns - skr_clock_monotonic_ns()) / SKR_NS_PER_MS + 1;
@@ -83,7 +83,7 @@ void skr_peer_free(struct skr_peer *peer)
         event_free(peer->timer);
     if (peer->bev)
         bufferevent_free(peer->bev);
-    skr_envelope_free(peer->waiting);
+    skr_report_forget_all(peer);
     free(peer);
     ERR_clear_error();
 }
@@ -329,7 +329,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct skr_peer *peer = arg;
     (void)fd, (void)what;
     if (peer->state == SKR_PEER_OPEN) {
-        if (peer->waiting)
+        if (peer->report_blocked)
             skr_report_retry(peer);
         if (peer->state == SKR_PEER_OPEN && skr_clock_wall_ms() > peer->not_after_ms)
             skr_peer_goodbye(peer, "certificate_expired", 0);

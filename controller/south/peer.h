@@ -18,6 +18,8 @@ enum skr_peer_state {
     SKR_PEER_ENDED
 };
 
+struct skr_peer_report;
+
 struct skr_peer {
     UT_hash_handle hh;
     uint64_t session;
@@ -36,10 +38,14 @@ struct skr_peer {
     uint8_t key_hash[SKR_TLS_HASH_SIZE];
     int64_t not_before_ms, not_after_ms;
 
-    bool entered;                  /* in the registry */
-    bool policy_open;              /* the policy knows this session */
-    unsigned reports;              /* in the writer's hands */
-    Skerry__V1__Envelope *waiting; /* a report that the writer's queue had no room for */
+    bool entered;                         /* in the registry */
+    bool policy_open;                     /* the policy knows this session */
+    unsigned reports;                     /* received and not answered */
+    struct skr_peer_report *report_queue; /* those that are not in the writer's hands */
+    bool report_busy;                     /* a piece of one is */
+    bool report_blocked;                  /* the writer's queue had no room for the next */
+    uint32_t next_part;                   /* of the whole report under way; 0: none is */
+    struct skr_report_names *names;       /* what it has named; NULL also while the writer uses it */
     struct skr_peer *next_ended;
 };
 
@@ -80,5 +86,7 @@ void skr_session_leave(struct skr_peer *peer);
 /* ---- report.c ---- */
 void skr_report_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope);
 void skr_report_retry(struct skr_peer *peer);
+/* The session is over: what waits is not written any more. */
+void skr_report_forget_all(struct skr_peer *peer);
 void skr_report_written(struct skr_worker *worker, uint64_t session, void *request);
 void skr_report_forget(void *request);

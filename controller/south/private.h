@@ -26,6 +26,7 @@
 #define SKR_SOUTH_RETRY_MS         100      /* when the writer's queue is full */
 #define SKR_SOUTH_OUTPUT_MAX       16777216 /* unsent bytes of one peer; the policy's window is below it */
 #define SKR_SOUTH_REPORTS_MAX      8        /* uncommitted reports of one peer; then we stop reading from it */
+#define SKR_SOUTH_LONG_REPORTS_MAX 16       /* pieces of long reports among the writer's long writes, of all peers */
 #define SKR_SOUTH_NOTES_MS         500      /* seen and synced wait this long for company */
 #define SKR_SOUTH_NOTES_BATCH_MAX  256
 
@@ -167,9 +168,14 @@ struct skr_south {
     pthread_cond_t writes_over;
     unsigned writes; /* queued and not answered */
 
+    atomic_uint long_reports;      /* pieces of long reports in the writer's hands */
+    struct skr_evidence *evidence; /* the writer's */
+
     struct skr_south_counters counters;
 };
 
 /* skr_store_write whose `done` calls skr_south_written last; skr_south_stop waits for all of them. */
 int skr_south_write(struct skr_south *south, skr_write_fn *fn, skr_write_done_fn *done, void *arg);
+/* Like it, by the way of long writes. */
+int skr_south_write_bulk(struct skr_south *south, skr_write_fn *fn, skr_write_done_fn *done, void *arg);
 void skr_south_written(struct skr_south *south);

@@ -13,15 +13,27 @@
 
 /* ---- writes ---- */
 
-int skr_south_write(struct skr_south *south, skr_write_fn *fn, skr_write_done_fn *done, void *arg)
+static int write_by(struct skr_south *south,
+                    int (*way)(struct skr_store *store, skr_write_fn *fn, skr_write_done_fn *done, void *arg),
+                    skr_write_fn *fn, skr_write_done_fn *done, void *arg)
 {
     pthread_mutex_lock(&south->writes_lock);
     south->writes++;
     pthread_mutex_unlock(&south->writes_lock);
-    int result = skr_store_write(south->store, fn, done, arg);
+    int result = way(south->store, fn, done, arg);
     if (result < 0)
         skr_south_written(south);
     return result;
+}
+
+int skr_south_write(struct skr_south *south, skr_write_fn *fn, skr_write_done_fn *done, void *arg)
+{
+    return write_by(south, skr_store_write, fn, done, arg);
+}
+
+int skr_south_write_bulk(struct skr_south *south, skr_write_fn *fn, skr_write_done_fn *done, void *arg)
+{
+    return write_by(south, skr_store_write_bulk, fn, done, arg);
 }
 
 void skr_south_written(struct skr_south *south)
@@ -146,6 +158,7 @@ int skr_south_new(const struct skr_south_options *options, struct skr_south **re
     pthread_cond_init(&south->writes_over, NULL);
     skr_registry_init(&south->registry);
     skr_notes_init(&south->notes);
+    south->evidence = skr_evidence_new();
     settle_options(south, options);
     south->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = south->wake_fd < 0 ? skr_error_set(error, SKR_ERROR_INTERNAL, "No event descriptor is left.") : 0;
@@ -212,6 +225,7 @@ void skr_south_free(struct skr_south *south)
     free(south->authority_pem);
     skr_registry_done(&south->registry);
     skr_notes_done(&south->notes);
+    skr_evidence_free(south->evidence);
     pthread_cond_destroy(&south->writes_over);
     pthread_mutex_destroy(&south->writes_lock);
     free(south);

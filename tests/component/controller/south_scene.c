@@ -210,7 +210,11 @@ void wire_close(struct wire *wire)
 
 void wire_send_raw(struct wire *wire, const void *data, size_t size)
 {
-    cr_assert_eq(SSL_write(wire->ssl, data, (int)size), (int)size);
+    const uint8_t *at = data;
+    for (int sent; size > 0; at += sent, size -= (size_t)sent) {
+        sent = SSL_write(wire->ssl, at, (int)size);
+        cr_assert_gt(sent, 0);
+    }
 }
 
 void wire_send(struct wire *wire, const Skerry__V1__Envelope *envelope)

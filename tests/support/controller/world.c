@@ -1,4 +1,5 @@
 #include "tests/support/controller/world.h"
+#include <skerry/clock.h>
 
 static const struct skr_principal administrator = {.role = SKR_ROLE_ADMIN};
 
@@ -227,9 +228,26 @@ void world_synced(struct world *world, const char *host, int64_t revision)
 int world_report(struct world *world, const char *host, const Skerry__V1__Report *report,
                  Skerry__V1__ReportAccepted **ret, struct skr_error *error)
 {
-    struct skr_report_write write = {.host_id = world_id(world, host), .report = report};
-    int r = skr_store_write_wait(world->test.store, skr_model_report, &write, NULL, error);
-    *ret = write.accepted;
+    struct skr_report_write write = {
+            .host_id = world_id(world, host), .report = report, .received_ms = skr_clock_wall_ms()};
+    Skerry__V1__ReportAccepted *all = malloc(sizeof(*all));
+    cr_assert_not_null(all);
+    skerry__v1__report_accepted__init(all);
+    if (report->whole && !report->more)
+        write.names = skr_report_names_new(write.received_ms);
+    int r = 0;
+    for (; r == 0 && !write.done; write.begin = write.next) {
+        r = skr_store_write_wait(world->test.store, skr_model_report, &write, NULL, error);
+        for (size_t i = 0; i < write.accepted->n_refusals; i++) {
+            all->refusals = reallocarray(all->refusals, all->n_refusals + 1, sizeof(*all->refusals));
+            cr_assert_not_null(all->refusals);
+            all->refusals[all->n_refusals++] = SKR_TAKE(write.accepted->refusals[i]);
+        }
+        write.accepted->n_refusals = 0;
+    }
+    skerry__v1__report_accepted__free_unpacked(write.accepted, NULL);
+    skr_report_names_free(write.names);
+    *ret = all;
     return r;
 }
 

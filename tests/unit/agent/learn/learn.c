@@ -14,7 +14,7 @@ static struct skr_desired *desired;
 static struct skr_learn *learn;
 static struct skr_learned told[TOLD_MAX];
 static size_t told_count;
-static uint64_t version;
+static uint64_t version, record_version;
 
 static void on_report(void *arg, const struct skr_learned *learned)
 {
@@ -44,6 +44,20 @@ static void set_port(bool learns, uint32_t vsid)
     version++;
     port->guest_specified_ips = learns;
     delta_upsert(delta, PORT, adapter(), &port->base);
+    deliver(delta);
+}
+
+static void set_record(uint32_t ca, struct skr_uuid holder, bool present)
+{
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, ++record_version);
+    Skerry__V1__Record *record = (Skerry__V1__Record *)body_record(VSID, ca, 1, 0xc0000202, self, holder);
+    record->type = SKERRY__V1__RECORD_TYPE__RECORD_TYPE_DYNAMIC;
+    if (present)
+        delta_upsert(delta, RECORD, test_id(0xec, ca & 0xff), &record->base);
+    else
+        delta_delete(delta, RECORD, test_id(0xec, ca & 0xff));
+    if (!present)
+        skerry__v1__record__free_unpacked(record, NULL);
     deliver(delta);
 }
 
@@ -213,4 +227,68 @@ Test(learn, an_interface_that_passes_on_belongs_to_the_new_adapter)
     skr_learn_port(learn, &other, IFINDEX);
     event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
     cr_assert_eq(told_count, 0, "the new adapter's port is not known yet");
+}
+
+/* ---- records ---- */
+
+static void begin_without_ports(void)
+{
+    teardown();
+    struct skr_uuid database = test_id(0xdb, 1);
+    const struct skr_learn_options options = {.report = on_report};
+    skr_desired_new(&desired);
+    skr_desired_set_controller(desired, &database, 7, &test_key);
+    skr_learn_new(&options, &learn);
+    skr_desired_listen(desired, skr_learn_changes, learn);
+    version = 0;
+    told_count = 0;
+}
+
+/* An agent that has lost its cache hears of a VM network before, or after, it hears of its port there. */
+Test(learn, a_record_that_comes_before_its_port_is_a_claim_of_it)
+{
+    struct skr_uuid id = adapter();
+    begin_without_ports();
+    set_record(0x0a000005, adapter(), true);
+    cr_assert_eq(told_count, 0, "not before the port is known");
+    set_port(true, VSID);
+    cr_assert_eq(told_count, 1);
+    cr_assert_eq(skr_uuid_compare(&told[0].adapter_id, &id), 0);
+    skr_learn_port(learn, &id, IFINDEX);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    cr_assert_eq(told_count, 1, "it is known");
+}
+
+Test(learn, a_record_that_goes_before_its_port_comes_is_no_claim)
+{
+    begin_without_ports();
+    set_record(0x0a000005, adapter(), true);
+    set_record(0x0a000005, adapter(), false);
+    told_count = 0;
+    set_port(true, VSID);
+    cr_assert_eq(told_count, 0);
+}
+
+Test(learn, a_port_that_may_not_learn_gets_no_claims_of_records)
+{
+    begin_without_ports();
+    set_record(0x0a000005, adapter(), true);
+    set_port(false, VSID);
+    cr_assert_eq(told_count, 0);
+}
+
+/* Somebody else has it now: what this port said before is over, and what it says next is news. */
+Test(learn, a_claim_that_lost_ends)
+{
+    event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 1 * S);
+    set_record(0x0a000005, adapter(), true);
+    cr_assert_eq(told_count, 1);
+    set_record(0x0a000005, test_id(0xad, 9), true);
+    cr_assert_eq(told_count, 2);
+    cr_assert(told[1].over && !told[1].withdrawn);
+    skr_learn_run(learn, 1000 * S);
+    cr_assert_eq(told_count, 2, "it is neither asked for nor withdrawn");
+    event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 1000 * S);
+    cr_assert_eq(told_count, 3);
+    cr_assert(!told[2].over);
 }

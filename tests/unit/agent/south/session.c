@@ -27,6 +27,15 @@ static void on_connected(void *arg, bool connected)
     connected_count += connected;
 }
 
+static unsigned refused_count;
+
+static void on_refused(void *arg, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                       const char *reason)
+{
+    (void)arg, (void)adapter_id, (void)address, (void)reason;
+    refused_count++;
+}
+
 static void start(bool (*script)(struct controller *controller, SSL *ssl, int connection))
 {
     char *request, *certificate;
@@ -55,7 +64,8 @@ static void start(bool (*script)(struct controller *controller, SSL *ssl, int co
                                           .reconnect_ms = 10,
                                           .save_ms = 5,
                                           .connected = on_connected,
-                                          .synced = on_synced};
+                                          .synced = on_synced,
+                                          .refused = on_refused};
     cr_assert_eq(skr_session_new(&options, &session, &error), 0);
     skr_session_start(session);
 }
@@ -435,22 +445,47 @@ static void accept_report(SSL *ssl, uint64_t sequence)
     controller_write(ssl, &envelope);
 }
 
+/* The empty agent agrees with a controller that has nothing for it. */
+static void agree(SSL *ssl, uint64_t root_digest)
+{
+    Skerry__V1__Synced body = SKERRY__V1__SYNCED__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    body.revision = 40;
+    body.root_digest = root_digest;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_SYNCED;
+    envelope.synced = &body;
+    controller_write(ssl, &envelope);
+}
+
+static Skerry__V1__Envelope *expect_report(SSL *ssl)
+{
+    Skerry__V1__Envelope *envelope = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_REPORT);
+    cr_assert_not_null(envelope);
+    return envelope;
+}
+
 static bool hear_reports(struct controller *c, SSL *ssl, int connection)
 {
     (void)c;
     (void)connection;
     expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
     welcome(ssl, 1000, false);
-    Skerry__V1__Envelope *envelope = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_REPORT);
-    cr_assert(envelope && envelope->report->whole);
+    agree(ssl, 0);
+    Skerry__V1__Envelope *envelope = expect_report(ssl);
+    if (!envelope->report->whole) { /* what had not been told yet need not wait */
+        accept_report(ssl, envelope->report->sequence);
+        skr_envelope_free(envelope);
+        envelope = expect_report(ssl);
+    }
+    cr_assert(envelope->report->whole);
     cr_assert_eq(envelope->report->n_bindings, 1);
     cr_assert_eq(envelope->report->n_learned, 0, "withdrawn before anybody heard of it");
     accept_report(ssl, envelope->report->sequence);
     skr_envelope_free(envelope);
     send_delta(ssl, 1, 0);
     expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_APPLIED);
-    envelope = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_REPORT);
-    cr_assert(envelope && !envelope->report->whole);
+    envelope = expect_report(ssl);
+    cr_assert_not(envelope->report->whole);
     cr_assert_eq(envelope->report->n_bindings, 0);
     cr_assert_eq(envelope->report->n_claims, 1);
     skr_envelope_free(envelope);
@@ -478,5 +513,86 @@ Test(session, reports_all_and_then_differences)
     skr_report_learned(report, &learned);
     skr_desired_listen(desired, claim, NULL);
     run();
+    stop();
+}
+
+/* An agent whose cache was lost knows nothing of its ports: it must not say that they have nothing. */
+static bool hear_after_sync(struct controller *c, SSL *ssl, int connection)
+{
+    (void)c;
+    (void)connection;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 1000, false);
+    Skerry__V1__Envelope *envelope = expect_report(ssl);
+    cr_assert_not(envelope->report->whole, "before it has its scopes");
+    accept_report(ssl, envelope->report->sequence);
+    skr_envelope_free(envelope);
+    uint64_t digest = send_delta(ssl, 1, 0);
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_APPLIED);
+    agree(ssl, root_of(digest));
+    do {
+        envelope = expect_report(ssl);
+        bool whole = envelope->report->whole;
+        cr_assert(!whole || envelope->report->n_claims == 1, "with what the scopes have brought");
+        accept_report(ssl, envelope->report->sequence);
+        skr_envelope_free(envelope);
+        if (whole)
+            return false;
+    } while (true);
+}
+
+Test(session, a_whole_report_waits_until_the_host_knows_what_it_has)
+{
+    struct skr_uuid adapter = test_id(0xad, 1);
+    start(hear_after_sync);
+    skr_report_binding(report, &adapter, true, "tap1", NULL);
+    skr_desired_listen(desired, claim, NULL);
+    run();
+    stop();
+}
+
+/* Refusals in several answers: the report is over with the last of them. */
+static bool refuse_in_parts(struct controller *c, SSL *ssl, int connection)
+{
+    Skerry__V1__ReportAccepted body = SKERRY__V1__REPORT_ACCEPTED__INIT;
+    Skerry__V1__Refusal refusal = SKERRY__V1__REFUSAL__INIT, *list[] = {&refusal};
+    Skerry__V1__Envelope answer = SKERRY__V1__ENVELOPE__INIT;
+    (void)c;
+    (void)connection;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 1000, false);
+    Skerry__V1__Envelope *envelope = expect_report(ssl);
+    cr_assert_eq(envelope->report->n_learned, 1);
+    const Skerry__V1__LearnedAddress *learned = envelope->report->learned[0];
+    refusal.adapter_id = learned->adapter_id;
+    refusal.customer_address = learned->customer_address;
+    refusal.number = learned->number;
+    refusal.reason = "no";
+    body.sequence = envelope->report->sequence;
+    body.refusals = list;
+    body.n_refusals = 1;
+    body.more = true;
+    answer.body_case = SKERRY__V1__ENVELOPE__BODY_REPORT_ACCEPTED;
+    answer.report_accepted = &body;
+    controller_write(ssl, &answer);
+    accept_report(ssl, envelope->report->sequence);
+    skr_envelope_free(envelope);
+    agree(ssl, 0);
+    envelope = expect_report(ssl);
+    cr_assert(envelope->report->whole);
+    cr_assert_eq(envelope->report->n_learned, 0, "what was refused is not repeated");
+    skr_envelope_free(envelope);
+    return false;
+}
+
+Test(session, refusals_are_heard_and_not_told_again)
+{
+    const struct skr_learned learned = {.adapter_id = test_id(0xad, 1),
+                                        .customer_address = test_address(0x0a000005),
+                                        .evidence = SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE};
+    start(refuse_in_parts);
+    skr_report_learned(report, &learned);
+    run();
+    cr_assert_eq(refused_count, 1);
     stop();
 }

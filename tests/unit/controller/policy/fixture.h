@@ -34,7 +34,8 @@ struct agent {
     struct skr_id_map mentioned; /* of it, struct scope_object keys */
     uint64_t revision, incarnation, synced_revision;
     bool has_database;
-    char failing[160]; /* reason of a failure to report for failing_id */
+    uint32_t first_kind; /* of the first delta since the test set it to 0 */
+    char failing[160];   /* reason of a failure to report for failing_id */
     struct skr_uuid failing_id;
     Skerry__V1__ObjectType failing_type;
     char goodbye[160];
@@ -368,6 +369,8 @@ static inline void agent_delta(struct world *world, struct agent *agent, const S
     struct agent_scope *scope = agent_scope_of(agent, delta->kind, &delta->id, true);
 
     world->counts.deltas++;
+    if (!agent->first_kind)
+        agent->first_kind = delta->kind;
     world->counts.whole += delta->replaced_all;
     world->counts.buckets += delta->n_replaced_buckets > 0;
     world->counts.more += delta->more;

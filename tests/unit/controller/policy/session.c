@@ -65,6 +65,17 @@ Test(policy_session, a_new_agent_gets_its_scopes_whole_and_is_synced)
     world_done(&w);
 }
 
+/* What the others say of its ports it can only use when it has them. */
+Test(policy_session, the_host_scope_comes_first)
+{
+    struct world w;
+    world_init(&w, NULL);
+    small_cloud(&w);
+    both_connect(&w);
+    cr_assert_eq(w.agents[0].first_kind, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST);
+    world_done(&w);
+}
+
 Test(policy_session, what_is_sent_says_what_the_model_says)
 {
     struct world w;
