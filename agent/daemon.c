@@ -22,7 +22,7 @@ static int open_fastpath(const struct settings *settings, struct skr_fastpath **
 }
 
 /* What the host was, from the cache: before the controller is asked, and also if it cannot be. */
-static void restore(struct daemon *daemon, const char *cache)
+static bool restore(struct daemon *daemon, const char *cache)
 {
     struct skr_error error = {0};
     int64_t start_ns = skr_clock_monotonic_ns();
@@ -31,11 +31,11 @@ static void restore(struct daemon *daemon, const char *cache)
         skr_log(SKR_LOG_NOTICE, "restored from the cache", "ms=%lld revision=%llu",
                 (long long)((skr_clock_monotonic_ns() - start_ns) / SKR_NS_PER_MS),
                 (unsigned long long)skr_desired_revision(daemon->desired));
-        skr_drift_begin(daemon->drift, skr_clock_monotonic_ns());
     } else if (r != -ENOENT) {
         skr_log(SKR_LOG_ERROR, "the cache cannot be used: everything is asked of the controller", "reason='%s'",
                 error.detail);
     }
+    return r == 0;
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -78,8 +78,12 @@ static int start(struct daemon *daemon, const char *cache, struct skr_error *err
 {
     /* Nothing is written before interfaces and addresses are known: what is pinned goes on meanwhile. */
     skr_program_hold(daemon->program, true);
-    restore(daemon, cache);
+    bool restored = restore(daemon, cache);
     skr_program_hold(daemon->program, false);
+    if (restored) {
+        attachments_filled(daemon);
+        skr_drift_begin(daemon->drift, skr_clock_monotonic_ns());
+    }
     struct skr_session_options session = wiring_session(daemon);
     session.cache_path = cache;
     int r = skr_session_new(&session, &daemon->session, error);
@@ -114,7 +118,7 @@ static void take_down(struct daemon *daemon)
     skr_report_free(daemon->report);
     skr_desired_free(daemon->desired);
     skr_identity_free(daemon->identity);
-    wiring_free(daemon);
+    attachments_free(daemon);
     struct event *events[] = {daemon->host_event, daemon->fastpath_event, daemon->timer,    daemon->inventory,
                               daemon->counters,   daemon->terminate,      daemon->interrupt};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)

@@ -13,7 +13,21 @@
 #include "agent/south/session.h"
 #include <event2/event.h>
 
-struct port;
+#define uthash_fatal(msg) abort()
+#include <uthash.h>
+
+/* The program that is to be in one direction of an interface. */
+struct attachment {
+    UT_hash_handle hh;
+    struct attachment_key {
+        uint32_t ifindex, egress;
+    } key;
+    enum skr_fastpath_hook hook;
+    struct skr_uuid adapter_id; /* of a port; nil: of none */
+    char name[SKR_INTERFACE_NAME_MAX];
+    bool waits; /* for the tables to be filled: an earlier agent's program serves it meanwhile */
+};
+
 struct daemon {
     const struct settings *settings;
     struct event_base *base;
@@ -28,8 +42,9 @@ struct daemon {
     struct skr_session *session;
     struct skr_diag *diag;
     struct event *host_event, *fastpath_event, *timer, *inventory, *counters, *terminate, *interrupt;
-    struct port *ports; /* where our program is attached */
-    bool settled;       /* the controller has said what is intended */
+    struct attachment *attachments;
+    bool filled;  /* the tables hold what the cache or the controller said */
+    bool settled; /* the controller has said what is intended */
 };
 
 int daemon_run(const struct settings *settings, struct skr_error *error);
@@ -40,4 +55,21 @@ struct skr_session_options wiring_session(struct daemon *daemon);
 struct skr_diag_options wiring_diag(struct daemon *daemon);
 /* After anything happened: the timer stands at the next deadline, and what changed is acknowledged. */
 void wiring_settle(struct daemon *daemon);
-void wiring_free(struct daemon *daemon);
+
+/* ---- attachment.c ---- */
+/* NULL: none of this hook. */
+const struct attachment *attachment_find(const struct daemon *daemon, enum skr_fastpath_hook hook, uint32_t ifindex);
+const struct attachment *attachment_of(const struct daemon *daemon, const struct skr_uuid *adapter_id);
+/* The program of an uplink is wanted on this interface, or no longer is. */
+void attachment_put(struct daemon *daemon, enum skr_fastpath_hook hook, const struct skr_host_interface *interface,
+                    bool present);
+/* An adapter is on this interface now (NULL: on none). */
+void attachment_bind(struct daemon *daemon, const struct skr_uuid *adapter_id,
+                     const struct skr_host_interface *interface);
+/* An output of the host room. */
+void attachment_guest(void *daemon, uint32_t ifindex, const char *name, enum skr_guest_state state);
+/* At start, before desired state is read: closes what earlier agents left open. */
+void attachments_begin(struct daemon *daemon);
+/* The tables hold what is intended: our programs take over, and what no adapter is on is closed. */
+void attachments_filled(struct daemon *daemon);
+void attachments_free(struct daemon *daemon);

@@ -101,6 +101,10 @@ static void nothing_tagging(void *arg, const struct skr_host_interface *uplink, 
 {
     (void)arg, (void)uplink, (void)tags;
 }
+static void nothing_guest(void *arg, uint32_t ifindex, const char *name, enum skr_guest_state state)
+{
+    (void)arg, (void)ifindex, (void)name, (void)state;
+}
 static void nothing_changed(void *arg, const char *kind, uint32_t ifindex)
 {
     (void)arg, (void)kind, (void)ifindex;
@@ -115,6 +119,7 @@ static struct skr_host *open_host(struct skr_desired *desired, struct skr_error 
                                                   .neighbor = nothing_neighbor,
                                                   .uplink = nothing_uplink,
                                                   .tagging = nothing_tagging,
+                                                  .guest = nothing_guest,
                                                   .changed = nothing_changed};
     struct skr_host *host = NULL;
     return skr_host_new(desired, &output, &host, error) < 0 ? NULL : host;

@@ -6,60 +6,8 @@
 #include <skerry/log.h>
 #include <string.h>
 
-#define uthash_fatal(msg) abort()
-#include <uthash.h>
-
 #define COUNTERS_S   60
 #define INVENTORY_MS 500 /* interfaces come and go in bursts */
-
-/* An interface that carries our program. */
-struct port {
-    UT_hash_handle hh;
-    struct port_key {
-        uint32_t ifindex, hook;
-    } key;
-    struct skr_uuid adapter_id; /* nil: an uplink */
-    char name[SKR_INTERFACE_NAME_MAX];
-};
-
-static struct port *port_find(const struct daemon *daemon, enum skr_fastpath_hook hook, uint32_t ifindex)
-{
-    const struct port_key key = {.ifindex = ifindex, .hook = hook};
-    struct port *port;
-    HASH_FIND(hh, daemon->ports, &key, sizeof(key), port);
-    return port;
-}
-
-static void attach(struct daemon *daemon, enum skr_fastpath_hook hook, const struct skr_host_interface *interface,
-                   const struct skr_uuid *adapter_id)
-{
-    struct port *port = port_find(daemon, hook, interface->ifindex);
-    if (!port) {
-        port = skr_must(calloc(1, sizeof(*port)));
-        port->key = (struct port_key){.ifindex = interface->ifindex, .hook = hook};
-        HASH_ADD(hh, daemon->ports, key, sizeof(port->key), port);
-    }
-    port->adapter_id = *adapter_id;
-    memcpy(port->name, interface->name, sizeof(port->name));
-    int r = daemon->fastpath->ops->attach(daemon->fastpath, hook, interface->ifindex);
-    if (r < 0)
-        skr_log(SKR_LOG_ERROR, "the fast path cannot be attached", "interface=%s reason='%s'", interface->name,
-                strerror(-r));
-    /* A failed attachment is drift: it is shown and tried again. */
-    skr_drift_expect(daemon->drift, hook, interface->ifindex, interface->name, adapter_id, true);
-}
-
-static void detach(struct daemon *daemon, struct port *port)
-{
-    enum skr_fastpath_hook hook = (enum skr_fastpath_hook)port->key.hook;
-    skr_drift_expect(daemon->drift, hook, port->key.ifindex, port->name, &port->adapter_id, false);
-    int r = daemon->fastpath->ops->detach(daemon->fastpath, hook, port->key.ifindex);
-    if (r < 0 && r != -ENODEV)
-        skr_log(SKR_LOG_WARNING, "the fast path cannot be detached", "interface=%s reason='%s'", port->name,
-                strerror(-r));
-    HASH_DELETE(hh, daemon->ports, port); /* NOLINT(clang-analyzer-core.NullDereference): it is in the table */
-    free(port);
-}
 
 /* ---- from host ---- */
 
@@ -67,7 +15,6 @@ static void on_binding(void *arg, const struct skr_uuid *adapter_id, const struc
                        const char *reason)
 {
     struct daemon *daemon = arg;
-    struct port *port, *next;
     uint32_t ifindex = interface ? interface->ifindex : 0;
     char id[SKR_UUID_TEXT_MAX];
     skr_log(SKR_LOG_INFO, ifindex ? "adapter bound" : "adapter not bound", "adapter=%s interface=%s reason=%s",
@@ -75,12 +22,7 @@ static void on_binding(void *arg, const struct skr_uuid *adapter_id, const struc
     /* The entry first: an interface that the fast path knows is never without one. */
     skr_program_bind(daemon->program, adapter_id, ifindex, interface && interface->peer_elsewhere);
     skr_learn_port(daemon->learn, adapter_id, ifindex);
-    HASH_ITER (hh, daemon->ports, port, next)
-        if (port->key.hook == SKR_HOOK_PORT && port->key.ifindex != ifindex &&
-            skr_uuid_compare(&port->adapter_id, adapter_id) == 0)
-            detach(daemon, port);
-    if (interface)
-        attach(daemon, SKR_HOOK_PORT, interface, adapter_id);
+    attachment_bind(daemon, adapter_id, interface);
     bool placed = !reason || strcmp(reason, "removed") != 0;
     skr_report_binding(daemon->report, adapter_id, placed, interface ? interface->name : NULL, reason);
 }
@@ -117,27 +59,16 @@ static void on_neighbor(void *arg, const struct skr_address *pa, const struct sk
     skr_program_neighbor(daemon->program, pa, neighbor);
 }
 
-static void put_hook(struct daemon *daemon, enum skr_fastpath_hook hook, const struct skr_host_interface *interface,
-                     bool present)
-{
-    static const struct skr_uuid nobody;
-    struct port *port = port_find(daemon, hook, interface->ifindex);
-    if (present)
-        attach(daemon, hook, interface, &nobody);
-    else if (port)
-        detach(daemon, port);
-}
-
 static void on_uplink(void *arg, const struct skr_host_interface *interface, bool present)
 {
     struct daemon *daemon = arg;
-    put_hook(daemon, SKR_HOOK_UPLINK, interface, present);
+    attachment_put(daemon, SKR_HOOK_UPLINK, interface, present);
     skr_program_uplink(daemon->program, interface->name, present ? interface->ifindex : 0, interface->mtu);
 }
 
 static void on_tagging(void *arg, const struct skr_host_interface *uplink, bool tags)
 {
-    put_hook(arg, SKR_HOOK_EGRESS, uplink, tags);
+    attachment_put(arg, SKR_HOOK_EGRESS, uplink, tags);
 }
 
 static void on_changed(void *arg, const char *kind, uint32_t ifindex)
@@ -161,7 +92,7 @@ static void on_inventory(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(all[i].name, "lo") != 0 && !port_find(daemon, SKR_HOOK_PORT, all[i].ifindex))
+        if (strcmp(all[i].name, "lo") != 0 && !attachment_find(daemon, SKR_HOOK_PORT, all[i].ifindex))
             own[kept++] = all[i];
     }
     skr_report_interfaces(daemon->report, own, kept);
@@ -239,6 +170,7 @@ static void on_synced(void *arg)
         skr_host_remove_unintended(daemon->host, NULL);
     }
     daemon->settled = true;
+    attachments_filled(daemon);
     skr_drift_begin(daemon->drift, skr_clock_monotonic_ns());
     wiring_settle(daemon);
 }
@@ -275,14 +207,6 @@ static void on_moved(void *arg, const struct skr_uuid *adapter_id)
     skr_report_moved(daemon->report, adapter_id, true, skr_clock_monotonic_ns());
 }
 
-static struct port *port_of(const struct daemon *daemon, const struct skr_uuid *adapter_id)
-{
-    for (struct port *port = daemon->ports; port; port = port->hh.next)
-        if (port->key.hook == SKR_HOOK_PORT && skr_uuid_compare(&port->adapter_id, adapter_id) == 0)
-            return port;
-    return NULL;
-}
-
 /* Before the program forgets a port: what it has counted goes with its adapter, if that has moved. */
 static void on_leaving(void *arg, const struct skr_desired_change *changes, size_t count)
 {
@@ -294,7 +218,8 @@ static void on_leaving(void *arg, const struct skr_desired_change *changes, size
             continue;
         if (!after || !after->armed)
             skr_report_moved(daemon->report, &changes[i].id, false, 0);
-        const struct port *port = before && !before->armed && !after ? port_of(daemon, &changes[i].id) : NULL;
+        const struct attachment *port =
+                before && !before->armed && !after ? attachment_of(daemon, &changes[i].id) : NULL;
         if (port && daemon->session && daemon->fastpath->ops->meter(daemon->fastpath, port->key.ifindex, &meter) == 0)
             skr_session_port_state(daemon->session, &changes[i].id, &meter);
     }
@@ -303,7 +228,7 @@ static void on_leaving(void *arg, const struct skr_desired_change *changes, size
 static void on_port_state(void *arg, const struct skr_uuid *adapter_id, const struct skr_abi_meter *meter)
 {
     struct daemon *daemon = arg;
-    const struct port *port = port_of(daemon, adapter_id);
+    const struct attachment *port = attachment_of(daemon, adapter_id);
     int r = port ? daemon->fastpath->ops->carry(daemon->fastpath, port->key.ifindex, meter) : 0;
     if (r < 0)
         skr_log(SKR_LOG_WARNING, "what an adapter counted elsewhere is lost", "interface=%s reason='%s'", port->name,
@@ -366,6 +291,16 @@ static json_t *tell_status(void *arg)
                      status.last_error);
 }
 
+static int release(void *arg, const char *interface, struct skr_error *error)
+{
+    struct daemon *daemon = arg;
+    int r = skr_host_guest_release(daemon->host, interface, error);
+    if (r == 0)
+        skr_drift_changed(daemon->drift, skr_clock_monotonic_ns());
+    wiring_settle(daemon);
+    return r;
+}
+
 struct skr_diag_options wiring_diag(struct daemon *daemon)
 {
     return (struct skr_diag_options){.base = daemon->base,
@@ -374,6 +309,7 @@ struct skr_diag_options wiring_diag(struct daemon *daemon)
                                      .program = daemon->program,
                                      .fastpath = daemon->fastpath,
                                      .host = daemon->host,
+                                     .release = release,
                                      .drift = tell_drift,
                                      .status = tell_status,
                                      .arg = daemon};
@@ -393,7 +329,8 @@ static void on_host_readable(evutil_socket_t fd, short what, void *arg)
 static void on_fastpath_event(void *arg, const struct skr_abi_event *event)
 {
     struct daemon *daemon = arg;
-    const struct port *port = event->kind == SKR_EVENT_MOVED ? port_find(daemon, SKR_HOOK_PORT, event->ifindex) : NULL;
+    const struct attachment *port =
+            event->kind == SKR_EVENT_MOVED ? attachment_find(daemon, SKR_HOOK_PORT, event->ifindex) : NULL;
     if (port)
         on_moved(daemon, &port->adapter_id);
     skr_learn_event(daemon->learn, event, skr_clock_monotonic_ns());
@@ -487,6 +424,7 @@ int wiring_host(struct daemon *daemon, struct skr_error *error)
                                            .neighbor = on_neighbor,
                                            .uplink = on_uplink,
                                            .tagging = on_tagging,
+                                           .guest = attachment_guest,
                                            .changed = on_changed,
                                            .arg = daemon};
     int r = skr_host_new(daemon->desired, &output, &daemon->host, error);
@@ -515,16 +453,8 @@ int wiring_host(struct daemon *daemon, struct skr_error *error)
     skr_desired_listen(daemon->desired, skr_host_changes, daemon->host);
     skr_desired_listen(daemon->desired, skr_learn_changes, daemon->learn);
     skr_desired_listen(daemon->desired, on_changes, daemon);
+    attachments_begin(daemon);
     on_inventory(-1, 0, daemon);
     on_counters(-1, 0, daemon);
     return 0;
-}
-
-void wiring_free(struct daemon *daemon)
-{
-    struct port *port, *next;
-    HASH_ITER (hh, daemon->ports, port, next) {
-        HASH_DELETE(hh, daemon->ports, port);
-        free(port);
-    }
 }

@@ -59,6 +59,17 @@ static json_t *tell_status(const struct skr_diag_options *options, const json_t 
     return status;
 }
 
+static json_t *release(const struct skr_diag_options *options, const json_t *request)
+{
+    const char *interface = json_string_value(json_object_get(request, "interface"));
+    struct skr_error error = {0};
+    if (!interface || !options->release)
+        return skr_diag_error("syntax", "release takes the name of an \"interface\".");
+    if (options->release(options->arg, interface, &error) < 0)
+        return skr_diag_error(skr_error_tag_info(error.tag)->name, error.detail);
+    return json_pack("{s:s}", "released", interface);
+}
+
 static const struct {
     const char *name;
     json_t *(*answer)(const struct skr_diag_options *options, const json_t *request);
@@ -66,7 +77,7 @@ static const struct {
         {"records", skr_diag_records}, {"routes", skr_diag_routes},
         {"ports", skr_diag_ports},     {"provider-addresses", skr_diag_provider_addresses},
         {"stats", skr_diag_stats},     {"drift", tell_drift},
-        {"status", tell_status},
+        {"status", tell_status},       {"release", release},
 };
 
 static void reply(struct client *client, json_t *answer)
@@ -106,7 +117,7 @@ static void answer(struct client *client, const char *line, size_t size)
                 out = commands[i].answer(options, request);
         if (!out)
             out = skr_diag_error("not-found", "There is no such command; known are records, routes, ports, "
-                                              "provider-addresses, stats, drift, status and ping-pa.");
+                                              "provider-addresses, stats, drift, status, ping-pa and release.");
     }
     json_decref(request);
     if (out)

@@ -1,8 +1,8 @@
 /* What skerryctl host local shows: a Unix socket (root alone) that takes one JSON object a line, {"command":
  * "records"}, and answers each with one JSON line: what is asked, or {"error": {"tag", "detail"}}. Commands: records,
- * routes, ports, provider-addresses, stats, drift, status, ping-pa {"address"}. Rows show what is intended and whether
- * the fast path holds it; lists end at SKR_DIAG_ROWS_MAX and say so ("truncated": true). `vsid` narrows records. One
- * thread. */
+ * routes, ports, provider-addresses, stats, drift, status, ping-pa {"address"}, release {"interface"}. Rows show what
+ * is intended and whether the fast path holds it; lists end at SKR_DIAG_ROWS_MAX and say so ("truncated": true). `vsid`
+ * narrows records. One thread. */
 #pragma once
 
 #include "agent/desired/desired.h"
@@ -26,6 +26,8 @@ struct skr_diag_options {
     /* Answers of rooms that stand above this one; new references. NULL: none there. */
     json_t *(*drift)(void *arg);
     json_t *(*status)(void *arg);
+    /* An administrator releases an interface that is closed. 0, or -errno and a sentence. NULL: none there. */
+    int (*release)(void *arg, const char *interface, struct skr_error *error);
     void *arg;
 };
 

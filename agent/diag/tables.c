@@ -206,14 +206,35 @@ static int add_port(void *arg, const struct skr_desired_change *object)
         fastpath->ops->inspect(fastpath, SKR_HOOK_PORT, bound.ifindex, &attachment);
     bool programmed = bound.port && is_programmed(list, SKR_TABLE_PORTS, &bound.ifindex, bound.port);
     json_array_append_new(list->items,
-                          json_pack("{s:o,s:s,s:i,s:s,s:i,s:o,s:b,s:s,s:i,s:b,s:b,s:i,s:o}", "adapter_id",
+                          json_pack("{s:o,s:s,s:i,s:s,s:i,s:o,s:b,s:s,s:i,s:b,s:b,s:i,s:o,s:s}", "adapter_id",
                                     uuid_of(object->id.bytes), "name", port->name, "vsid", (int)port->vsid, "uplink",
                                     port->uplink, "vlan_id", (int)port->vlan_id, "mac", mac_of(port->mac.data), "bound",
                                     bound.ifindex != 0, "interface", skr_diag_interface(list->options, bound.ifindex),
                                     "ifindex", (int)bound.ifindex, "attached", attachment.attached && attachment.ours,
                                     "programmed", programmed, "foreign_filters", (int)attachment.foreign, "flags",
-                                    port_flags(bound.port ? bound.port->flags : 0)));
+                                    port_flags(bound.port ? bound.port->flags : 0), "closed", ""));
     return 0;
+}
+
+/* An interface of a guest that no adapter is on: why it is closed. */
+static void add_closed(void *arg, const struct skr_host_closed *closed)
+{
+    struct list *list = arg;
+    struct skr_fastpath_attachment in = {0}, out = {0};
+    struct skr_fastpath *fastpath = list->options->fastpath;
+    uint32_t ifindex = closed->interface->ifindex;
+    if (full(list))
+        return;
+    fastpath->ops->inspect(fastpath, SKR_HOOK_CLOSED, ifindex, &in);
+    fastpath->ops->inspect(fastpath, SKR_HOOK_CLOSED_EGRESS, ifindex, &out);
+    json_array_append_new(
+            list->items,
+            json_pack("{s:o,s:s,s:i,s:s,s:i,s:o,s:b,s:s,s:i,s:b,s:b,s:i,s:[s],s:s}", "adapter_id",
+                      skr_uuid_is_nil(&closed->adapter_id) ? json_null() : uuid_of(closed->adapter_id.bytes), "name",
+                      "", "vsid", 0, "uplink", "", "vlan_id", 0, "mac", mac_of(closed->interface->mac.bytes), "bound",
+                      false, "interface", closed->interface->name, "ifindex", (int)ifindex, "attached",
+                      in.ours && out.ours, "programmed", in.ours && out.ours, "foreign_filters",
+                      (int)(in.foreign + out.foreign), "flags", "closed", "closed", closed->why));
 }
 
 json_t *skr_diag_ports(const struct skr_diag_options *options, const json_t *request)
@@ -221,6 +242,8 @@ json_t *skr_diag_ports(const struct skr_diag_options *options, const json_t *req
     struct list list = {.options = options, .items = json_array()};
     (void)request;
     skr_desired_each(options->desired, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT, add_port, &list);
+    if (options->host)
+        skr_host_closed_each(options->host, INT64_MAX, add_closed, &list);
     return finish(&list);
 }
 

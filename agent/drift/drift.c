@@ -180,8 +180,11 @@ static void on_host_difference(void *arg, const struct skr_host_difference *diff
     finding->difference = *difference;
 }
 
-static const char *const programs[] = {
-        [SKR_HOOK_PORT] = "port_ingress", [SKR_HOOK_UPLINK] = "uplink_ingress", [SKR_HOOK_EGRESS] = "uplink_egress"};
+static const char *const programs[] = {[SKR_HOOK_PORT] = "port_ingress",
+                                       [SKR_HOOK_UPLINK] = "uplink_ingress",
+                                       [SKR_HOOK_EGRESS] = "uplink_egress",
+                                       [SKR_HOOK_CLOSED] = "port_closed",
+                                       [SKR_HOOK_CLOSED_EGRESS] = "port_closed.egress"};
 
 /* What others attached stays: whoever put it there knows why. But it sees, and may drop, what passes here. */
 static void look_at_others(struct skr_drift *drift, const struct expectation *expectation, unsigned count)
@@ -283,15 +286,22 @@ static int put_back(struct skr_drift *drift, struct finding *finding)
     return -EINVAL;
 }
 
+/* What keeps a guest out of this host is put back whatever the host's setting is. */
+static bool closes(const struct finding *finding)
+{
+    return finding->repair == REPAIR_HOOK &&
+           (finding->hook == SKR_HOOK_CLOSED || finding->hook == SKR_HOOK_CLOSED_EGRESS);
+}
+
 /* Returns true when something was put back, so that another look at the part is worth it. */
 static bool repair(struct skr_drift *drift, enum part part)
 {
-    bool any = false;
+    bool any = false, all = may_repair(drift);
     struct finding *finding, *next;
     HASH_ITER (hh, drift->findings, finding, next) {
         /* Once a round, and only what this round has seen: what is not there any more needs no mending. */
         if (finding->part != part || finding->round != drift->rounds[part] ||
-            finding->repaired_round == drift->rounds[part])
+            finding->repaired_round == drift->rounds[part] || (!all && !closes(finding)))
             continue;
         finding->repaired_round = drift->rounds[part];
         if (put_back(drift, finding) == 0)
@@ -323,7 +333,7 @@ static void run_surroundings(struct skr_drift *drift, int64_t now_ns)
 {
     int64_t start_ns = skr_clock_monotonic_ns();
     look_at_surroundings(drift);
-    if (drift->findings && may_repair(drift) && repair(drift, PART_SURROUNDINGS))
+    if (drift->findings && repair(drift, PART_SURROUNDINGS))
         look_at_surroundings(drift);
     drift->look_cost_ns = skr_clock_monotonic_ns() - start_ns;
     drift->due_ns[PART_SURROUNDINGS] = now_ns + drift->options.interval_ns;
@@ -347,7 +357,7 @@ static void run_tables(struct skr_drift *drift, int64_t now_ns)
         drift->in_round = true;
     }
     bool done = skr_program_audit(drift->options.program, SLICE_ENTRIES, on_entry_difference, drift);
-    if (drift->findings && may_repair(drift) && repair(drift, PART_TABLES))
+    if (drift->findings && repair(drift, PART_TABLES))
         drift->round_repaired = true;
     if (!done) {
         drift->due_ns[PART_TABLES] = now_ns;

@@ -30,8 +30,20 @@ struct skr_fastpath_table_info {
 };
 const struct skr_fastpath_table_info *skr_fastpath_table_info(enum skr_fastpath_table table);
 
-/* An interface has one of the first two (ingress); an uplink that tags has the third too. */
-enum skr_fastpath_hook { SKR_HOOK_PORT, SKR_HOOK_UPLINK, SKR_HOOK_EGRESS };
+/* An interface has one of PORT, UPLINK and CLOSED at its ingress, and at most one of the others at its egress.
+ * Attaching one replaces, in place, what stands in the same direction. CLOSED and CLOSED_EGRESS drop everything. */
+enum skr_fastpath_hook { SKR_HOOK_PORT, SKR_HOOK_UPLINK, SKR_HOOK_EGRESS, SKR_HOOK_CLOSED, SKR_HOOK_CLOSED_EGRESS };
+static inline bool skr_fastpath_is_egress(enum skr_fastpath_hook hook)
+{
+    return hook == SKR_HOOK_EGRESS || hook == SKR_HOOK_CLOSED_EGRESS;
+}
+
+/* That an interface is a guest's outlives the agent. Attaching PORT or CLOSED keeps it as SKR_GUEST_KEPT. */
+enum skr_guest_memory {
+    SKR_GUEST_FORGOTTEN, /* none is kept */
+    SKR_GUEST_KEPT,
+    SKR_GUEST_LET_GO, /* an administrator released it */
+};
 
 /* What stands on an interface, as the kernel tells it. */
 struct skr_fastpath_attachment {
@@ -39,6 +51,7 @@ struct skr_fastpath_attachment {
     bool attached;       /* our filter (priority, handle) is there */
     uint32_t program_id; /* of our filter, 0 = none */
     bool ours;           /* program_id is the one we loaded */
+    bool serves;         /* it is a program of this hook, of any build */
     unsigned foreign;    /* other filters and programs on the same hook */
 };
 
@@ -54,7 +67,8 @@ struct skr_fastpath_ops {
     /* Every entry that was there throughout the walk; fn returning non-zero ends it with that value. */
     int (*walk)(struct skr_fastpath *fastpath, enum skr_fastpath_table table,
                 int (*fn)(void *arg, const void *key, const void *value), void *arg);
-    /* Attaches or replaces in place (never remove-then-add). detach leaves qdiscs and foreign filters. */
+    /* Attaches or replaces in place (never remove-then-add). detach leaves qdiscs, foreign filters
+     * and what another of our hooks put in the same direction. */
     int (*attach)(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex);
     int (*detach)(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex);
     int (*inspect)(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex,
@@ -64,6 +78,11 @@ struct skr_fastpath_ops {
     int (*events_poll)(struct skr_fastpath *fastpath, void (*fn)(void *arg, const struct skr_abi_event *event),
                        void *arg);
     int (*meter)(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret); /* summed over CPUs */
+    /* fn for every interface number that is kept, and for every interface that a program of a port or an uplink, of any
+     * build, serves (runs; SKR_GUEST_FORGOTTEN: it is not kept). */
+    int (*guests)(struct skr_fastpath *fastpath,
+                  void (*fn)(void *arg, uint32_t ifindex, enum skr_guest_memory memory, bool runs), void *arg);
+    int (*guest_keep)(struct skr_fastpath *fastpath, uint32_t ifindex, enum skr_guest_memory memory);
     /* Counts on from what an adapter took along from another host; goes with the port, like what the port counts. */
     int (*carry)(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter);
     /* fn for each (reason, ifindex, count) with count > 0. */

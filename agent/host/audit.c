@@ -173,6 +173,12 @@ static void audit_links(struct audit *audit)
     }
 }
 
+static void audit_closed(void *arg, const struct skr_host_closed *closed)
+{
+    differ(arg, "interface", &closed->adapter_id, closed->interface->name, "closed", "bound to an adapter",
+           closed->why);
+}
+
 void skr_host_audit(struct skr_host *host, void (*fn)(void *arg, const struct skr_host_difference *difference),
                     void *arg)
 {
@@ -194,6 +200,7 @@ void skr_host_audit(struct skr_host *host, void (*fn)(void *arg, const struct sk
         for (const struct provider_address *pa = host->addresses; pa; pa = pa->hh.next)
             audit_address(&audit, pa);
         audit_links(&audit);
+        skr_host_closed_each(host, skr_host_guest_told_ns(host), audit_closed, &audit);
     }
     struct seen *seen, *next;
     HASH_ITER (hh, audit.seen, seen, next) {

@@ -160,11 +160,13 @@ static void prepare(struct skr_host *host, const struct skr_host_interface *inte
 static void let_go(struct skr_host *host, struct port *port)
 {
     const struct skr_host_interface *interface = skr_host_interface(host, port->ifindex);
-    if (!port->ifindex)
+    uint32_t ifindex = port->ifindex;
+    if (!ifindex)
         return;
     HASH_DELETE(bound, host->ports_by_ifindex, port);
     port->ifindex = 0;
     port->rank = RANK_NONE;
+    skr_host_guest_look(host, ifindex);
     if (interface)
         queue_concerned(host, interface);
 }
@@ -201,6 +203,7 @@ static void bind_to(struct skr_host *host, struct port *port, const struct skr_h
     port->told = true;
     struct skr_host_interface copy = *interface;
     host->output.binding(host->output.arg, &port->id, &copy, NULL);
+    skr_host_guest_look(host, port->ifindex);
 }
 
 static void bind_port(struct skr_host *host, struct port *port)
@@ -313,6 +316,7 @@ void skr_host_binding_interface(struct skr_host *host, const struct skr_host_int
     if (after)
         queue_concerned(host, after);
     skr_host_binding_settle(host);
+    skr_host_guest_look(host, after ? after->ifindex : before->ifindex);
 }
 
 void skr_host_remember(struct skr_host *host, const struct skr_uuid *adapter_id, uint32_t ifindex)

@@ -7,10 +7,14 @@
 
 #define ALIAS_PREFIX "skerry:"
 
+bool skr_host_alias_ours(const struct skr_host_interface *interface)
+{
+    return !strncmp(interface->alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX));
+}
+
 bool skr_host_alias_id(const struct skr_host_interface *interface, struct skr_uuid *ret)
 {
-    return !strncmp(interface->alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) &&
-           skr_uuid_parse(interface->alias + strlen(ALIAS_PREFIX), ret) == 0;
+    return skr_host_alias_ours(interface) && skr_uuid_parse(interface->alias + strlen(ALIAS_PREFIX), ret) == 0;
 }
 
 static void withdraw(struct skr_host *host, struct claim *claim)

@@ -15,6 +15,7 @@ int skr_host_new(struct skr_desired *desired, const struct skr_host_output *outp
         abort();
     host->desired = desired;
     host->output = *output;
+    host->guests_due_ns = INT64_MAX;
     host->now_ns = skr_clock_monotonic_ns();
     int r = skr_netlink_new(&host->netlink);
     if (r == 0)
@@ -35,6 +36,7 @@ void skr_host_free(struct skr_host *host)
         return;
     skr_host_binding_free(host);
     skr_host_claim_free(host);
+    skr_host_guests_free(host);
     skr_host_provider_address_free(host);
     skr_host_neighbor_free(host);
     skr_host_uplinks_free(host);
@@ -170,6 +172,8 @@ void skr_host_read(struct skr_host *host)
 int64_t skr_host_deadline_ns(const struct skr_host *host)
 {
     int64_t due = skr_host_provider_address_deadline(host);
+    int64_t guests = skr_host_guest_deadline(host);
+    due = guests < due ? guests : due;
     return host->interfaces_down && host->rescan_ns < due ? host->rescan_ns : due;
 }
 
@@ -177,6 +181,7 @@ void skr_host_run(struct skr_host *host, int64_t now_ns)
 {
     host->now_ns = now_ns;
     skr_host_provider_address_run(host);
+    skr_host_guest_run(host);
     if (!host->interfaces_down || host->rescan_ns > now_ns)
         return;
     host->rescan_ns = now_ns + RESCAN_NS;

@@ -24,6 +24,14 @@ struct skr_host_interface {
     uint32_t rx_queues, tx_queues;
 };
 
+/* What an interface of a guest is. A guest's is one with an alias skerry:..., and one that was ever bound here. */
+enum skr_guest_state {
+    SKR_GUEST_NONE,   /* it is none: gone, or an uplink */
+    SKR_GUEST_BOUND,  /* an adapter is on it; told after the binding */
+    SKR_GUEST_CLOSED, /* no adapter is on it: everything must drop, both ways; told before the binding is */
+    SKR_GUEST_RELEASED,
+};
+
 /* What the rest of the agent hears. All are required. */
 struct skr_host_output {
     /* An adapter was bound, rebound (interface differs, also in name), or lost its interface (NULL, reason:
@@ -42,8 +50,12 @@ struct skr_host_output {
     void (*uplink)(void *arg, const struct skr_host_interface *interface, bool present);
     /* What provider addresses on this uplink say needs their site's tag (uplink_egress), or no longer does. */
     void (*tagging)(void *arg, const struct skr_host_interface *uplink, bool tags);
+    /* An interface of a guest is in this state now. Not before skr_host_guests_begin(). name: "" with SKR_GUEST_NONE.
+     */
+    void (*guest)(void *arg, uint32_t ifindex, const char *name, enum skr_guest_state state);
     /* An interface, one of our addresses, rules or routes, a qdisc or a filter changed: drift looks at once. kind:
-     * "link", "address", "rule", "qdisc", "filter". What the agent adds itself is not told. */
+     * "link", "address", "rule", "qdisc", "filter", "guest" (it has been closed for a while). What the agent adds
+     * itself is not told. */
     void (*changed)(void *arg, const char *kind, uint32_t ifindex);
     void *arg;
 };
@@ -57,6 +69,24 @@ void skr_host_changes(void *host, const struct skr_desired_change *changes, size
 /* An adapter was on this interface when an earlier agent ended: if the interface still answers the adapter's
  * description, it is not ambiguous. Before the first skr_host_changes(). */
 void skr_host_remember(struct skr_host *host, const struct skr_uuid *adapter_id, uint32_t ifindex);
+/* What earlier agents knew of an interface. kept: it is a guest's; released: an administrator let it go; runs: a
+ * program of an earlier agent serves it, which goes on until skr_host_guests_settled(). Before skr_host_guests_begin().
+ */
+void skr_host_guest_remember(struct skr_host *host, uint32_t ifindex, bool kept, bool released, bool runs);
+/* From here on every guest's interface is told, at once for those that are there. */
+void skr_host_guests_begin(struct skr_host *host);
+/* Desired state is known: what is not bound now will not be. */
+void skr_host_guests_settled(struct skr_host *host);
+/* -ENOENT and a sentence: not closed; -EEXIST: bound. */
+int skr_host_guest_release(struct skr_host *host, const char *name, struct skr_error *error);
+struct skr_host_closed {
+    const struct skr_host_interface *interface;
+    struct skr_uuid adapter_id; /* that its alias names, or that was on it; nil: not known */
+    char why[64];
+};
+/* Interfaces that are closed, and were at since_ns (INT64_MAX: all). */
+void skr_host_closed_each(const struct skr_host *host, int64_t since_ns,
+                          void (*fn)(void *arg, const struct skr_host_closed *closed), void *arg);
 /* Removes addresses, rules, routes and neighbours that an agent made on this host and desired state no longer has.
  * Called once desired state is known (from the cache or from Synced), never before; uninstall calls it with a desired
  * state that has nothing. ret: what went, and what the kernel would not remove; may be NULL. */
@@ -79,7 +109,7 @@ const struct skr_host_interface *skr_host_interface(const struct skr_host *host,
 /* What differs from desired state on the host side (PA missing, uplink down, wrong MTU, rule or route gone); fn for
  * each. Waiting notifications are read first, so that it is the present that is compared. repair puts one back. */
 struct skr_host_difference {
-    const char *object_kind; /* provider-address, uplink, port */
+    const char *object_kind; /* provider-address, uplink, port, interface */
     struct skr_uuid object_id;
     char object[64], field[32], expected[64], found[64];
 };

@@ -1,7 +1,7 @@
 /* The inside of the host room: who keeps what. host.c wires, interfaces.c the inventory, uplink.c and host_switch.c
- * what leads out, index.c who has or wants a name, binding.c adapters to interfaces, provider_address.c PAs on uplinks,
- * probe.c their duplicate-address detection, neighbor.c next hops of remote PAs, audit.c what differs, unintended.c
- * what an earlier agent left. */
+ * what leads out, index.c who has or wants a name, binding.c adapters to interfaces, guest.c what must be closed,
+ * provider_address.c PAs on uplinks, probe.c their duplicate-address detection, neighbor.c next hops of remote PAs,
+ * audit.c what differs, unintended.c what an earlier agent left. */
 #pragma once
 
 #include "agent/desired/support.h"
@@ -130,6 +130,9 @@ struct skr_host {
     struct port *ports, *ports_by_ifindex, *queue;
     struct memory *memories;
     struct claim *claims;
+    struct guest *guests;
+    bool guests_known;
+    int64_t guests_due_ns; /* the next that is closed for so long that it is told; INT64_MAX: none */
     struct provider_address *addresses;
     struct uplink *uplinks;
     struct host_switch *host_switches;
@@ -193,9 +196,20 @@ void skr_host_binding_interface(struct skr_host *host, const struct skr_host_int
 void skr_host_binding_free(struct skr_host *host);
 
 /* claim.c: an interface's alias is new, different or gone. */
+/* Does its alias say that it is a guest's, whatever stands behind the colon? */
+bool skr_host_alias_ours(const struct skr_host_interface *interface);
 void skr_host_claim_interface(struct skr_host *host, const struct skr_host_interface *before,
                               const struct skr_host_interface *after);
 void skr_host_claim_free(struct skr_host *host);
+
+/* guest.c */
+/* The interface, its binding or what is an uplink may have changed. */
+void skr_host_guest_look(struct skr_host *host, uint32_t ifindex);
+int64_t skr_host_guest_deadline(const struct skr_host *host);
+void skr_host_guest_run(struct skr_host *host);
+/* What was closed then is worth a finding now. */
+int64_t skr_host_guest_told_ns(const struct skr_host *host);
+void skr_host_guests_free(struct skr_host *host);
 
 /* provider_address.c */
 void skr_host_provider_address_set(struct skr_host *host, const struct skr_uuid *id,

@@ -156,9 +156,10 @@ const struct skr_command skr_commands[] = {
         {"host revoke", "host revoke HOST", "End a host's certificate for good", act_flags, true, false,
          skr_command_host_action},
         {"host local",
-         "host local records|routes|ports|provider-addresses|stats|drift|status|ping-pa ADDRESS [--socket PATH]",
-         "On a host: ask its agent what it holds, without the controller", local_flags, false, false,
-         skr_command_host_local},
+         "host local records|routes|ports|provider-addresses|stats|drift|status|ping-pa ADDRESS|release INTERFACE "
+         "[--socket PATH]",
+         "On a host: ask its agent what it holds, or release a closed interface, without the controller", local_flags,
+         false, false, skr_command_host_local},
         {"completion", "completion bash|zsh",
          "Print a script that completes command lines: source <(skerryctl completion bash)", no_flags, false, false,
          skr_command_completion},

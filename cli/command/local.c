@@ -13,8 +13,8 @@
 #define ANSWER_MAX     (64 << 20)
 #define TIMEOUT_S      30
 
-static const char *const questions[] = {"records", "routes", "ports",  "provider-addresses",
-                                        "stats",   "drift",  "status", "ping-pa"};
+static const char *const questions[] = {"records", "routes",  "ports",  "provider-addresses", "stats", "drift",
+                                        "status",  "ping-pa", "release"};
 
 static int open_socket(const char *path, int *ret, struct skr_error *error)
 {
@@ -98,7 +98,8 @@ static json_t *question_of(const struct skr_command *command, const struct skr_a
 {
     const char *word = arguments->word_count ? arguments->words[0] : NULL,
                *vsid = skr_arguments_flag(arguments, "vsid");
-    bool known = false, is_ping = word && strcmp(word, "ping-pa") == 0;
+    bool known = false, is_ping = word && strcmp(word, "ping-pa") == 0,
+         is_release = word && strcmp(word, "release") == 0;
     for (size_t i = 0; word && i < SKR_ARRAY_SIZE(questions); i++)
         known = known || strcmp(questions[i], word) == 0;
     if (!known) {
@@ -106,17 +107,20 @@ static json_t *question_of(const struct skr_command *command, const struct skr_a
         *ret_code =
                 near ? skr_usage_because(command, "host local does not know '%.60s'; did you mean '%s'?", word, near)
                      : skr_usage_because(command, "host local takes records, routes, ports, provider-addresses, "
-                                                  "stats, drift, status or ping-pa ADDRESS");
+                                                  "stats, drift, status, ping-pa ADDRESS or release INTERFACE");
         return NULL;
     }
-    if (arguments->word_count != (is_ping ? 2U : 1U)) {
-        *ret_code = is_ping ? skr_usage_because(command, "ping-pa takes one provider address")
-                            : skr_usage_because(command, "%s takes no further words", word);
+    if (arguments->word_count != (is_ping || is_release ? 2U : 1U)) {
+        *ret_code = is_ping      ? skr_usage_because(command, "ping-pa takes one provider address")
+                    : is_release ? skr_usage_because(command, "release takes the name of one interface")
+                                 : skr_usage_because(command, "%s takes no further words", word);
         return NULL;
     }
     json_t *question = json_pack("{s:s}", "command", word);
     if (is_ping)
         json_object_set_new(question, "address", json_string(arguments->words[1]));
+    if (is_release)
+        json_object_set_new(question, "interface", json_string(arguments->words[1]));
     if (vsid)
         json_object_set_new(question, "vsid", json_integer(strtoll(vsid, NULL, 10)));
     return question;

@@ -242,6 +242,22 @@ static int count_findings(struct skr_report *report, struct skr_error *error)
     return r;
 }
 
+/* A guest's interface that its host keeps closed is worth an event: somebody's VM is cut off, or was let go by mistake.
+ */
+static int tell_closed(struct skr_report *report, const Skerry__V1__DriftItem *item, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    if (!item->object_kind || strcmp(item->object_kind, "interface") != 0 || !item->field ||
+        strcmp(item->field, "closed") != 0)
+        return 0;
+    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
+    if (r < 0)
+        return r;
+    return skr_event_add(report->txn, "PortClosed", NULL, &report->host_id, error,
+                         "Host \"%.100s\" keeps interface %.15s of a guest closed: %.95s.", skr_object_name(host),
+                         item->object ? item->object : "", item->found ? item->found : "");
+}
+
 static int take_drift(struct skr_report *report, size_t index, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL, *after = NULL;
@@ -263,7 +279,10 @@ static int take_drift(struct skr_report *report, size_t index, struct skr_error 
     skr_object_set_uuid(after, SKR_FIELD_ID, &id);
     set_finding(after, report, item);
     report->findings += row ? 0 : 1;
-    return row ? skr_txn_update(report->txn, row, after, error) : skr_txn_insert(report->txn, after, error);
+    if (row)
+        return skr_txn_update(report->txn, row, after, error);
+    r = skr_txn_insert(report->txn, after, error);
+    return r < 0 ? r : tell_closed(report, item, error);
 }
 
 static int lose_finding(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)

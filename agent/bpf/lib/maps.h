@@ -111,6 +111,15 @@ struct {
     __type(value, __u64);
 } drops SEC(".maps");
 
+/* Interfaces of guests, by ifindex: enum skr_guest_memory. No program reads it: it is what a later agent knows. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 65536);
+    __type(key, __u32);
+    __type(value, __u32);
+} guests SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 1 << 18);

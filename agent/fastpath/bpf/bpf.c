@@ -33,7 +33,7 @@ const char *skr_bpf_log_last(void)
 
 const char *skr_bpf_map_name(unsigned map)
 {
-    static const char *const names[] = {"info", "meters", "drops", "events"};
+    static const char *const names[] = {"info", "meters", "drops", "events", "guests"};
 
     return map < SKR_TABLE_COUNT ? skr_fastpath_table_info(map)->name : names[map - SKR_TABLE_COUNT];
 }
@@ -42,7 +42,9 @@ const char *skr_bpf_program_name(enum skr_fastpath_hook hook)
 {
     static const char *const names[SKR_BPF_HOOK_COUNT] = {[SKR_HOOK_PORT] = "port_ingress",
                                                           [SKR_HOOK_UPLINK] = "uplink_ingress",
-                                                          [SKR_HOOK_EGRESS] = "uplink_egress"};
+                                                          [SKR_HOOK_EGRESS] = "uplink_egress",
+                                                          [SKR_HOOK_CLOSED] = "port_closed",
+                                                          [SKR_HOOK_CLOSED_EGRESS] = "port_closed"};
 
     return names[hook];
 }
@@ -74,6 +76,8 @@ static const struct skr_fastpath_ops ops = {
         .inspect = skr_bpf_filter_inspect,
         .events_fd = skr_bpf_state_events_fd,
         .events_poll = skr_bpf_state_events_poll,
+        .guests = skr_bpf_state_guests,
+        .guest_keep = skr_bpf_state_guest_keep,
         .meter = skr_bpf_state_meter,
         .carry = skr_bpf_state_carry,
         .drops = skr_bpf_state_drops,

@@ -12,10 +12,17 @@
 #define SKR_BPF_FILTER_PRIORITY 49152
 #define SKR_BPF_FILTER_HANDLE   1
 #define SKR_BPF_PATH_MAX        256
-#define SKR_BPF_HOOK_COUNT      3
+#define SKR_BPF_HOOK_COUNT      5
 
 /* State maps stand behind the tables. */
-enum skr_bpf_map { SKR_BPF_INFO = SKR_TABLE_COUNT, SKR_BPF_METERS, SKR_BPF_DROPS, SKR_BPF_EVENTS, SKR_BPF_MAP_COUNT };
+enum skr_bpf_map {
+    SKR_BPF_INFO = SKR_TABLE_COUNT,
+    SKR_BPF_METERS,
+    SKR_BPF_DROPS,
+    SKR_BPF_EVENTS,
+    SKR_BPF_GUESTS,
+    SKR_BPF_MAP_COUNT
+};
 
 struct skr_fastpath_bpf {
     struct skr_fastpath base;
@@ -74,6 +81,8 @@ int skr_bpf_filter_program(enum skr_fastpath_hook hook, uint32_t ifindex, uint16
                            uint32_t *ret_program_id);
 /* Is it a program of ours, of any build? */
 bool skr_bpf_filter_ours(uint32_t program_id);
+/* Is it this hook's program, of any build? */
+bool skr_bpf_filter_is(uint32_t program_id, enum skr_fastpath_hook hook);
 void skr_bpf_filter_detach_all(uint16_t priority, uint32_t handle);
 
 /* foreign.c */
@@ -90,5 +99,8 @@ int skr_bpf_state_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct 
 int skr_bpf_state_carry(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter);
 int skr_bpf_state_drops(struct skr_fastpath *fastpath,
                         void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg);
+int skr_bpf_state_guests(struct skr_fastpath *fastpath,
+                         void (*fn)(void *arg, uint32_t ifindex, enum skr_guest_memory memory, bool runs), void *arg);
+int skr_bpf_state_guest_keep(struct skr_fastpath *fastpath, uint32_t ifindex, enum skr_guest_memory memory);
 /* The interface is no port any more: its counters go, so that the next one with its number starts at 0. */
 void skr_bpf_state_forget(struct skr_fastpath_bpf *bpf, uint32_t ifindex);

@@ -10,7 +10,7 @@ static struct bpf_tc_hook hook_of(enum skr_fastpath_hook hook, uint32_t ifindex)
 {
     return (struct bpf_tc_hook){.sz = sizeof(struct bpf_tc_hook),
                                 .ifindex = (int)ifindex,
-                                .attach_point = hook == SKR_HOOK_EGRESS ? BPF_TC_EGRESS : BPF_TC_INGRESS};
+                                .attach_point = skr_fastpath_is_egress(hook) ? BPF_TC_EGRESS : BPF_TC_INGRESS};
 }
 
 int skr_bpf_filter_attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
@@ -23,7 +23,24 @@ int skr_bpf_filter_attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook 
 
     if (result && result != -EEXIST)
         return result;
-    return bpf_tc_attach(&place, &opts);
+    result = bpf_tc_attach(&place, &opts);
+    if (!result && (hook == SKR_HOOK_PORT || hook == SKR_HOOK_CLOSED))
+        result = skr_bpf_state_guest_keep(fastpath, ifindex, SKR_GUEST_KEPT);
+    return result;
+}
+
+static bool is_named(uint32_t program_id, enum skr_fastpath_hook first, enum skr_fastpath_hook last)
+{
+    SKR_CLEANUP(skr_close_cleanup) int fd = program_id ? bpf_prog_get_fd_by_id(program_id) : -1;
+    struct bpf_prog_info info = {0};
+    uint32_t size = sizeof(info);
+
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+        return false;
+    for (enum skr_fastpath_hook hook = first; hook <= last; hook++)
+        if (!strncmp(info.name, skr_bpf_program_name(hook), BPF_OBJ_NAME_LEN - 1))
+            return true;
+    return false;
 }
 
 int skr_bpf_filter_detach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
@@ -34,7 +51,7 @@ int skr_bpf_filter_detach(struct skr_fastpath *fastpath, enum skr_fastpath_hook 
     uint32_t program;
     int result = skr_bpf_filter_program(hook, ifindex, bpf->priority, bpf->handle, &program);
 
-    if (result == -ENODEV || (!result && !skr_bpf_filter_ours(program)))
+    if (result == -ENODEV || (!result && !is_named(program, hook, hook)))
         return 0;
     return result ? result : bpf_tc_detach(&place, &opts);
 }
@@ -57,16 +74,12 @@ int skr_bpf_filter_program(enum skr_fastpath_hook hook, uint32_t ifindex, uint16
 
 bool skr_bpf_filter_ours(uint32_t program_id)
 {
-    SKR_CLEANUP(skr_close_cleanup) int fd = program_id ? bpf_prog_get_fd_by_id(program_id) : -1;
-    struct bpf_prog_info info = {0};
-    uint32_t size = sizeof(info);
+    return is_named(program_id, SKR_HOOK_PORT, SKR_HOOK_CLOSED_EGRESS);
+}
 
-    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
-        return false;
-    for (int hook = 0; hook < SKR_BPF_HOOK_COUNT; hook++)
-        if (!strncmp(info.name, skr_bpf_program_name(hook), BPF_OBJ_NAME_LEN - 1))
-            return true;
-    return false;
+bool skr_bpf_filter_is(uint32_t program_id, enum skr_fastpath_hook hook)
+{
+    return is_named(program_id, hook, hook);
 }
 
 int skr_bpf_filter_inspect(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex,
@@ -81,6 +94,7 @@ int skr_bpf_filter_inspect(struct skr_fastpath *fastpath, enum skr_fastpath_hook
     found.qdisc = skr_bpf_qdisc_present(ifindex);
     found.attached = found.program_id != 0;
     found.ours = found.attached && found.program_id == bpf->program_ids[hook];
+    found.serves = found.ours || skr_bpf_filter_is(found.program_id, hook);
     found.foreign = skr_bpf_foreign_count(hook, ifindex, bpf->priority, bpf->handle);
     *ret = found;
     return 0;

@@ -60,7 +60,7 @@ static unsigned count_filters(enum skr_fastpath_hook hook, uint32_t ifindex, uin
 {
     SKR_CLEANUP(skr_close_cleanup)
     int fd = ask(RTM_GETTFILTER, NLM_F_DUMP, ifindex,
-                 TC_H_MAKE(TC_H_CLSACT, hook == SKR_HOOK_EGRESS ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS));
+                 TC_H_MAKE(TC_H_CLSACT, skr_fastpath_is_egress(hook) ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS));
     SKR_CLEANUP(skr_free_cleanup) char *reply = malloc(REPLY_MAX);
     unsigned count = 0;
     bool ours;
@@ -86,7 +86,7 @@ unsigned skr_bpf_foreign_count(enum skr_fastpath_hook hook, uint32_t ifindex, ui
     unsigned count = count_filters(hook, ifindex, priority, handle);
     uint32_t xdp = 0, tcx = 0;
 
-    if (hook == SKR_HOOK_EGRESS)
+    if (skr_fastpath_is_egress(hook))
         return count;
     if (!bpf_xdp_query_id((int)ifindex, 0, &xdp) && xdp)
         count++;

@@ -1,6 +1,7 @@
 #include "agent/fastpath/bpf/bpf.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 static int on_sample(void *context, void *data, size_t size)
@@ -123,6 +124,66 @@ int skr_bpf_state_drops(struct skr_fastpath *fastpath,
 
     return skr_bpf_map_walk(bpf->maps[SKR_BPF_DROPS], sizeof(struct skr_abi_drop_key),
                             sizeof(uint64_t) * (size_t)bpf->cpus, drops_entry, &walk);
+}
+
+struct guests_walk {
+    struct skr_fastpath_bpf *bpf;
+    void (*fn)(void *arg, uint32_t ifindex, enum skr_guest_memory memory, bool runs);
+    void *arg;
+};
+
+static int guests_entry(void *arg, const void *key, const void *value)
+{
+    const struct guests_walk *walk = arg;
+    uint32_t ifindex, memory, program;
+
+    memcpy(&ifindex, key, sizeof(ifindex));
+    memcpy(&memory, value, sizeof(memory));
+    bool runs = !skr_bpf_filter_program(SKR_HOOK_PORT, ifindex, walk->bpf->priority, walk->bpf->handle, &program) &&
+                skr_bpf_filter_is(program, SKR_HOOK_PORT);
+    walk->fn(walk->arg, ifindex, memory == SKR_GUEST_LET_GO ? SKR_GUEST_LET_GO : SKR_GUEST_KEPT, runs);
+    return 0;
+}
+
+/* What programs run on, and nothing was kept of: uplinks; and ports of an older build, which are kept from here on. */
+static void guests_running(const struct guests_walk *walk)
+{
+    struct skr_fastpath_bpf *bpf = walk->bpf;
+    struct if_nameindex *interfaces = if_nameindex();
+    uint32_t program, memory;
+
+    for (struct if_nameindex *i = interfaces; i && i->if_index; i++) {
+        uint32_t ifindex = i->if_index;
+        if (!bpf_map_lookup_elem(bpf->maps[SKR_BPF_GUESTS], &ifindex, &memory) ||
+            skr_bpf_filter_program(SKR_HOOK_PORT, ifindex, bpf->priority, bpf->handle, &program) ||
+            !skr_bpf_filter_ours(program))
+            continue;
+        bool kept = !skr_bpf_filter_is(program, SKR_HOOK_UPLINK);
+        if (kept)
+            (void)skr_bpf_state_guest_keep(&bpf->base, ifindex, SKR_GUEST_KEPT);
+        walk->fn(walk->arg, ifindex, kept ? SKR_GUEST_KEPT : SKR_GUEST_FORGOTTEN,
+                 !skr_bpf_filter_is(program, SKR_HOOK_CLOSED));
+    }
+    if_freenameindex(interfaces);
+}
+
+int skr_bpf_state_guests(struct skr_fastpath *fastpath,
+                         void (*fn)(void *arg, uint32_t ifindex, enum skr_guest_memory memory, bool runs), void *arg)
+{
+    struct guests_walk walk = {.bpf = skr_bpf_from(fastpath), .fn = fn, .arg = arg};
+
+    guests_running(&walk);
+    return skr_bpf_map_walk(walk.bpf->maps[SKR_BPF_GUESTS], sizeof(uint32_t), sizeof(uint32_t), guests_entry, &walk);
+}
+
+int skr_bpf_state_guest_keep(struct skr_fastpath *fastpath, uint32_t ifindex, enum skr_guest_memory memory)
+{
+    int map = skr_bpf_from(fastpath)->maps[SKR_BPF_GUESTS];
+    uint32_t value = memory;
+
+    if (memory == SKR_GUEST_FORGOTTEN)
+        return bpf_map_delete_elem(map, &ifindex) && errno != ENOENT ? -errno : 0;
+    return bpf_map_update_elem(map, &ifindex, &value, BPF_ANY) ? -errno : 0;
 }
 
 void skr_bpf_state_forget(struct skr_fastpath_bpf *bpf, uint32_t ifindex)

@@ -18,8 +18,15 @@ struct entry {
 struct attachment {
     UT_hash_handle hh;
     struct {
-        uint32_t hook, ifindex;
+        uint32_t egress, ifindex; /* one program in each direction */
     } key;
+    enum skr_fastpath_hook hook;
+};
+
+struct guest {
+    UT_hash_handle hh;
+    uint32_t ifindex;
+    enum skr_guest_memory memory;
 };
 
 struct memory {
@@ -27,6 +34,7 @@ struct memory {
     uint32_t records_max;
     struct entry *tables[SKR_TABLE_COUNT];
     struct attachment *attachments;
+    struct guest *guests;
 };
 
 static struct memory *memory_of(struct skr_fastpath *fastpath)
@@ -102,32 +110,70 @@ static int memory_walk(struct skr_fastpath *fastpath, enum skr_fastpath_table ta
 
 static struct attachment *find_attachment(const struct memory *memory, enum skr_fastpath_hook hook, uint32_t ifindex)
 {
-    struct attachment wanted = {.key = {.hook = hook, .ifindex = ifindex}}, *found;
+    struct attachment wanted = {.key = {.egress = skr_fastpath_is_egress(hook), .ifindex = ifindex}}, *found;
     HASH_FIND(hh, memory->attachments, &wanted.key, sizeof(wanted.key), found);
     return found;
+}
+
+static int memory_guest_keep(struct skr_fastpath *fastpath, uint32_t ifindex, enum skr_guest_memory memory)
+{
+    struct memory *self = memory_of(fastpath);
+    struct guest *guest;
+    HASH_FIND(hh, self->guests, &ifindex, sizeof(ifindex), guest);
+    if (memory == SKR_GUEST_FORGOTTEN) {
+        if (guest)
+            HASH_DELETE(hh, self->guests, guest);
+        free(guest);
+        return 0;
+    }
+    if (!guest && HASH_COUNT(self->guests) >= ATTACHMENTS_MAX)
+        return -E2BIG;
+    if (!guest) {
+        guest = calloc(1, sizeof(*guest));
+        if (!guest)
+            return -ENOMEM;
+        guest->ifindex = ifindex;
+        HASH_ADD(hh, self->guests, ifindex, sizeof(guest->ifindex), guest);
+    }
+    guest->memory = memory;
+    return 0;
+}
+
+static int memory_guests(struct skr_fastpath *fastpath,
+                         void (*fn)(void *arg, uint32_t ifindex, enum skr_guest_memory memory, bool runs), void *arg)
+{
+    struct guest *guest, *next;
+    HASH_ITER (hh, memory_of(fastpath)->guests, guest, next) {
+        const struct attachment *attachment = find_attachment(memory_of(fastpath), SKR_HOOK_PORT, guest->ifindex);
+        fn(arg, guest->ifindex, guest->memory, attachment && attachment->hook == SKR_HOOK_PORT);
+    }
+    return 0;
 }
 
 static int memory_attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
 {
     struct memory *memory = memory_of(fastpath);
-    if (find_attachment(memory, hook, ifindex))
-        return 0;
-    if (HASH_COUNT(memory->attachments) >= ATTACHMENTS_MAX)
+    struct attachment *attachment = find_attachment(memory, hook, ifindex);
+    if (!attachment && HASH_COUNT(memory->attachments) >= ATTACHMENTS_MAX)
         return -E2BIG;
-    struct attachment *attachment = calloc(1, sizeof(*attachment));
-    if (!attachment)
-        return -ENOMEM;
-    attachment->key.hook = hook;
-    attachment->key.ifindex = ifindex;
-    HASH_ADD(hh, memory->attachments, key, sizeof(attachment->key), attachment);
-    return 0;
+    if (!attachment) {
+        attachment = calloc(1, sizeof(*attachment));
+        if (!attachment)
+            return -ENOMEM;
+        attachment->key.egress = skr_fastpath_is_egress(hook);
+        attachment->key.ifindex = ifindex;
+        HASH_ADD(hh, memory->attachments, key, sizeof(attachment->key), attachment);
+    }
+    attachment->hook = hook;
+    bool guest = hook == SKR_HOOK_PORT || hook == SKR_HOOK_CLOSED;
+    return guest ? memory_guest_keep(fastpath, ifindex, SKR_GUEST_KEPT) : 0;
 }
 
 static int memory_detach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
 {
     struct memory *memory = memory_of(fastpath);
     struct attachment *attachment = find_attachment(memory, hook, ifindex);
-    if (!attachment)
+    if (!attachment || attachment->hook != hook)
         return 0;
     HASH_DELETE(hh, memory->attachments, attachment);
     free(attachment);
@@ -137,9 +183,13 @@ static int memory_detach(struct skr_fastpath *fastpath, enum skr_fastpath_hook h
 static int memory_inspect(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex,
                           struct skr_fastpath_attachment *ret)
 {
-    bool attached = find_attachment(memory_of(fastpath), hook, ifindex) != NULL;
-    *ret = (struct skr_fastpath_attachment){
-            .qdisc = attached, .attached = attached, .program_id = attached, .ours = attached};
+    const struct attachment *attachment = find_attachment(memory_of(fastpath), hook, ifindex);
+    bool attached = attachment != NULL;
+    *ret = (struct skr_fastpath_attachment){.qdisc = attached,
+                                            .attached = attached,
+                                            .program_id = attached ? 1 + attachment->hook : 0,
+                                            .ours = attached && attachment->hook == hook,
+                                            .serves = attached && attachment->hook == hook};
     return 0;
 }
 
@@ -198,6 +248,11 @@ static void memory_free(struct skr_fastpath *fastpath)
         HASH_DELETE(hh, memory->attachments, attachment);
         free(attachment);
     }
+    struct guest *guest, *next_guest;
+    HASH_ITER (hh, memory->guests, guest, next_guest) {
+        HASH_DELETE(hh, memory->guests, guest);
+        free(guest);
+    }
     free(memory);
 }
 
@@ -213,6 +268,8 @@ static const struct skr_fastpath_ops ops = {
         .inspect = memory_inspect,
         .events_fd = memory_events_fd,
         .events_poll = memory_events_poll,
+        .guests = memory_guests,
+        .guest_keep = memory_guest_keep,
         .meter = memory_meter,
         .carry = memory_carry,
         .drops = memory_drops,

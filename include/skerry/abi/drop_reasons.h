@@ -37,7 +37,7 @@
     X(GATEWAY_PROTOCOL, "the gateway answers nothing but ARP and ping")                                                \
     X(NOT_ADDRESSED, "outer destination MAC is not the uplink's")                                                      \
     X(CONGESTION_MARK, "congestion was marked on a packet whose sender cannot be told (RFC 6040)")                     \
-    X(PORT_CLOSED, "the port is closed, because what it asks for cannot be enforced here")                             \
+    X(PORT_CLOSED, "the port is closed: no adapter is on it, or what it asks for cannot be enforced here")             \
     X(PROVIDER_SUBNET, "a port that is not virtualized sent to or from a subnet of provider addresses")                \
     X(NOT_CURRENT, "the VM is moving here, and this host has not been told everything yet")                            \
     X(STRAGGLER_LOOP, "a frame for a VM that moved away went round until its time to live ended")

@@ -294,3 +294,119 @@ Test(host_binding, a_storm_of_links_loses_nothing)
     cr_assert_null(skr_host_interface(world.host, world_ifindex("x7")));
     cr_assert_eq(skr_host_interface(world.host, world_ifindex("x200"))->mtu, 1060);
 }
+
+/* ---- what is closed ---- */
+
+static const struct world_told *guest_told(const char *interface)
+{
+    uint32_t ifindex = world_ifindex(interface);
+    for (size_t i = world.told_count; i-- > 0;)
+        if (world.told[i].what == TOLD_GUEST && world.told[i].ifindex == ifindex)
+            return &world.told[i];
+    return NULL;
+}
+
+static void count_closed(void *arg, const struct skr_host_closed *closed)
+{
+    (void)closed;
+    ++*(size_t *)arg;
+}
+
+static size_t closed_count(int64_t since_ns)
+{
+    size_t count = 0;
+    skr_host_closed_each(world.host, since_ns, count_closed, &count);
+    return count;
+}
+
+Test(host_binding, an_interface_of_a_guest_is_closed_unless_it_is_bound)
+{
+    programs_shell("ip link add v1 type bridge && ip link add v2 type bridge && ip link add v3 type bridge");
+    alias("v1", 1);
+    world_drain(&world);
+    cr_assert_null(guest_told("v1"), "not before what earlier agents knew is told");
+    skr_host_guests_begin(world.host);
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_CLOSED);
+    cr_assert_null(guest_told("v2"), "an interface of the host itself");
+    set_port(1, 1, NULL);
+    world_until_bound(&world, adapter(1), "v1");
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_BOUND);
+    remove_port(1);
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_CLOSED);
+    /* It was bound: without an alias, too, it stays a guest's. */
+    programs_shell("ip link set v1 alias ''");
+    world_drain(&world);
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_CLOSED);
+    /* One that never was is the host's own again when its alias goes. */
+    alias("v3", 9);
+    world_drain(&world);
+    cr_assert_eq(guest_told("v3")->guest, SKR_GUEST_CLOSED);
+    cr_assert_eq(closed_count(INT64_MAX), 2);
+    cr_assert_eq(closed_count(0), 0, "not for a while yet");
+}
+
+Test(host_binding, a_port_that_goes_is_closed_before_its_adapter_is_told)
+{
+    programs_shell("ip link add v1 type bridge");
+    skr_host_guests_begin(world.host);
+    set_port(1, 1, "v1");
+    world_until_bound(&world, adapter(1), "v1");
+    world.told_count = 0;
+    remove_port(1);
+    cr_assert_eq(world.told[0].what, TOLD_GUEST);
+    cr_assert_eq(world.told[0].guest, SKR_GUEST_CLOSED);
+    cr_assert_eq(world.told[1].what, TOLD_BINDING);
+}
+
+Test(host_binding, a_served_port_waits_for_desired_state)
+{
+    programs_shell("ip link add v1 type bridge && ip link add v2 type bridge && ip link add v3 type bridge");
+    alias("v1", 1);
+    world_drain(&world);
+    skr_host_guest_remember(world.host, world_ifindex("v1"), true, false, true);
+    skr_host_guest_remember(world.host, world_ifindex("v2"), true, true, false);
+    skr_host_guest_remember(world.host, world_ifindex("v3"), false, false, true); /* as an uplink's is */
+    skr_host_guest_remember(world.host, 4711, true, false, false);
+    cr_assert_eq(world.told[world.told_count - 1].ifindex, 4711);
+    cr_assert_eq(world.told[world.told_count - 1].guest, SKR_GUEST_NONE, "it is gone");
+    skr_host_guests_begin(world.host);
+    cr_assert_null(guest_told("v1"), "an earlier agent's program serves it");
+    skr_host_guests_settled(world.host);
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_CLOSED);
+    cr_assert_null(guest_told("v2"), "an administrator released it");
+    cr_assert_eq(guest_told("v3")->guest, SKR_GUEST_NONE, "it never was a guest's");
+    alias("v2", 3); /* it says anew that it is one */
+    world_drain(&world);
+    cr_assert_eq(guest_told("v2")->guest, SKR_GUEST_CLOSED);
+}
+
+Test(host_binding, a_release_lasts_until_the_interface_is_a_guests_again)
+{
+    struct skr_error error = {0};
+    programs_shell("ip link add v1 type bridge");
+    alias("v1", 1);
+    world_drain(&world);
+    skr_host_guests_begin(world.host);
+    cr_assert_eq(skr_host_guest_release(world.host, "v1", &error), 0, "%s", error.detail);
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_RELEASED);
+    cr_assert_lt(skr_host_guest_release(world.host, "v1", &error), 0);
+    cr_assert_eq(error.tag, SKR_ERROR_NOT_FOUND);
+    set_port(1, 1, NULL);
+    world_until_bound(&world, adapter(1), "v1");
+    cr_assert_lt(skr_host_guest_release(world.host, "v1", &error), 0);
+    cr_assert_eq(error.tag, SKR_ERROR_CONFLICT);
+    remove_port(1);
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_CLOSED);
+}
+
+Test(host_binding, an_uplink_is_never_closed)
+{
+    programs_shell("ip link add v1 type bridge");
+    alias("v1", 1);
+    world_drain(&world);
+    skr_host_guests_begin(world.host);
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_CLOSED);
+    world_uplinks(&world, false, "v1", NULL);
+    cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_NONE);
+    cr_assert_eq(closed_count(INT64_MAX), 0);
+}

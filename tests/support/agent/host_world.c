@@ -71,6 +71,14 @@ static void on_tagging(void *arg, const struct skr_host_interface *uplink, bool 
     snprintf(told->text, sizeof(told->text), "%s", uplink->name);
 }
 
+static void on_guest(void *arg, uint32_t ifindex, const char *name, enum skr_guest_state state)
+{
+    struct world_told *told = note(arg, TOLD_GUEST);
+    told->ifindex = ifindex;
+    told->guest = state;
+    snprintf(told->text, sizeof(told->text), "%s", name);
+}
+
 static void on_changed(void *arg, const char *kind, uint32_t ifindex)
 {
     struct world_told *told = note(arg, TOLD_CHANGED);
@@ -87,6 +95,7 @@ static void open_host(struct world *world)
                                            .neighbor = on_neighbor,
                                            .uplink = on_uplink,
                                            .tagging = on_tagging,
+                                           .guest = on_guest,
                                            .changed = on_changed,
                                            .arg = world};
     cr_assert_eq(skr_host_new(world->desired, &output, &world->host, &error), 0, "%s", error.detail);

@@ -9,12 +9,13 @@
 #define WORLD_WAIT_MS  10000
 
 struct world_told {
-    enum { TOLD_BINDING, TOLD_CLAIM, TOLD_PA, TOLD_NEIGHBOR, TOLD_UPLINK, TOLD_CHANGED, TOLD_TAGGING } what;
+    enum { TOLD_BINDING, TOLD_CLAIM, TOLD_PA, TOLD_NEIGHBOR, TOLD_UPLINK, TOLD_CHANGED, TOLD_TAGGING, TOLD_GUEST } what;
     struct skr_uuid id;
     struct skr_address address;
     struct skr_abi_neighbor neighbor;
     uint32_t ifindex;
     bool present;
+    enum skr_guest_state guest;
     char text[160]; /* interface, reason or kind */
 };
 
