@@ -102,3 +102,22 @@ def test_another_build_of_the_programs_in_place(lab):
                 assert host.program_ids() != before
         sent, lost = running.stop()
     assert lost == 0, f"{lost} of {sent}: {running.missing}"
+
+
+@pytest.mark.parametrize("cache", [True, False], ids=["from the cache", "from the controller"])
+def test_tables_of_another_version(lab, cache):
+    """An upgrade that cannot use the tables of before: they serve until the new ones are filled, and no packet is lost."""
+    with stream(lab) as running:
+        for host in lab.hosts.values():
+            before = host.program_ids()
+            host.agent.stop()
+            # To the next agent, this was an agent of another version.
+            run("bpftool", "map", "update", "pinned", host.pins / "info", "key", *"0000", "value", "99", *("0",) * 15)
+            if not cache:
+                (host.state / "cache").unlink()
+            running.goes_on()
+            host.start()
+            wait_for("the new programs are attached", lambda: set(host.program_ids().values()).isdisjoint(before.values()))
+            running.goes_on()
+        sent, lost = running.stop()
+    assert lost == 0, f"{lost} of {sent}: {running.missing}"
