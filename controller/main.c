@@ -1,6 +1,7 @@
 /* skerry-controller: reads its configuration, starts the rooms in order, waits for a signal, stops them in the other
  * order. No rule of the product lives here. */
 #include "controller/api/api.h"
+#include "controller/installation.h"
 #include "controller/jobs/jobs.h"
 #include "controller/names.h"
 #include "controller/policy/policy.h"
@@ -28,7 +29,7 @@
 struct settings {
     char *passphrase_file, *config, *data_directory, *api_listen, *agent_listen, *agent_address, *log_level;
     int64_t certificate_lifetime_ms;
-    bool log_json, help, version;
+    bool initialize, check_database, log_json, help, version;
 };
 
 #define AT(member) offsetof(struct settings, member)
@@ -50,6 +51,10 @@ static const struct skr_option options[] = {
         {"log", "json", "log-json", SKR_OPTION_BOOLEAN, AT(log_json), NULL, 0, 0, "write JSON lines"},
         {NULL, NULL, "passphrase-file", SKR_OPTION_TEXT, AT(passphrase_file), NULL, 0, 0,
          "restore: file with the backup's passphrase"},
+        {NULL, NULL, "initialize", SKR_OPTION_BOOLEAN, AT(initialize), NULL, 0, 0,
+         "begin a new installation where the database of an old one is missing"},
+        {NULL, NULL, "check-database", SKR_OPTION_BOOLEAN, AT(check_database), NULL, 0, 0,
+         "read every page of the database, say whether it is sound, and end"},
         {NULL, NULL, "help", SKR_OPTION_BOOLEAN, AT(help), NULL, 0, 0, "print this"},
         {NULL, NULL, "version", SKR_OPTION_BOOLEAN, AT(version), NULL, 0, 0, "print the version"},
 };
@@ -148,8 +153,13 @@ static void realization_changed(void *arg, const struct skr_realization_change *
 
 static int open_store(struct controller *controller, struct skr_error *error)
 {
-    const struct skr_store_options store = {.path = controller->database};
-    int result = skr_store_open(&store, &controller->store, error);
+    SKR_CLEANUP(skr_free_cleanup) char *evidence = NULL;
+    int result = skr_installation_look(controller->settings.data_directory, controller->database,
+                                       controller->settings.initialize, &evidence, error);
+    if (result < 0)
+        return result;
+    const struct skr_store_options store = {.path = controller->database, .evidence = evidence};
+    result = skr_store_open(&store, &controller->store, error);
     if (result < 0)
         return result;
     skr_store_listen(controller->store, changed, controller);
@@ -290,6 +300,8 @@ static int start(struct controller *controller, struct skr_error *error)
         result = start_api(controller, error);
     if (result == 0)
         result = write_first_token(controller, error);
+    if (result == 0)
+        result = skr_store_check_begin(controller->store, error);
     return result;
 }
 
@@ -321,9 +333,13 @@ static void stop(struct controller *controller)
 
 /* ---- running ---- */
 
-static int prune(struct skr_txn *txn, void *arg, struct skr_error *error)
+/* It writes something in any case: so a disk that is full, or has room again, is noticed without anybody's request. */
+static int upkeep(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
-    int r = skr_model_prune(txn, arg, error);
+    char now[24];
+    snprintf(now, sizeof(now), "%lld", (long long)skr_txn_now_ms(txn));
+    int r = skr_txn_setting_set(txn, "upkeep_at", now, error);
+    r = r < 0 ? r : skr_model_prune(txn, arg, error);
     if (r < 0)
         return r;
     int result = skr_store_log_prune(txn, skr_txn_now_ms(txn), LOG_ROWS_MAX);
@@ -343,14 +359,20 @@ static void announce(const struct controller *controller)
 
 static void run_until_signal(struct controller *controller, const sigset_t *signals)
 {
-    const struct timespec period = {.tv_sec = UPKEEP_SECONDS};
-    for (;;) {
+    const int64_t period_ns = UPKEEP_SECONDS * SKR_NS_PER_S;
+    for (int64_t due_ns = skr_clock_monotonic_ns() + period_ns;;) {
         struct skr_error error = {0};
-        int number = sigtimedwait(signals, NULL, &period);
+        int64_t left_ns = due_ns - skr_clock_monotonic_ns();
+        left_ns = left_ns > 0 ? left_ns : 0;
+        const struct timespec left = {.tv_sec = left_ns / SKR_NS_PER_S, .tv_nsec = left_ns % SKR_NS_PER_S};
+        int number = sigtimedwait(signals, NULL, &left); /* also ends early, after SIGSTOP and SIGCONT */
         if (number == SIGTERM || number == SIGINT)
             return;
-        if (number < 0 && errno == EAGAIN && skr_store_write_wait(controller->store, prune, NULL, NULL, &error) < 0)
+        if (skr_clock_monotonic_ns() < due_ns)
+            continue;
+        if (skr_store_write_wait(controller->store, upkeep, NULL, NULL, &error) < 0)
             skr_log(SKR_LOG_WARNING, "upkeep failed", "reason='%s'", error.detail);
+        due_ns = skr_clock_monotonic_ns() + period_ns;
     }
 }
 
@@ -361,8 +383,8 @@ static int serve(struct controller *controller)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP); /* there is nothing to read again */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGHUP, SIG_IGN); /* there is nothing to read again */
     signal(SIGPIPE, SIG_IGN);
     int result = start(controller, &error);
     if (result == 0) {
@@ -386,6 +408,19 @@ static int restore(struct controller *controller, const char *file)
         result = skr_restore(controller->database, file, controller->settings.passphrase_file, &error);
     if (result < 0)
         fprintf(stderr, "skerry-controller: %s\n", error.detail);
+    return result < 0 ? 1 : 0;
+}
+
+static int check_database(struct controller *controller)
+{
+    struct skr_error error = {0};
+    int result = path_in(controller->settings.data_directory, "skerry.db", controller->database, &error);
+    if (result == 0)
+        result = skr_store_check(controller->database, &error);
+    if (result < 0)
+        fprintf(stderr, "skerry-controller: %s\n", error.detail);
+    else
+        printf("%s is sound.\n", controller->database);
     return result < 0 ? 1 : 0;
 }
 
@@ -422,7 +457,9 @@ int main(int argc, char **argv)
         status = 2;
     } else {
         skr_log_init(level, settings->log_json);
-        status = backup ? restore(&controller, backup) : serve(&controller);
+        status = backup                     ? restore(&controller, backup)
+                 : settings->check_database ? check_database(&controller)
+                                            : serve(&controller);
     }
     skr_config_done(options, SKR_ARRAY_SIZE(options), settings);
     return status;

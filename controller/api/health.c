@@ -37,12 +37,19 @@ void skr_http_healthz(struct skr_http_request *request)
 void skr_http_readyz(struct skr_http_request *request)
 {
     struct skr_api *api = request->api;
-    if (!api->ready || api->ready(api->ready_arg)) {
-        skr_http_answer_text(request, 200, "text/plain", strdup("ready\n"));
+    char why[SKR_STORE_WHY_MAX], *text;
+    enum skr_store_state state = skr_store_health(api->store, why);
+    if (api->ready && !api->ready(api->ready_arg)) {
+        skr_error_set(&request->error, SKR_ERROR_UNAVAILABLE,
+                      "The controller is still loading the model; try again in a moment");
+    } else if (state == SKR_STORE_DAMAGED) {
+        skr_error_set(&request->error, SKR_ERROR_UNAVAILABLE, "%s", why);
+    } else {
+        if (asprintf(&text, state == SKR_STORE_DEGRADED ? "degraded: %s\n" : "ready\n", why) < 0)
+            abort();
+        skr_http_answer_text(request, 200, "text/plain", text);
         return;
     }
-    skr_error_set(&request->error, SKR_ERROR_UNAVAILABLE,
-                  "The controller is still loading the model; try again in a moment");
     skr_http_answer_error(request, &request->error);
 }
 
@@ -141,6 +148,9 @@ static void print_store(struct skr_api *api, FILE *out)
     print_one(out, "skerry_store_queue_length", "gauge", "Writes waiting for the writer", stats.queue_length);
     print_one(out, "skerry_store_checkpoints_total", "counter", "Checkpoints of the write-ahead log",
               stats.checkpoints);
+    char why[SKR_STORE_WHY_MAX];
+    print_one(out, "skerry_store_state", "gauge", "0 sound, 1 degraded (takes no writes now), 2 damaged",
+              skr_store_health(api->store, why));
     print_one(out, "skerry_store_wal_pages", "gauge", "Pages in the write-ahead log", stats.wal_pages);
 }
 

@@ -31,6 +31,7 @@ struct skr_store_options {
     const char *vfs;              /* NULL: SQLite's own; tests give one whose sync takes 10 ms */
     unsigned readers;             /* connections in the pool, 0 = 4 */
     unsigned queue_max;           /* waiting writes, 0 = 10,000; beyond: skr_store_write answers -EAGAIN */
+    const char *evidence; /* of an installation: a missing or empty database is refused then; NULL: it is made */
 };
 
 /* Opens, takes the lock, runs missing migrations (each in a transaction), refuses a database of a newer version. */
@@ -69,6 +70,20 @@ struct skr_store_stats {
     uint64_t writes, refused, commits, batch_max, queue_length, checkpoints, wal_pages;
 };
 void skr_store_stats(struct skr_store *store, struct skr_store_stats *ret);
+
+/* ---- health ---- */
+
+/* A database that has been found damaged takes no more writes: they are refused with STORAGE until it is replaced. One
+ * that could not take the last write (a full disk) is degraded until one succeeds. */
+enum skr_store_state { SKR_STORE_SOUND, SKR_STORE_DEGRADED, SKR_STORE_DAMAGED };
+#define SKR_STORE_WHY_MAX 512
+/* Any thread. *ret_why: a sentence with the next step, "" when it is sound. */
+enum skr_store_state skr_store_health(struct skr_store *store, char ret_why[static SKR_STORE_WHY_MAX]);
+/* Looks for damage once, on a thread of the store's own; what it finds is the store's health. */
+int skr_store_check_begin(struct skr_store *store, struct skr_error *error);
+/* Reads every page of a database that may be in use. STORAGE, CONFLICT: damaged, unreadable, or none of a controller.
+ */
+int skr_store_check(const char *path, struct skr_error *error);
 
 /* ---- whole copies ---- */
 

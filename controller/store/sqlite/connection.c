@@ -31,8 +31,9 @@ static int constraint_error(sqlite3 *db, int code, const char *sql, struct skr_e
     }
 }
 
-int skr_sqlite_error(sqlite3 *db, int code, const char *sql, struct skr_error *error)
+int skr_sqlite_error(struct skr_connection *connection, int code, const char *sql, struct skr_error *error)
 {
+    sqlite3 *db = connection->db;
     switch (code & 0xff) {
     case SQLITE_CONSTRAINT:
         return constraint_error(db, code, sql, error);
@@ -40,12 +41,13 @@ int skr_sqlite_error(sqlite3 *db, int code, const char *sql, struct skr_error *e
     case SQLITE_LOCKED:
         skr_error_set(error, SKR_ERROR_UNAVAILABLE, "Another process holds the database: %s.", skr_sqlite_text(db));
         return -EAGAIN;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return skr_health_damaged(connection->store, skr_sqlite_text(db), error);
     case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
     case SQLITE_NOMEM:
     case SQLITE_PERM:
         return skr_error_set(error, SKR_ERROR_STORAGE, "The database cannot do this now: %s (SQLite %d).",
@@ -88,8 +90,10 @@ int skr_connection_open(struct skr_store *store, bool writing, struct skr_connec
         code = writing ? configure_writer(db) : sqlite3_exec(db, reader_pragmas, NULL, NULL, NULL);
     }
     if (code) {
-        int r = skr_error_set(error, SKR_ERROR_STORAGE, "The database %s cannot be opened: %s.", store->path,
-                              skr_sqlite_text(db));
+        int r = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB
+                        ? skr_health_damaged(store, skr_sqlite_text(db), error)
+                        : skr_error_set(error, SKR_ERROR_STORAGE, "The database %s cannot be opened: %s.", store->path,
+                                        skr_sqlite_text(db));
         sqlite3_close_v2(db);
         return r;
     }
@@ -143,6 +147,7 @@ static struct skr_statement *statement_new(struct skr_connection *connection, co
     if (!statement || !(statement->sql = strdup(sql)))
         abort();
     statement->stmt = stmt;
+    statement->connection = connection;
     HASH_ADD_KEYPTR(hh, connection->statements, statement->sql, strlen(statement->sql), statement);
     remember_text(connection->store, sql);
     return statement;
@@ -165,7 +170,7 @@ int skr_connection_statement(struct skr_connection *connection, const char *sql,
     int code = SQLITE_OK;
     struct skr_statement *statement = statement_find(connection, sql, &code);
     if (!statement)
-        return skr_sqlite_error(connection->db, code, sql, error);
+        return skr_sqlite_error(connection, code, sql, error);
     sqlite3_reset(statement->stmt);
     sqlite3_clear_bindings(statement->stmt);
     statement->bind_result = SQLITE_OK;

@@ -7,7 +7,8 @@
  * changes.c    change log and after-images            resource_sql.c the SQL of a resource table
  * labels.c     the index of labels                    tally.c       what a write adds up
  * list.c       pages: which index drives              place.c       pages of what stands in some places
- * savepoint.c  taking back what was refused           copy.c        backup and restore */
+ * savepoint.c  taking back what was refused           copy.c        backup and restore
+ * health.c     damage and full disks, once seen       check.c       looking for damage, files of others */
 #pragma once
 
 #include "controller/store/store.h"
@@ -28,6 +29,7 @@
 
 struct skr_statement {
     sqlite3_stmt *stmt;
+    struct skr_connection *connection;
     char *sql;
     int bind_result;                 /* first failed bind; skr_step reports it */
     bool used;                       /* stands in the connection's list below */
@@ -54,8 +56,9 @@ int skr_connection_statement(struct skr_connection *connection, const char *sql,
 void skr_connection_reset(struct skr_connection *connection);
 /* Runs a cached statement without parameters or rows; SQLite's code. */
 int skr_connection_run(struct skr_connection *connection, const char *sql);
-/* SQLite's code as an error for people; sql tells a refused DELETE (IN_USE) from a refused INSERT (REFERENCE). */
-int skr_sqlite_error(sqlite3 *db, int code, const char *sql, struct skr_error *error);
+/* SQLite's code as an error for people; sql tells a refused DELETE (IN_USE) from a refused INSERT (REFERENCE). Damage
+ * is kept (health.c). */
+int skr_sqlite_error(struct skr_connection *connection, int code, const char *sql, struct skr_error *error);
 static inline const char *skr_sqlite_text(sqlite3 *db)
 {
     return db ? sqlite3_errmsg(db) : "out of memory";
@@ -268,6 +271,7 @@ struct skr_writer {
     unsigned answered;   /* writes of the last batch */
     int64_t answered_at; /* monotonic */
     int64_t sync_ns;     /* what a COMMIT takes, smoothed */
+    int64_t changed;     /* rows that this connection has changed, at the last COMMIT */
     struct skr_wal wal;
 };
 
@@ -281,6 +285,39 @@ enum skr_checkpoint skr_checkpoint_due(const struct skr_wal *wal, bool idle);
 void skr_checkpoint_run(struct skr_store *store, enum skr_checkpoint kind);
 /* Keeps wal->pages; sqlite3_wal_hook. */
 int skr_checkpoint_hook(void *wal, sqlite3 *db, const char *name, int pages);
+
+/* ---- check.c ---- */
+
+/* A connection of its own to a file that may be anybody's: nothing in its schema is trusted. */
+int skr_check_open(const char *path, int flags, sqlite3 **ret, struct skr_error *error);
+static inline void skr_check_close(sqlite3 **db)
+{
+    sqlite3_close(*db);
+}
+/* First column of the first row as text, NULL when there is none. Owned by the caller. The parameters may be NULL. */
+int skr_check_ask(sqlite3 *db, const char *sql, const char *first, const char *second, char **ret,
+                  struct skr_error *error);
+/* Every page, every reference, and whether it is a database of a controller at all; `what` begins the sentences. */
+int skr_check_all(sqlite3 *db, const char *what, struct skr_error *error);
+
+/* ---- health.c ---- */
+
+/* Any thread. From now on the database is damaged: STORAGE, with what SQLite said and what to do. */
+int skr_health_damaged(struct skr_store *store, const char *what, struct skr_error *error);
+/* Writer's thread. A write that the database could not take (error), or a COMMIT that has changed something (NULL). */
+void skr_health_note(struct skr_store *store, const struct skr_error *error);
+bool skr_health_is_damaged(const struct skr_store *store);
+/* Ends the thread that looks for damage. */
+void skr_health_stop(struct skr_store *store);
+
+struct skr_health {
+    pthread_mutex_t lock;
+    char why[SKR_STORE_WHY_MAX]; /* under lock */
+    _Atomic enum skr_store_state state;
+    pthread_t thread;
+    bool started;
+    atomic_bool closing;
+};
 
 /* ---- store.c ---- */
 
@@ -310,5 +347,6 @@ struct skr_store {
     struct skr_text *texts; /* of every statement prepared so far */
     struct skr_readers readers;
     struct skr_writer writer;
+    struct skr_health health;
     _Atomic uint64_t writes, refused, commits, batch_max, checkpoints, wal_pages;
 };

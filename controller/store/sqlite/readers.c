@@ -67,7 +67,7 @@ static int begin(struct skr_reader *reader, struct skr_error *error)
     struct skr_statement *statement = NULL;
     int code = skr_connection_run(connection, "BEGIN");
     if (code)
-        return skr_sqlite_error(connection->db, code, NULL, error);
+        return skr_sqlite_error(connection, code, NULL, error);
     int r = skr_connection_statement(connection, "SELECT max(revision) FROM change_log", &statement, error);
     r = r ? r : skr_step(statement, error);
     if (r < 0)

@@ -71,11 +71,11 @@ int skr_txn_try(struct skr_txn *txn, skr_write_fn *fn, void *arg, struct skr_err
     if (!skr_txn_is_writable(txn, error))
         return -EIO;
     int code = skr_savepoint_open(txn, false, &mark);
-    int r = code ? skr_sqlite_error(txn->connection->db, code, NULL, &why) : fn(txn, arg, &why);
+    int r = code ? skr_sqlite_error(txn->connection, code, NULL, &why) : fn(txn, arg, &why);
     if (!code)
         code = skr_savepoint_close(txn, &mark, !r);
     if (code && (!r || is_refusal(&why)))
-        r = skr_sqlite_error(txn->connection->db, code, NULL, &why);
+        r = skr_sqlite_error(txn->connection, code, NULL, &why);
     if (code || (r && !is_refusal(&why))) {
         txn->broken = true; /* whatever the caller makes of it */
         if (error)

@@ -59,14 +59,13 @@ void skr_bind_mac(struct skr_statement *statement, int index, const struct skr_m
 
 int skr_step(struct skr_statement *statement, struct skr_error *error)
 {
-    sqlite3 *db = sqlite3_db_handle(statement->stmt);
     if (statement->bind_result)
         return skr_error_set(error, SKR_ERROR_INTERNAL, "A query was given a parameter it does not have: %s",
                              statement->sql);
     int code = sqlite3_step(statement->stmt);
     if (code == SQLITE_ROW)
         return 1;
-    int r = code == SQLITE_DONE ? 0 : skr_sqlite_error(db, code, statement->sql, error);
+    int r = code == SQLITE_DONE ? 0 : skr_sqlite_error(statement->connection, code, statement->sql, error);
     sqlite3_reset(statement->stmt); /* done with it: keep no snapshot alive */
     return r;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define READERS_DEFAULT 4
@@ -64,7 +65,7 @@ static int query_integer(struct skr_connection *connection, const char *sql, int
     if (code == SQLITE_ROW)
         *ret = sqlite3_column_int64(stmt, 0);
     sqlite3_finalize(stmt);
-    return code == SQLITE_ROW ? 0 : skr_sqlite_error(connection->db, code, sql, error);
+    return code == SQLITE_ROW ? 0 : skr_sqlite_error(connection, code, sql, error);
 }
 
 /* Makes the SQL of every resource that has a table or a view; counts the rows of tables, once. */
@@ -99,23 +100,35 @@ static int load_resources(struct skr_store *store, struct skr_error *error)
     return r;
 }
 
+static int refuse_new(const struct skr_store *store, const char *how, const char *evidence, struct skr_error *error)
+{
+    return skr_error_set(error, SKR_ERROR_CONFLICT,
+                         "The database %.250s is %s, but %.60s of an installation is there. Put a backup in its place "
+                         "(skerry-controller restore FILE), or start with --initialize for a new installation, which "
+                         "knows no host, tenant or token of the old one.",
+                         store->path, how, evidence);
+}
+
 /* What is read and written before the writer's thread runs. */
-static int prepare_database(struct skr_store *store, const char *schema_directory, struct skr_error *error)
+static int prepare_database(struct skr_store *store, const struct skr_store_options *options, struct skr_error *error)
 {
     struct skr_connection *connection = &store->writer.connection;
     struct skr_txn txn = {.store = store, .connection = connection};
-    int64_t revision = 0;
-    int r = skr_migrate(connection->db, schema_directory, error);
+    int64_t revision = 0, version = 0;
+    int r = options->evidence ? query_integer(connection, "PRAGMA user_version", &version, error) : 0;
+    if (!r && options->evidence && !version)
+        return refuse_new(store, "empty", options->evidence, error);
+    r = r ? r : skr_migrate(connection->db, options->schema_directory, error);
     if (r)
         return r;
     int code = sqlite3_exec(connection->db, "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE", NULL, NULL, NULL);
     if (code)
-        return skr_sqlite_error(connection->db, code, NULL, error);
+        return skr_sqlite_error(connection, code, NULL, error);
     r = load_facts(&txn, error);
     skr_connection_reset(connection);
     code = sqlite3_exec(connection->db, r ? "ROLLBACK" : "COMMIT", NULL, NULL, NULL);
     if (!r && code)
-        r = skr_sqlite_error(connection->db, code, NULL, error);
+        r = skr_sqlite_error(connection, code, NULL, error);
     r = r ? r : load_resources(store, error);
     r = r ? r : query_integer(connection, "SELECT coalesce(max(revision), 0) FROM change_log", &revision, error);
     if (!r)
@@ -126,7 +139,7 @@ static int prepare_database(struct skr_store *store, const char *schema_director
 /* ---- open and close ---- */
 
 /* A second process on the same file would be a second writer. */
-static int take_lock(struct skr_store *store, struct skr_error *error)
+static int take_lock(struct skr_store *store, const char *evidence, struct skr_error *error)
 {
     SKR_CLEANUP(skr_free_cleanup) char *path = NULL;
     if (asprintf(&path, "%s.lock", store->path) < 0)
@@ -137,7 +150,10 @@ static int take_lock(struct skr_store *store, struct skr_error *error)
     if (flock(fd, LOCK_EX | LOCK_NB))
         return skr_error_set(error, SKR_ERROR_CONFLICT, "The database %s is open in another process.", store->path);
     /* Keys and hashes live in it: made here, because SQLite's own mode would let others read it. */
-    SKR_CLEANUP(skr_close_cleanup) int file = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    SKR_CLEANUP(skr_close_cleanup) int file = open(store->path, O_RDWR | (evidence ? 0 : O_CREAT) | O_CLOEXEC, 0600);
+    struct stat facts;
+    if (evidence && (file < 0 ? errno == ENOENT : fstat(file, &facts) == 0 && facts.st_size == 0))
+        return refuse_new(store, file < 0 ? "missing" : "empty", evidence, error);
     if (file < 0)
         return skr_error_set(error, SKR_ERROR_STORAGE, "The database %s: %s.", store->path, strerror(errno));
     store->lock_fd = skr_take_fd(&fd);
@@ -155,6 +171,7 @@ static struct skr_store *store_new(const struct skr_store_options *options)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&store->texts_lock, NULL);
+    pthread_mutex_init(&store->health.lock, NULL);
     pthread_mutex_init(&store->readers.lock, NULL);
     pthread_cond_init(&store->readers.changed, &monotonic);
     pthread_mutex_init(&store->writer.lock, NULL);
@@ -180,9 +197,9 @@ int skr_store_open(const struct skr_store_options *options, struct skr_store **r
     static pthread_once_t told = PTHREAD_ONCE_INIT;
     pthread_once(&told, tell_sqlite);
     SKR_CLEANUP(store_cleanup) struct skr_store *store = store_new(options);
-    int r = take_lock(store, error);
+    int r = take_lock(store, options->evidence, error);
     r = r ? r : skr_connection_open(store, true, &store->writer.connection, error);
-    r = r ? r : prepare_database(store, options->schema_directory, error);
+    r = r ? r : prepare_database(store, options, error);
     r = r ? r : skr_readers_init(store, options->readers ? options->readers : READERS_DEFAULT, error);
     r = r ? r : skr_writer_start(store, error);
     if (r)
@@ -195,6 +212,7 @@ void skr_store_close(struct skr_store *store)
 {
     if (!store)
         return;
+    skr_health_stop(store);
     skr_writer_stop(store);
     skr_readers_done(store);
     skr_connection_close(&store->writer.connection); /* last: it alone may empty the log */
@@ -207,6 +225,7 @@ void skr_store_close(struct skr_store *store)
     for (unsigned i = 0; i < SKR_RESOURCE_COUNT; i++)
         skr_resource_sql_done(&store->sql[i]);
     pthread_mutex_destroy(&store->texts_lock);
+    pthread_mutex_destroy(&store->health.lock);
     pthread_mutex_destroy(&store->readers.lock);
     pthread_cond_destroy(&store->readers.changed);
     pthread_mutex_destroy(&store->writer.lock);
@@ -311,7 +330,7 @@ int skr_store_explain(struct skr_store *store, const char *sql, char **ret_plan,
     while (!code && sqlite3_step(stmt) == SQLITE_ROW)
         fprintf(out, "%s\n", (const char *)sqlite3_column_text(stmt, 3));
     if (code)
-        r = skr_sqlite_error(txn->connection->db, code, sql, error);
+        r = skr_sqlite_error(txn->connection, code, sql, error);
     sqlite3_finalize(stmt);
     fclose(out);
     skr_store_read_end(txn);

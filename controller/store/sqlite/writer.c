@@ -87,7 +87,7 @@ static bool run_write(struct skr_store *store, struct skr_write *write, bool alo
     skr_tallies_clear(&txn->tallies);
     write->result = 0;
     int code = skr_savepoint_open(txn, alone, &mark);
-    int r = code ? skr_sqlite_error(db, code, NULL, &error) : call(writer, write, &error);
+    int r = code ? skr_sqlite_error(&writer->connection, code, NULL, &error) : call(writer, write, &error);
     if (r)
         refuse(write, r, &error);
     if (code || sqlite3_get_autocommit(db))
@@ -105,6 +105,10 @@ static int commit(struct skr_writer *writer)
     int64_t begun_ns = skr_clock_monotonic_ns();
     int code = skr_connection_run(&writer->connection, "COMMIT");
     int64_t took_ns = skr_clock_monotonic_ns() - begun_ns;
+    int64_t changed = sqlite3_total_changes64(writer->connection.db);
+    if (!code && changed != writer->changed) /* a COMMIT of nothing proves nothing */
+        skr_health_note(writer->connection.store, NULL);
+    writer->changed = changed;
     if (!code)
         writer->sync_ns += (took_ns - writer->sync_ns) / (writer->sync_ns ? SYNC_SMOOTHING : 1);
     return code;
@@ -135,7 +139,7 @@ static bool run_transaction(struct skr_store *store, struct skr_write *writes)
     skr_mark_set(&writer->txn, &begun);
     int code = skr_connection_run(&writer->connection, "BEGIN IMMEDIATE");
     if (code) {
-        refuse_all(writes, skr_sqlite_error(db, code, NULL, &error), &error);
+        refuse_all(writes, skr_sqlite_error(&writer->connection, code, NULL, &error), &error);
         abandon(writer, &begun);
         return true;
     }
@@ -146,8 +150,9 @@ static bool run_transaction(struct skr_store *store, struct skr_write *writes)
     if (alive && !code)
         return true;
     if (alone && !writes->result) { /* the COMMIT failed, or SQLite gave up although the rule did not mind */
-        int r = skr_error_set(&error, SKR_ERROR_STORAGE, "The database did not take the write: %s (SQLite %d).",
-                              sqlite3_errmsg(db), code);
+        int r = code ? skr_sqlite_error(&writer->connection, code, NULL, &error)
+                     : skr_error_set(&error, SKR_ERROR_STORAGE, "The database did not take the write: %s.",
+                                     sqlite3_errmsg(db));
         refuse(writes, r, &error);
     }
     abandon(writer, &begun);
@@ -170,6 +175,8 @@ static void publish(struct skr_store *store)
 static void answer(struct skr_store *store, struct skr_write *write)
 {
     atomic_fetch_add(write->result ? &store->refused : &store->writes, 1);
+    if (write->result && write->error->tag == SKR_ERROR_STORAGE)
+        skr_health_note(store, write->error);
     if (write->done)
         write->done(write->arg, write->result, write->revision, write->result ? write->error : NULL);
     free(write->error);
@@ -178,9 +185,13 @@ static void answer(struct skr_store *store, struct skr_write *write)
 
 static void run_batch(struct skr_store *store, struct skr_write *writes)
 {
-    bool together = run_transaction(store, writes);
-    if (together)
+    bool damaged = skr_health_is_damaged(store), together = damaged || run_transaction(store, writes);
+    if (damaged) {
+        struct skr_error error = {0};
+        refuse_all(writes, skr_health_damaged(store, NULL, &error), &error);
+    } else if (together) {
         publish(store);
+    }
     for (struct skr_write *write = writes, *next; write; write = next) {
         next = write->next;
         write->next = NULL;

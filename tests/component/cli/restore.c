@@ -5,8 +5,10 @@
 #include <glob.h>
 #include <signal.h>
 #include <skerry/file.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +105,60 @@ Test(restore, puts_a_backup_in_the_place_of_the_database)
     expect(0, ctl("create tenant new"));
     expect(0, ctl("get audit-log -o json"));
     cr_expect(strstr(out, "/v1/controller:accept-database"), "%s", out);
+}
+
+/* The user that systemd runs the controller as. */
+#define SERVICE_USER 64123
+
+static unsigned owner_of(const char *name)
+{
+    char path[128];
+    struct stat facts;
+    snprintf(path, sizeof(path), "%s/data/%s", directory, name);
+    cr_assert_eq(stat(path, &facts), 0, "%s", path);
+    cr_expect_eq(facts.st_mode & 0777, 0600, "%s", path);
+    return facts.st_uid;
+}
+
+/* An administrator restores as root, and the controller has a user of its own. */
+Test(restore, leaves_the_database_to_the_user_that_the_controller_runs_as)
+{
+    char copy[256], command[256];
+    expect(0, ctl("create backup nightly --wait"));
+    cr_assert_eq(files("data/backups/*", copy), 1, "%s", err);
+    for (int round = 0; round < 2; round++) {
+        end_controller(SIGTERM);
+        /* In the second round nothing is left of the database but its directory. */
+        snprintf(command, sizeof(command), "chmod 711 %s && chown -R %d:%d %s/data && rm -f %s/data/%s", directory,
+                 SERVICE_USER, SERVICE_USER, directory, directory, round ? "skerry.db*" : "skerry.db.lock");
+        cr_assert_eq(system(command), 0);
+        cr_assert_eq(restore(copy, NULL), 0, "%s", err);
+        cr_expect_eq(owner_of("skerry.db"), SERVICE_USER);
+        cr_expect_eq(owner_of("skerry.db.lock"), SERVICE_USER);
+        start_controller_with(SERVICE_USER, NULL);
+        cr_expect_eq(when_it_answers("get backups"), 0, "%s", err);
+    }
+}
+
+/* A file that an attacker made runs nothing that a schema must not. */
+Test(restore, trusts_no_schema_of_a_file)
+{
+    char copy[256];
+    sqlite3 *db;
+    expect(0, ctl("create backup nightly --wait"));
+    cr_assert_eq(files("data/backups/*", copy), 1, "%s", err);
+    end_controller(SIGTERM);
+    cr_assert_eq(sqlite3_open(copy, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db,
+                              "CREATE TRIGGER evil AFTER INSERT ON settings BEGIN "
+                              "SELECT count(*) FROM pragma_database_list; END",
+                              NULL, NULL, NULL),
+                 SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+    cr_expect_neq(restore(copy, NULL), 0);
+    cr_expect(says("unsafe"), "%s", err);
+    start_controller();
+    cr_expect_eq(when_it_answers("get backups"), 0, "%s", err);
 }
 
 /* Whatever it was doing when it was killed: the job ends, and there is one copy. */

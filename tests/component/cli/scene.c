@@ -112,11 +112,18 @@ static void wait_for_token(int notify, const char *path)
 
 static char data[128], api[64], agents[64];
 
-void start_controller(void)
+void start_controller_with(unsigned user, const char *flag)
 {
-    char log[128];
+    char log[128], uid[32], gid[32];
     snprintf(log, sizeof(log), "%s/log", directory);
-    char *argv[] = {SKR_BUILD_DIR "/skerry-controller",
+    snprintf(uid, sizeof(uid), "--reuid=%u", user);
+    snprintf(gid, sizeof(gid), "--regid=%u", user);
+    char *argv[] = {"/usr/bin/setpriv",
+                    "--clear-groups",
+                    "--pdeathsig=KILL",
+                    uid,
+                    gid,
+                    SKR_BUILD_DIR "/skerry-controller",
                     "--data-directory",
                     data,
                     "--api-listen",
@@ -125,8 +132,14 @@ void start_controller(void)
                     agents,
                     "--agent-address",
                     agents,
+                    (char *)(uintptr_t)flag,
                     NULL};
-    controller = start(log, log, "/dev/null", argv);
+    controller = start(log, log, "/dev/null", user ? argv : argv + 5);
+}
+
+void start_controller(void)
+{
+    start_controller_with(0, NULL);
 }
 
 void end_controller(int signal_number)

@@ -18,6 +18,8 @@ void open_scene(void);
 void close_scene(void);
 /* The controller again, with the data and at the address it had. */
 void start_controller(void);
+/* As that user (0: as this one), with one more flag (NULL: none). */
+void start_controller_with(unsigned user, const char *flag);
 void end_controller(int signal_number);
 /* ctl(), until there is somebody to answer. */
 int when_it_answers(const char *words);

@@ -1,15 +1,18 @@
 /* Objects over the API: create, read, list, change and delete, each with its headers. */
 #include "tests/component/controller/api_client.h"
+#include "tests/support/slow_vfs.h"
 
 #include <criterion/criterion.h>
 #include <skerry/macros.h>
+#include <sqlite3.h>
 #include <string.h>
 
 static struct api_server server;
 
 static void start(void)
 {
-    api_server_start(&server, NULL, NULL);
+    skr_slow_vfs_configure(&(struct skr_slow_vfs_options){0});
+    api_server_start(&server, NULL, SKR_SLOW_VFS);
 }
 
 static void stop(void)
@@ -43,6 +46,24 @@ Test(api_objects, health_needs_no_token)
     cr_assert_eq(loading.status, 503);
     cr_assert_str_eq(loading.content_type, "application/problem+json");
     cr_assert_str_eq(loading.retry_after, "1");
+}
+
+/* Reading goes on, so it is no reason to send requests elsewhere; but whoever watches the controller must see it. */
+Test(api_objects, readyz_says_that_the_disk_is_full)
+{
+    skr_slow_vfs_fail_writes(0, 1000, SQLITE_FULL);
+    API_REPLY refused = call("POST", "/v1/tenants", "{\"name\": \"Red\"}");
+    cr_assert_eq(refused.status, 507, "%s", refused.text);
+    API_REPLY degraded = call("GET", "/readyz", NULL);
+    cr_assert_eq(degraded.status, 200);
+    cr_assert(strncmp(degraded.text, "degraded: ", 10) == 0 && strstr(degraded.text, "full"), "%s", degraded.text);
+    API_REPLY measured = call("GET", "/metrics", NULL);
+    cr_assert_not_null(strstr(measured.text, "\nskerry_store_state 1\n"));
+    skr_slow_vfs_fail_writes(0, 0, SQLITE_OK);
+    API_REPLY taken = call("POST", "/v1/tenants", "{\"name\": \"Red\"}");
+    cr_assert_eq(taken.status, 201, "%s", taken.text);
+    API_REPLY ready = call("GET", "/readyz", NULL);
+    cr_assert_str_eq(ready.text, "ready\n");
 }
 
 Test(api_objects, create_answers_with_all_its_headers)

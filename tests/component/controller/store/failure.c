@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <errno.h>
+#include <semaphore.h>
 #include <skerry/macros.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -175,5 +176,86 @@ Test(failure, a_failing_checkpoint_loses_nothing)
     cr_assert(eq(int, skr_test_has_tenant(test.store, "big"), 1));
     cr_assert(eq(int, skr_test_has_tenant(test.store, "big 29999"), 1));
     cr_assert(eq(int, skr_test_has_tenant(test.store, "after"), 1));
+    skr_test_store_remove(&test);
+}
+
+struct heard {
+    unsigned puts;
+    char names[8][32];
+};
+
+static void hear(void *arg, const struct skr_change *changes, size_t count)
+{
+    struct heard *heard = arg;
+    for (size_t i = 0; i < count && heard->puts < SKR_ARRAY_SIZE(heard->names); i++)
+        snprintf(heard->names[heard->puts++], sizeof heard->names[0], "%s",
+                 skr_object_text(changes[i].object, SKR_FIELD_NAME));
+}
+
+static int wait_for_others(struct skr_txn *txn, void *arg, struct skr_error *error)
+{
+    (void)txn, (void)error;
+    sem_wait(arg);
+    return 0;
+}
+
+/* The COMMIT of the batch fails, once: the batch is lost and each of its writes runs again. */
+static int break_the_commit(struct skr_txn *txn, void *arg, struct skr_error *error)
+{
+    (void)txn, (void)error;
+    if (!(*(int *)arg)++)
+        skr_slow_vfs_fail_syncs(0, 1, SQLITE_IOERR_FSYNC);
+    return 0;
+}
+
+/* What was acknowledged has been told: hosts and watches hear of nothing else. */
+Test(failure, what_runs_again_is_told_like_everything)
+{
+    struct skr_test_store test;
+    struct answer answers[3] = {0};
+    struct heard heard = {0};
+    sem_t others;
+    int runs = 0;
+    sem_init(&others, 0, 0);
+    setup(&test);
+    skr_store_listen(test.store, hear, &heard);
+    cr_assert(eq(int, skr_store_write(test.store, wait_for_others, NULL, &others), 0));
+    cr_assert(eq(int, skr_store_write(test.store, break_the_commit, NULL, &runs), 0));
+    for (int i = 0; i < 3; i++) {
+        snprintf(answers[i].name, sizeof answers[i].name, "tenant %d", i);
+        cr_assert(eq(int, skr_store_write(test.store, insert_some, answered, &answers[i]), 0));
+    }
+    sem_post(&others);
+    sem_post(&others); /* it may be in the lost batch, and then waits again */
+    cr_assert(eq(int, skr_store_write_wait(test.store, nothing, NULL, NULL, NULL), 0));
+    cr_assert(eq(int, runs, 2), "the batch was not lost");
+    cr_assert(eq(u32, heard.puts, 3), "acknowledged, and nobody heard of it");
+    for (int i = 0; i < 3; i++) {
+        cr_assert(eq(int, answers[i].result, 0));
+        cr_assert(eq(int, answers[i].runs, 2));
+        cr_assert(eq(str, heard.names[i], answers[i].name));
+    }
+    skr_test_store_remove(&test);
+    sem_destroy(&others);
+}
+
+/* Degraded until a write has gone to the disk; one that changes nothing proves nothing. */
+Test(failure, is_told_until_a_write_succeeds)
+{
+    struct skr_test_store test;
+    char why[SKR_STORE_WHY_MAX];
+    setup(&test);
+    cr_assert(eq(int, skr_store_health(test.store, why), SKR_STORE_SOUND));
+    cr_assert(eq(str, why, ""));
+    skr_slow_vfs_fail_writes(0, 1000, SQLITE_FULL);
+    cr_assert(lt(int, skr_test_add_tenant(test.store, "refused"), 0));
+    cr_assert(eq(int, skr_store_health(test.store, why), SKR_STORE_DEGRADED));
+    cr_assert_not_null(strstr(why, "full"), "%s", why);
+    cr_assert(eq(int, skr_store_write_wait(test.store, nothing, NULL, NULL, NULL), 0));
+    cr_assert(eq(int, skr_store_health(test.store, why), SKR_STORE_DEGRADED));
+    skr_slow_vfs_fail_writes(0, 0, SQLITE_OK);
+    cr_assert(eq(int, skr_test_add_tenant(test.store, "taken"), 0));
+    cr_assert(eq(int, skr_store_health(test.store, why), SKR_STORE_SOUND));
+    cr_assert(eq(str, why, ""));
     skr_test_store_remove(&test);
 }
