@@ -349,6 +349,8 @@ void skr_http_filters_clear(struct skr_list_query *query);
 /* Waits until a write is realized or `timeout_ms` is over, then `next` runs with *ret filled. */
 void skr_http_wait_realized(struct skr_http_request *request, int64_t revision, unsigned timeout_ms,
                             struct skr_realization *ret, skr_http_step_fn *next);
+/* Worker only. The client has left, so that `next` will not run: nothing waits for its request any more. */
+void skr_http_wait_abandon(struct skr_http_request *request);
 
 /* ---- rendering (render.c) ---- */
 

@@ -45,6 +45,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
     if (!request)
         return;
     skr_http_count_answer(request);
+    skr_http_wait_abandon(request);
     /* A watch's answer holds the request, so the request must let go of the answer first. */
     if (request->response)
         MHD_destroy_response(SKR_TAKE(request->response));

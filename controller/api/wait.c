@@ -34,13 +34,26 @@ static void on_realized(void *arg, const struct skr_realization *realization)
     wait_unref(wait);
 }
 
-static void on_resumed(struct skr_http_request *request)
+/* The callback's reference goes with the callback, or here when there will be none. */
+static struct wait *end_wait(struct skr_http_request *request)
 {
     struct wait *wait = SKR_TAKE(request->wait);
-    skr_http_step_fn *next = wait->next;
-    bool never_called = skr_realization_wait_cancel(wait->handle);
-    if (never_called)
+    if (wait && skr_realization_wait_cancel(wait->handle))
         wait_unref(wait);
+    return wait;
+}
+
+void skr_http_wait_abandon(struct skr_http_request *request)
+{
+    struct wait *wait = end_wait(request);
+    if (wait)
+        wait_unref(wait);
+}
+
+static void on_resumed(struct skr_http_request *request)
+{
+    struct wait *wait = end_wait(request);
+    skr_http_step_fn *next = wait->next;
     if (request->outcome == SKR_HTTP_DONE)
         *wait->ret = wait->found;
     else if (skr_realization_of_write(request->api->realizations, wait->revision, wait->ret) < 0)

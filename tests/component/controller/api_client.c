@@ -1,12 +1,18 @@
 #include "tests/component/controller/api_client.h"
 
 #include "controller/model/model.h"
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <skerry/clock.h>
 #include <skerry/tls.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #define DAY_MS (24 * 3600 * 1000LL)
 
@@ -90,6 +96,49 @@ void api_server_stop(struct api_server *server)
     skr_realization_table_free(server->realizations);
     free(server->token);
     free(server->authority_pem);
+}
+
+void api_expect_no_leak(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    cr_assert_eq(__lsan_do_recoverable_leak_check(), 0, "memory is lost");
+#endif
+}
+
+/* ---- raw connections ---- */
+
+int api_raw_socket(const struct api_server *server)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons(skr_api_port(server->api))};
+    struct timeval patience = {.tv_sec = 20};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_geq(fd, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+struct api_raw api_raw_open(const struct api_server *server)
+{
+    struct api_raw raw = {.context = SSL_CTX_new(TLS_client_method()), .fd = api_raw_socket(server)};
+    raw.ssl = SSL_new(raw.context);
+    SSL_set_fd(raw.ssl, raw.fd);
+    cr_assert_eq(SSL_connect(raw.ssl), 1);
+    return raw;
+}
+
+void api_raw_send(struct api_raw *raw, const char *text)
+{
+    cr_assert_eq(SSL_write(raw->ssl, text, (int)strlen(text)), (int)strlen(text));
+}
+
+void api_raw_close(struct api_raw *raw)
+{
+    SSL_free(raw->ssl);
+    SSL_CTX_free(raw->context);
+    close(raw->fd);
 }
 
 /* ---- calls ---- */

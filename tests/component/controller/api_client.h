@@ -6,6 +6,7 @@
 #include "tests/support/test_store.h"
 #include <curl/curl.h>
 #include <jansson.h>
+#include <openssl/ssl.h>
 
 struct api_server {
     struct skr_test_store database;
@@ -23,6 +24,10 @@ void api_server_start(struct api_server *server, const struct skr_api_options *o
 void api_server_stop(struct api_server *server);
 /* Stops and starts over the same database: another port, another authority, the same tokens. */
 void api_server_restart(struct api_server *server, const struct skr_api_options *options);
+
+/* For the test that is about leaks: Criterion itself passes a test whose process leaks at its end, and tests/run sees
+ * that by the sanitizer's log. */
+void api_expect_no_leak(void);
 
 struct api_reply {
     long status; /* 0: no answer */
@@ -47,6 +52,17 @@ struct api_reply api_call_on(CURL *handle, struct api_server *server, const char
 const char *api_text(const json_t *object, const char *name);
 /* Creates and returns the id. */
 void api_create(struct api_server *server, const char *collection, const char *body, char id[static 37]);
+
+/* A TLS connection on which the test writes bytes of its own. Reads give up after 20 s. */
+struct api_raw {
+    SSL_CTX *context;
+    SSL *ssl;
+    int fd;
+};
+int api_raw_socket(const struct api_server *server); /* TCP alone, without a handshake */
+struct api_raw api_raw_open(const struct api_server *server);
+void api_raw_send(struct api_raw *raw, const char *text);
+void api_raw_close(struct api_raw *raw);
 
 /* A watch on a connection of its own: reads events as they come. */
 struct api_event {

@@ -15,48 +15,8 @@ static void start_with(const struct skr_api_options *options)
     api_server_start(&server, options, NULL);
 }
 
-static int connect_plain(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons(skr_api_port(server.api))};
-    struct timeval patience = {.tv_sec = 20};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_geq(fd, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
-struct raw {
-    SSL_CTX *context;
-    SSL *ssl;
-    int fd;
-};
-
-static struct raw connect_tls(void)
-{
-    struct raw raw = {.context = SSL_CTX_new(TLS_client_method()), .fd = connect_plain()};
-    raw.ssl = SSL_new(raw.context);
-    SSL_set_fd(raw.ssl, raw.fd);
-    cr_assert_eq(SSL_connect(raw.ssl), 1);
-    return raw;
-}
-
-static void disconnect(struct raw *raw)
-{
-    SSL_free(raw->ssl);
-    SSL_CTX_free(raw->context);
-    close(raw->fd);
-}
-
-static void send_text(struct raw *raw, const char *text)
-{
-    cr_assert_eq(SSL_write(raw->ssl, text, (int)strlen(text)), (int)strlen(text));
-}
-
 /* Reads until the server ends the connection; the milliseconds that took. */
-static int64_t until_closed(struct raw *raw)
+static int64_t until_closed(struct api_raw *raw)
 {
     char buffer[4096];
     int64_t from_ns = skr_clock_monotonic_ns();
@@ -70,7 +30,7 @@ Test(api_limits, a_client_that_never_shakes_hands_is_cut_off)
     char byte;
     start_with(&(struct skr_api_options){.deadlines = {.headers = 300}});
     int64_t from_ns = skr_clock_monotonic_ns();
-    int fd = connect_plain();
+    int fd = api_raw_socket(&server);
     cr_assert_leq(recv(fd, &byte, 1, 0), 0);
     int64_t took_ms = (skr_clock_monotonic_ns() - from_ns) / SKR_NS_PER_MS;
     cr_assert_geq(took_ms, 290);
@@ -82,11 +42,11 @@ Test(api_limits, a_client_that_never_shakes_hands_is_cut_off)
 Test(api_limits, headers_that_trickle_are_cut_off)
 {
     start_with(&(struct skr_api_options){.deadlines = {.headers = 400}});
-    struct raw raw = connect_tls();
-    send_text(&raw, "GET /v1/tenants HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+    struct api_raw raw = api_raw_open(&server);
+    api_raw_send(&raw, "GET /v1/tenants HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     int64_t took_ms = until_closed(&raw);
     cr_assert_lt(took_ms, 10000);
-    disconnect(&raw);
+    api_raw_close(&raw);
     api_server_stop(&server);
 }
 
@@ -94,46 +54,46 @@ Test(api_limits, a_body_that_trickles_is_cut_off)
 {
     char head[512];
     start_with(&(struct skr_api_options){.deadlines = {.body = 400}});
-    struct raw raw = connect_tls();
+    struct api_raw raw = api_raw_open(&server);
     snprintf(head, sizeof(head),
              "POST /v1/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
              "Content-Length: 100\r\n\r\n{\"name\":",
              server.token);
-    send_text(&raw, head);
+    api_raw_send(&raw, head);
     int64_t took_ms = until_closed(&raw);
     cr_assert_geq(took_ms, 300);
     cr_assert_lt(took_ms, 10000);
-    disconnect(&raw);
+    api_raw_close(&raw);
     api_server_stop(&server);
 }
 
 Test(api_limits, an_idle_connection_is_closed_and_a_used_one_kept)
 {
     start_with(&(struct skr_api_options){.deadlines = {.idle = 400}});
-    struct raw raw = connect_tls();
+    struct api_raw raw = api_raw_open(&server);
     char buffer[4096];
     for (int i = 0; i < 3; i++) {
-        send_text(&raw, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+        api_raw_send(&raw, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
         cr_assert_gt(SSL_read(raw.ssl, buffer, sizeof(buffer)), 0);
     }
     int64_t took_ms = until_closed(&raw);
     cr_assert_lt(took_ms, 10000);
-    disconnect(&raw);
+    api_raw_close(&raw);
     api_server_stop(&server);
 }
 
 Test(api_limits, an_address_has_so_many_connections)
 {
     start_with(&(struct skr_api_options){.connections_per_address_max = 3});
-    struct raw raws[3];
+    struct api_raw raws[3];
     for (int i = 0; i < 3; i++)
-        raws[i] = connect_tls();
+        raws[i] = api_raw_open(&server);
     CURL *handle = api_handle_new(&server);
     API_REPLY refused = api_call_on(handle, &server, "GET", "/healthz", NULL, 0, NULL);
     cr_assert_eq(refused.status, 0);
     curl_easy_cleanup(handle);
     for (int i = 0; i < 3; i++)
-        disconnect(&raws[i]);
+        api_raw_close(&raws[i]);
     api_server_stop(&server);
 }
 
@@ -212,7 +172,7 @@ Test(api_limits, four_big_bodies_at_once_and_the_fifth_is_told_to_wait)
 {
     enum { BIG = 100 * 1000 };
     start_with(NULL);
-    struct raw raws[4];
+    struct api_raw raws[4];
     char head[512];
     char *body SKR_CLEANUP(skr_free_cleanup) = malloc(BIG + 1);
     memset(body, ' ', BIG);
@@ -222,9 +182,9 @@ Test(api_limits, four_big_bodies_at_once_and_the_fifth_is_told_to_wait)
              "Content-Length: %d\r\n\r\n",
              server.token, BIG + 1);
     for (int i = 0; i < 4; i++) {
-        raws[i] = connect_tls();
-        send_text(&raws[i], head);
-        send_text(&raws[i], body); /* all but the last byte */
+        raws[i] = api_raw_open(&server);
+        api_raw_send(&raws[i], head);
+        api_raw_send(&raws[i], body); /* all but the last byte */
     }
     long status = 0;
     int64_t deadline_ns = skr_clock_monotonic_ns() + 20 * SKR_NS_PER_S;
@@ -236,7 +196,7 @@ Test(api_limits, four_big_bodies_at_once_and_the_fifth_is_told_to_wait)
     API_REPLY small = api_call(&server, "POST", "/v1/tenants", "{\"name\": \"Red\"}", NULL);
     cr_assert_eq(small.status, 201, "small ones pass");
     for (int i = 0; i < 4; i++)
-        disconnect(&raws[i]);
+        api_raw_close(&raws[i]);
     while (status != 400 && skr_clock_monotonic_ns() < deadline_ns) {
         API_REPLY reply = api_call(&server, "POST", "/v1/tenants", body, NULL);
         status = reply.status;

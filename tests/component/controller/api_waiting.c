@@ -169,6 +169,31 @@ Test(api_waiting, a_wait_ends_when_the_write_is_realized)
     cr_assert_str_eq(api_text(realization, "state"), "realized");
 }
 
+/* Clients that ask and hang up at once, as a script that is killed does. */
+Test(api_waiting, a_client_that_leaves_takes_its_wait_along)
+{
+    char request[512];
+    int64_t deadline_ns = skr_clock_monotonic_ns() + 20 * SKR_NS_PER_S;
+    API_REPLY reply = api_call(&server, "POST", "/v1/tenants", "{\"name\": \"Red\"}", NULL);
+    snprintf(request, sizeof(request),
+             "GET /v1/realizations/%lld?wait=realized&timeout=60s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+             "\r\n",
+             reply.revision, server.token);
+    for (int i = 0; i < 20; i++) {
+        struct api_raw raw = api_raw_open(&server);
+        api_raw_send(&raw, request);
+        if (i % 2) /* half of them when they wait already */
+            wait_for_requests(i / 2 + 1);
+        api_raw_close(&raw);
+    }
+    wait_for_requests(10);
+    skr_realization_committed(server.realizations, reply.revision);
+    skr_realization_reached(server.realizations, reply.revision, true);
+    while (metric("skerry_http_requests ") > 1)
+        cr_assert_lt(skr_clock_monotonic_ns(), deadline_ns, "requests of clients that left are still there");
+    api_expect_no_leak();
+}
+
 Test(api_waiting, realizations_of_writes_to_come_do_not_exist)
 {
     API_REPLY reply = api_call(&server, "GET", "/v1/realizations/999999", NULL, NULL);
