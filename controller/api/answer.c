@@ -24,11 +24,10 @@ void skr_http_add_etag(struct skr_http_request *request, int64_t etag)
     skr_http_add_header(request, "ETag", text);
 }
 
-void skr_http_answer_text(struct skr_http_request *request, unsigned status, const char *type, char *stolen)
+static void respond(struct skr_http_request *request, unsigned status, const char *type, const char *text, size_t size,
+                    enum MHD_ResponseMemoryMode mode)
 {
-    size_t size = stolen ? strlen(stolen) : 0;
-    request->response =
-            MHD_create_response_from_buffer(size, stolen, stolen ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    request->response = MHD_create_response_from_buffer(size, (void *)text, mode);
     if (!request->response)
         abort();
     request->status = status;
@@ -37,6 +36,38 @@ void skr_http_answer_text(struct skr_http_request *request, unsigned status, con
     skr_http_add_header(request, "Cache-Control", "no-store");
     skr_http_add_header(request, "X-Content-Type-Options", "nosniff");
     skr_http_add_header(request, "X-Request-Id", request->id);
+}
+
+/* Bytes that a client has not read yet are memory that it holds. False: it holds so many that it must read them first.
+ * The answer to a write tells what has been done and is never refused. */
+static bool may_answer(struct skr_http_request *request, size_t size)
+{
+    struct skr_error full = {0};
+    if (size <= SKR_HTTP_ANSWER_SMALL)
+        return true;
+    if (request->method != SKR_HTTP_GET) {
+        skr_http_pool_force(request->api->pools[SKR_HTTP_POOL_ANSWERS], &request->principal, (int64_t)size);
+        request->held[SKR_HTTP_POOL_ANSWERS] += (int64_t)size;
+        return true;
+    }
+    if (skr_http_hold(request, SKR_HTTP_POOL_ANSWERS, (int64_t)size, &full) == 0)
+        return true;
+    skr_http_answer_error(request, &full);
+    return false;
+}
+
+void skr_http_answer_text(struct skr_http_request *request, unsigned status, const char *type, char *stolen)
+{
+    size_t size = stolen ? strlen(stolen) : 0;
+    if (may_answer(request, size))
+        respond(request, status, type, stolen, size, stolen ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    else
+        free(stolen);
+}
+
+void skr_http_answer_shared(struct skr_http_request *request, unsigned status, const char *type, const char *text)
+{
+    respond(request, status, type, text, strlen(text), MHD_RESPMEM_PERSISTENT);
 }
 
 void skr_http_answer(struct skr_http_request *request, unsigned status, json_t *body)

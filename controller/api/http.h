@@ -21,9 +21,12 @@
 #include <skerry/macros.h>
 #include <stdatomic.h>
 
-#define SKR_HTTP_BODY_MAX       (1 << 20)
-#define SKR_HTTP_BODY_SMALL     (64 << 10)
-#define SKR_HTTP_BIG_BODIES_MAX 4
+#define SKR_HTTP_BODY_MAX   (1 << 20)
+#define SKR_HTTP_BODY_SMALL (64 << 10)
+/* Of an address that needs no token: a login is a name and a password. */
+#define SKR_HTTP_BODY_PUBLIC (4 << 10)
+/* An answer up to this size counts for nothing: what all connections together hold of these is little. */
+#define SKR_HTTP_ANSWER_SMALL (16 << 10)
 /* A refused body up to this size is read and thrown away, so that the client gets to see the answer. */
 #define SKR_HTTP_DRAIN_MAX       (8 << 20)
 #define SKR_HTTP_HEADERS_MAX     (16 << 10)
@@ -37,6 +40,42 @@
 #define SKR_HTTP_REQUEST_ID_MAX  37
 
 struct skr_http_request;
+
+/* ---- what clients share (pool.c) ---- */
+
+struct skr_http_pool;
+struct skr_http_pool_limits {
+    const char *what;   /* "watches open": for messages */
+    const char *advice; /* to a holder that has too many: "close one" */
+    int64_t total, of_tenant, of_principal;
+    int64_t reserve; /* of total: no tenant gets it */
+};
+struct skr_http_pool *skr_http_pool_new(const struct skr_http_pool_limits *limits);
+void skr_http_pool_free(struct skr_http_pool *pool); /* NULL is fine */
+/* Any thread. 0, or TOO_MANY with a sentence that says whose limit it is. */
+int skr_http_pool_take(struct skr_http_pool *pool, const struct skr_principal *principal, int64_t count,
+                       struct skr_error *error);
+/* Counts what cannot be refused any more. */
+void skr_http_pool_force(struct skr_http_pool *pool, const struct skr_principal *principal, int64_t count);
+void skr_http_pool_give(struct skr_http_pool *pool, const struct skr_principal *principal, int64_t count);
+
+enum skr_http_pool_id {
+    SKR_HTTP_POOL_CONNECTIONS,
+    SKR_HTTP_POOL_WATCHES,
+    SKR_HTTP_POOL_WAITS,
+    SKR_HTTP_POOL_BIG_BODIES,
+    SKR_HTTP_POOL_ANSWERS, /* bytes */
+    SKR_HTTP_POOL_COUNT
+};
+struct skr_http_peer;
+void skr_http_pools_new(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT], unsigned connections_max);
+void skr_http_pools_free(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT]);
+/* Worker only, once it is known who asks. What a request holds, it lets go of at its end at the latest. */
+int skr_http_hold(struct skr_http_request *request, enum skr_http_pool_id pool, int64_t count, struct skr_error *error);
+void skr_http_let_go(struct skr_http_request *request, enum skr_http_pool_id pool);
+/* A connection is its last principal's. */
+int skr_http_hold_connection(struct skr_http_request *request, struct skr_error *error);
+void skr_http_let_go_connection(struct skr_http_peer *peer);
 
 /* ---- routes (route.c) ---- */
 
@@ -110,6 +149,8 @@ struct skr_http_peer {
     int fd;                             /* -1 once libmicrohttpd is about to close it */
     int64_t deadline_ns;                /* complete what is suspended, else shut the socket down */
     struct skr_http_request *suspended; /* with a reference */
+    bool is_held;                       /* it counts as a connection of `holder`; of the worker alone */
+    struct skr_principal holder;
 };
 
 enum skr_http_outcome { SKR_HTTP_DONE, SKR_HTTP_TIMEOUT, SKR_HTTP_STOPPING };
@@ -138,8 +179,8 @@ struct skr_http_request {
 
     char *body;
     size_t body_size, body_capacity, drained;
-    bool big_body;          /* holds one of SKR_HTTP_BIG_BODIES_MAX */
     bool has_body;          /* one is announced */
+    bool closes;            /* the connection ends with the answer */
     bool refused;           /* `error` answers it, whatever the body holds */
     unsigned retry_after_s; /* of a refusal that passes; 0: it is not known when */
     struct skr_error error;
@@ -153,6 +194,7 @@ struct skr_http_request {
 
     struct MHD_Response *response;
     unsigned status;
+    int64_t held[SKR_HTTP_POOL_COUNT];
 
     skr_http_step_fn *after_passwords; /* password.c alone */
     void *scratch;                     /* of a handler with several steps; freed with the request */
@@ -210,6 +252,8 @@ int skr_http_own_write_result(struct skr_http_request *request, const char *late
 /* `body` is stolen, may be NULL for no body. Adds the headers all answers have. */
 void skr_http_answer(struct skr_http_request *request, unsigned status, json_t *body);
 void skr_http_answer_text(struct skr_http_request *request, unsigned status, const char *type, char *stolen);
+/* The same text for everybody, which lives as long as the API: no copy of it for each client. */
+void skr_http_answer_shared(struct skr_http_request *request, unsigned status, const char *type, const char *text);
 void skr_http_answer_error(struct skr_http_request *request, const struct skr_error *error);
 /* When what is about to be refused may be tried again: Retry-After, in whole seconds. */
 void skr_http_retry_after(struct skr_http_request *request, int64_t wait_ns);
@@ -445,7 +489,7 @@ struct skr_api {
     pthread_t timer;
     bool timer_running, timer_end;
 
-    atomic_int big_bodies;
+    struct skr_http_pool *pools[SKR_HTTP_POOL_COUNT];
     struct skr_http_limits *limits;
     struct skr_http_auth *auth;
     struct skr_http_passwords *passwords;

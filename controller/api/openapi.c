@@ -285,5 +285,5 @@ char *skr_openapi_text(void)
 
 void skr_http_openapi(struct skr_http_request *request)
 {
-    skr_http_answer_text(request, 200, "application/json", strdup(request->api->openapi));
+    skr_http_answer_shared(request, 200, "application/json", request->api->openapi);
 }

@@ -37,6 +37,8 @@ void skr_http_request_unref(struct skr_http_request *request)
         request->free_job(request->job);
     if (request->response)
         MHD_destroy_response(request->response);
+    for (int i = 0; i < SKR_HTTP_POOL_COUNT; i++)
+        skr_http_let_go(request, (enum skr_http_pool_id)i);
     skr_http_peer_unref(request->peer);
     free(request->scratch);
     free(request);
@@ -44,11 +46,11 @@ void skr_http_request_unref(struct skr_http_request *request)
 
 void skr_http_request_drop_body(struct skr_http_request *request)
 {
+    if (request->body) /* it may hold a password */
+        explicit_bzero(request->body, request->body_capacity);
     free(SKR_TAKE(request->body));
     request->body_size = request->body_capacity = 0;
-    if (request->big_body)
-        atomic_fetch_sub(&request->api->big_bodies, 1);
-    request->big_body = false;
+    skr_http_let_go(request, SKR_HTTP_POOL_BIG_BODIES);
 }
 
 const char *skr_http_header(struct skr_http_request *request, const char *name)
@@ -148,6 +150,11 @@ static bool is_media_type(const char *header, const char *type)
            (!header[length] || header[length] == ';' || header[length] == ' ');
 }
 
+static size_t body_max(const struct skr_http_request *request)
+{
+    return skr_route_is_public(&request->route, request->method) ? SKR_HTTP_BODY_PUBLIC : SKR_HTTP_BODY_MAX;
+}
+
 static int judge_body_headers(struct skr_http_request *request)
 {
     const char *length = skr_http_header(request, "Content-Length"), *type = skr_http_header(request, "Content-Type");
@@ -156,9 +163,9 @@ static int judge_body_headers(struct skr_http_request *request)
         return 0;
     if (request->method == SKR_HTTP_GET || request->method == SKR_HTTP_DELETE)
         return skr_error_set(&request->error, SKR_ERROR_SYNTAX, "GET and DELETE take no body; leave it out");
-    if (length && strtoull(length, NULL, 10) > SKR_HTTP_BODY_MAX)
-        return skr_error_set(&request->error, SKR_ERROR_TOO_LARGE, "The body has %.20s bytes; at most %d are taken",
-                             length, SKR_HTTP_BODY_MAX);
+    if (length && strtoull(length, NULL, 10) > body_max(request))
+        return skr_error_set(&request->error, SKR_ERROR_TOO_LARGE, "The body has %.20s bytes; at most %zu are taken",
+                             length, body_max(request));
     const struct skr_fixed_route *fixed = request->route.fixed;
     if (fixed && fixed->body_media) {
         if (!type || !is_media_type(type, fixed->body_media))
@@ -207,7 +214,10 @@ static int judge(struct skr_http_request *request, const char *path, const char 
         r = skr_http_authenticate(request, &request->error);
         if (r < 0)
             return r;
-        r = skr_http_limit(request, 1, "requests", &request->error);
+        r = skr_http_hold_connection(request, &request->error);
+        request->closes = r < 0;
+        if (r == 0)
+            r = skr_http_limit(request, 1, "requests", &request->error);
         if (r == 0)
             r = skr_http_authorize(&request->principal, &request->route, request->method, &request->error);
         if (r < 0)
@@ -245,12 +255,22 @@ static void refuse_body(struct skr_http_request *request)
     skr_http_request_drop_body(request);
 }
 
-static bool take_big_body(struct skr_api *api)
+/* The old place is cleared, as everything that may hold a password. */
+static void grow_body(struct skr_http_request *request, size_t wanted)
 {
-    if (atomic_fetch_add(&api->big_bodies, 1) < SKR_HTTP_BIG_BODIES_MAX)
-        return true;
-    atomic_fetch_sub(&api->big_bodies, 1);
-    return false;
+    size_t capacity = request->body_capacity ? request->body_capacity : 1024;
+    while (capacity < wanted)
+        capacity *= 2;
+    char *body = malloc(capacity);
+    if (!body)
+        abort();
+    if (request->body) {
+        memcpy(body, request->body, request->body_size);
+        explicit_bzero(request->body, request->body_size);
+        free(request->body);
+    }
+    request->body = body;
+    request->body_capacity = capacity;
 }
 
 void skr_http_request_body(struct skr_http_request *request, const char *data, size_t size)
@@ -259,30 +279,18 @@ void skr_http_request_body(struct skr_http_request *request, const char *data, s
     if (request->refused)
         return;
     size_t wanted = request->body_size + size;
-    if (wanted > SKR_HTTP_BODY_MAX) {
-        skr_error_set(&request->error, SKR_ERROR_TOO_LARGE, "The body has more than %d bytes", SKR_HTTP_BODY_MAX);
+    bool is_big = wanted > SKR_HTTP_BODY_SMALL && !request->held[SKR_HTTP_POOL_BIG_BODIES];
+    int r = 0;
+    if (wanted > body_max(request))
+        r = skr_error_set(&request->error, SKR_ERROR_TOO_LARGE, "The body has more than %zu bytes", body_max(request));
+    else if (is_big)
+        r = skr_http_hold(request, SKR_HTTP_POOL_BIG_BODIES, 1, &request->error);
+    if (r < 0) {
         refuse_body(request);
         return;
     }
-    if (wanted > SKR_HTTP_BODY_SMALL && !request->big_body) {
-        request->big_body = take_big_body(request->api);
-        if (!request->big_body) {
-            skr_error_set(&request->error, SKR_ERROR_TOO_MANY,
-                          "%d bodies over %d KiB are being read already; try again in a moment",
-                          SKR_HTTP_BIG_BODIES_MAX, SKR_HTTP_BODY_SMALL / 1024);
-            refuse_body(request);
-            return;
-        }
-    }
-    if (wanted > request->body_capacity) {
-        size_t capacity = request->body_capacity ? request->body_capacity : 1024;
-        while (capacity < wanted)
-            capacity *= 2;
-        request->body = realloc(request->body, capacity);
-        if (!request->body)
-            abort();
-        request->body_capacity = capacity;
-    }
+    if (wanted > request->body_capacity)
+        grow_body(request, wanted);
     memcpy(request->body + request->body_size, data, size);
     request->body_size = wanted;
 }

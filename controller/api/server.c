@@ -60,7 +60,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 static enum MHD_Result queue_answer(struct skr_http_request *request)
 {
     skr_http_peer_deadline(request->peer, skr_clock_monotonic_ns() + request->api->deadlines.answer * SKR_NS_PER_MS);
-    if (atomic_load(&request->api->stopping))
+    if (request->closes || atomic_load(&request->api->stopping))
         skr_http_add_header(request, "Connection", "close");
     return MHD_queue_response(request->connection, request->status, request->response);
 }
@@ -195,6 +195,7 @@ static void take_options(struct skr_api *api, const struct skr_api_options *opti
                                                 .idle = or_default(options->deadlines.idle, 75000),
                                                 .bookmark = or_default(options->deadlines.bookmark, 15000),
                                                 .sse_write = or_default(options->deadlines.sse_write, 30000)};
+    skr_http_pools_new(api->pools, or_default(options->connections_max, 2048));
     api->limits = skr_http_limits_new(or_default(options->requests_per_second, 10000));
     api->auth = skr_http_auth_new();
     api->passwords = skr_http_passwords_new();
@@ -303,6 +304,7 @@ void skr_api_free(struct skr_api *api)
     skr_http_watches_free(api->watches);
     skr_http_auth_free(api->auth);
     skr_http_limits_free(api->limits);
+    skr_http_pools_free(api->pools);
     pthread_cond_destroy(&api->drained);
     pthread_cond_destroy(&api->timer_wake);
     pthread_mutex_destroy(&api->peers_lock);

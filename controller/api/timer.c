@@ -68,6 +68,7 @@ void skr_http_peer_closed(void **socket_context)
         peer->next->previous = peer->previous;
     api->peer_count--;
     pthread_mutex_unlock(&api->peers_lock);
+    skr_http_let_go_connection(peer);
     pthread_mutex_lock(&peer->lock);
     peer->fd = -1;
     pthread_mutex_unlock(&peer->lock);

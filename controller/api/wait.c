@@ -54,6 +54,7 @@ static void on_resumed(struct skr_http_request *request)
 {
     struct wait *wait = end_wait(request);
     skr_http_step_fn *next = wait->next;
+    skr_http_let_go(request, SKR_HTTP_POOL_WAITS);
     if (request->outcome == SKR_HTTP_DONE)
         *wait->ret = wait->found;
     else if (skr_realization_of_write(request->api->realizations, wait->revision, wait->ret) < 0)
@@ -65,6 +66,15 @@ static void on_resumed(struct skr_http_request *request)
 void skr_http_wait_realized(struct skr_http_request *request, int64_t revision, unsigned timeout_ms,
                             struct skr_realization *ret, skr_http_step_fn *next)
 {
+    struct skr_error full = {0};
+    /* A write that stands already is answered without the wait rather than with a refusal. */
+    if (skr_http_hold(request, SKR_HTTP_POOL_WAITS, 1, &full) < 0) {
+        if (request->method == SKR_HTTP_GET)
+            skr_http_answer_error(request, &full);
+        else
+            next(request);
+        return;
+    }
     struct wait *wait = calloc(1, sizeof(*wait));
     if (!wait)
         abort();

@@ -310,21 +310,16 @@ static int parse_start(struct skr_http_request *request, struct skr_watch *watch
     return r < 0 ? r : skr_store_log_read(txn, since, 1, &row, &count, error);
 }
 
-static int enlist(struct skr_http_watches *watches, struct skr_watch *watch, struct skr_error *error)
+/* The pool has let it in, so there are no more than SKR_HTTP_WATCHES_MAX. */
+static void enlist(struct skr_http_watches *watches, struct skr_watch *watch)
 {
     pthread_mutex_lock(&watches->lock);
-    bool room = watches->count < SKR_HTTP_WATCHES_MAX;
-    if (room) {
-        watch->next = watches->first;
-        if (watches->first)
-            watches->first->previous = watch;
-        watches->first = watch;
-        watches->count++;
-    }
+    watch->next = watches->first;
+    if (watches->first)
+        watches->first->previous = watch;
+    watches->first = watch;
+    watches->count++;
     pthread_mutex_unlock(&watches->lock);
-    return room ? 0
-                : skr_error_set(error, SKR_ERROR_TOO_MANY, "%d watches are open already; close one or try again later",
-                                SKR_HTTP_WATCHES_MAX);
 }
 
 void skr_http_watch(struct skr_http_request *request)
@@ -345,7 +340,7 @@ void skr_http_watch(struct skr_http_request *request)
         r = parse_start(request, watch, error);
     watch->request = request;
     if (r == 0)
-        r = enlist(request->api->watches, watch, error);
+        r = skr_http_hold(request, SKR_HTTP_POOL_WATCHES, 1, error);
     if (r < 0) {
         for (unsigned i = 0; i < watch->filter_count; i++)
             skr_value_clear(&watch->filters[i].value);
@@ -354,6 +349,7 @@ void skr_http_watch(struct skr_http_request *request)
         skr_http_answer_error(request, error);
         return;
     }
+    enlist(request->api->watches, watch);
     /* Due at once: the first bookmark tells the client where it stands. */
     watch->bookmark_due_ns = skr_clock_monotonic_ns();
     request->interruptible = true;

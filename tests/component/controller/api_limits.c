@@ -131,20 +131,24 @@ static int call_until_refused(const char *const *headers, int max, struct api_re
     return i;
 }
 
+/* A token of the tenant, as the header that sends it. */
+static void make_token(const char *tenant, const char *name, char header[static 400])
+{
+    char body[256];
+    snprintf(body, sizeof(body), "{\"name\": \"%s\", \"role\": \"tenant-admin\", \"tenant_id\": \"%s\"}", name, tenant);
+    API_REPLY token = api_call(&server, "POST", "/v1/tokens", body, NULL);
+    cr_assert_eq(token.status, 201, "%s", token.text);
+    snprintf(header, 400, "Authorization: Bearer %s.%s", api_text(token.json, "id"),
+             json_string_value(json_object_get(token.json, "secret")));
+}
+
 Test(api_limits, a_tenant_has_so_many_requests_whoever_sends_them)
 {
     char tenant[37], body[256], headers[2][400];
     start_with(NULL);
     api_create(&server, "tenants", "{\"name\": \"red\", \"quotas\": {\"requests_per_second\": 3}}", tenant);
-    for (int i = 0; i < 2; i++) {
-        snprintf(body, sizeof(body), "{\"name\": \"t%d\", \"role\": \"tenant-viewer\", \"tenant_id\": \"%s\"}", i,
-                 tenant);
-        API_REPLY token = api_call(&server, "POST", "/v1/tokens", body, NULL);
-        cr_assert_eq(token.status, 201, "%s", token.text);
-        const char *secret = json_string_value(json_object_get(token.json, "secret"));
-        cr_assert(secret, "%s", token.text);
-        snprintf(headers[i], sizeof(headers[i]), "Authorization: Bearer %s.%s", api_text(token.json, "id"), secret);
-    }
+    make_token(tenant, "t0", headers[0]);
+    make_token(tenant, "t1", headers[1]);
     API_REPLY first = {0}, second = {0}, raised = {0};
     int answered = call_until_refused((const char *const[]){headers[0], NULL}, 200, &first);
     cr_expect_geq(answered, 6, "a burst of twice the rate: %d", answered);
@@ -168,39 +172,122 @@ Test(api_limits, a_tenant_has_so_many_requests_whoever_sends_them)
     api_server_stop(&server);
 }
 
-Test(api_limits, four_big_bodies_at_once_and_the_fifth_is_told_to_wait)
+/* All but the last byte of a large body. */
+static struct api_raw begin_big_body(const char *authorization)
 {
     enum { BIG = 100 * 1000 };
-    start_with(NULL);
-    struct api_raw raws[4];
-    char head[512];
+    char head[800];
     char *body SKR_CLEANUP(skr_free_cleanup) = malloc(BIG + 1);
+    struct api_raw raw = api_raw_open(&server);
     memset(body, ' ', BIG);
     body[BIG] = '\0';
     snprintf(head, sizeof(head),
-             "POST /v1/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+             "POST /v1/vm-networks HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\n"
              "Content-Length: %d\r\n\r\n",
-             server.token, BIG + 1);
-    for (int i = 0; i < 4; i++) {
-        raws[i] = api_raw_open(&server);
-        api_raw_send(&raws[i], head);
-        api_raw_send(&raws[i], body); /* all but the last byte */
-    }
-    long status = 0;
+             authorization, BIG + 1);
+    api_raw_send(&raw, head);
+    api_raw_send(&raw, body);
+    return raw;
+}
+
+static long send_big_body(const char *authorization)
+{
+    char *body SKR_CLEANUP(skr_free_cleanup) = malloc(100001);
+    memset(body, ' ', 100000);
+    body[100000] = '\0';
+    API_REPLY reply = api_call(&server, "POST", "/v1/vm-networks", body, (const char *const[]){authorization, NULL});
+    return reply.status;
+}
+
+static void wait_for_big_body(const char *authorization, long wanted)
+{
     int64_t deadline_ns = skr_clock_monotonic_ns() + 20 * SKR_NS_PER_S;
-    while (status != 429 && skr_clock_monotonic_ns() < deadline_ns) {
-        API_REPLY reply = api_call(&server, "POST", "/v1/tenants", body, NULL);
-        status = reply.status;
-    }
-    cr_assert_eq(status, 429);
-    API_REPLY small = api_call(&server, "POST", "/v1/tenants", "{\"name\": \"Red\"}", NULL);
-    cr_assert_eq(small.status, 201, "small ones pass");
-    for (int i = 0; i < 4; i++)
+    long status = 0;
+    while ((status = send_big_body(authorization)) != wanted)
+        cr_assert_lt(skr_clock_monotonic_ns(), deadline_ns, "%ld", status);
+}
+
+/* Two are a principal's, three a tenant's. */
+Test(api_limits, slow_large_bodies_of_one_tenant_leave_room_for_others)
+{
+    char tenant[37], other[37], red[2][400], blue[400], admin[400];
+    start_with(NULL);
+    api_create(&server, "tenants", "{\"name\": \"red\"}", tenant);
+    api_create(&server, "tenants", "{\"name\": \"blue\"}", other);
+    make_token(tenant, "r1", red[0]);
+    make_token(tenant, "r2", red[1]);
+    make_token(other, "b1", blue);
+    snprintf(admin, sizeof(admin), "Authorization: Bearer %s", server.token);
+    struct api_raw raws[3] = {begin_big_body(red[0]), begin_big_body(red[0])};
+    wait_for_big_body(red[0], 429);
+    raws[2] = begin_big_body(red[1]);
+    wait_for_big_body(red[1], 429);
+    cr_expect_neq(send_big_body(blue), 429, "another tenant's pass");
+    cr_expect_neq(send_big_body(admin), 429, "an administrator's pass");
+    API_REPLY small = api_call(&server, "GET", "/v1/vm-networks", NULL, (const char *const[]){red[0], NULL});
+    cr_expect_eq(small.status, 200, "small ones pass");
+    for (int i = 0; i < 3; i++)
         api_raw_close(&raws[i]);
-    while (status != 400 && skr_clock_monotonic_ns() < deadline_ns) {
-        API_REPLY reply = api_call(&server, "POST", "/v1/tenants", body, NULL);
-        status = reply.status;
+    wait_for_big_body(red[0], 400); /* its places are free again, and blanks are no JSON */
+    api_server_stop(&server);
+}
+
+/* Without a token nobody gets one of the places of large bodies. */
+Test(api_limits, a_login_is_small)
+{
+    char head[400], answer[4096] = "";
+    char *body SKR_CLEANUP(skr_free_cleanup) = malloc(5001);
+    memset(body, ' ', 5000);
+    body[5000] = '\0';
+    start_with(NULL);
+    API_REPLY said = api_call(&server, "POST", "/v1/sessions", body, (const char *const[]){"Authorization:", NULL});
+    cr_expect_eq(said.status, 413, "%s", said.text);
+    struct api_raw raw = api_raw_open(&server);
+    snprintf(head, sizeof(head),
+             "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n%s\r\n0\r\n\r\n", "");
+    head[strlen(head) - 7] = '\0'; /* the head of one chunk of 5,000 bytes */
+    api_raw_send(&raw, head);
+    api_raw_send(&raw, body);
+    api_raw_send(&raw, "\r\n0\r\n\r\n");
+    cr_assert_gt(SSL_read(raw.ssl, answer, sizeof(answer) - 1), 0);
+    cr_expect(strstr(answer, " 413 "), "%s", answer);
+    api_raw_close(&raw);
+    api_server_stop(&server);
+}
+
+Test(api_limits, one_tenant_does_not_take_all_watches)
+{
+    enum { OF_TOKEN = 64, OF_TENANT = 96 };
+    char tenant[37], red[2][400], blue[400], other[37];
+    struct api_raw raws[OF_TENANT];
+    char request[600], answer[2048];
+    start_with(NULL);
+    api_create(&server, "tenants", "{\"name\": \"red\"}", tenant);
+    api_create(&server, "tenants", "{\"name\": \"blue\"}", other);
+    make_token(tenant, "r1", red[0]);
+    make_token(tenant, "r2", red[1]);
+    make_token(other, "b1", blue);
+    for (int i = 0; i < OF_TENANT; i++) {
+        raws[i] = api_raw_open(&server);
+        snprintf(request, sizeof(request), "GET /v1/watch HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", red[i >= OF_TOKEN]);
+        api_raw_send(&raws[i], request);
+        int size = SSL_read(raws[i].ssl, answer, sizeof(answer) - 1);
+        cr_assert_gt(size, 0);
+        answer[size] = '\0';
+        cr_assert(strstr(answer, " 200 "), "watch %d: %s", i, answer);
     }
-    cr_assert_eq(status, 400, "their places are free again, and a body of blanks is no JSON");
+    API_REPLY first = api_call(&server, "GET", "/v1/watch", NULL, (const char *const[]){red[0], NULL});
+    cr_expect_eq(first.status, 429);
+    cr_expect(strstr(first.text, "This token has watches open already, the most one may have is 64"), "%s", first.text);
+    API_REPLY second = api_call(&server, "GET", "/v1/watch", NULL, (const char *const[]){red[1], NULL});
+    cr_expect_eq(second.status, 429);
+    cr_expect(strstr(second.text, "Your tenant has watches open already"), "%s", second.text);
+    struct api_event event = {0};
+    struct api_watch *watch = api_watch_open(&server, "/v1/watch", NULL);
+    cr_expect(api_watch_next(watch, 10000, &event), "the administrator watches: %s", api_watch_rest(watch));
+    json_decref(event.data);
+    api_watch_close(watch);
+    for (int i = 0; i < OF_TENANT; i++)
+        api_raw_close(&raws[i]);
     api_server_stop(&server);
 }
