@@ -16,7 +16,8 @@ static int open_fastpath(const struct settings *settings, struct skr_fastpath **
                                                  .object_path = settings->object,
                                                  .records_max = (uint32_t)settings->records_max,
                                                  .filter_priority = (uint16_t)settings->filter_priority,
-                                                 .filter_handle = (uint32_t)settings->filter_handle};
+                                                 .filter_handle = (uint32_t)settings->filter_handle,
+                                                 .exclusive = true};
     return strcmp(settings->fastpath, "memory") == 0 ? skr_fastpath_memory_new(&options, ret, error)
                                                      : skr_fastpath_bpf_new(&options, ret, error);
 }
@@ -57,9 +58,31 @@ static int catch_signals(struct daemon *daemon)
     return 0;
 }
 
+/* Two agents on one identity and cache would undo each other's work. */
+static int lock_state(struct daemon *daemon, struct skr_error *error)
+{
+    const char *directory = daemon->settings->state_directory;
+    pid_t holder;
+    char who[32] = "another process";
+    int r = skr_directory_lock(directory, &daemon->state_lock, &holder);
+    if (r == -EWOULDBLOCK && holder)
+        snprintf(who, sizeof(who), "process %d", (int)holder);
+    if (r == -EWOULDBLOCK)
+        return skr_error_set(error, SKR_ERROR_IN_USE,
+                             "Another agent runs with the state in %s (%s); there can be one. Stop it first.",
+                             directory, who);
+    if (r == 0 || r == -ENOENT) /* without a state there is no identity either, which the next step says */
+        return 0;
+    return skr_error_set(error, SKR_ERROR_STORAGE, "The state directory %s cannot be locked: %s.", directory,
+                         strerror(-r));
+}
+
 static int build(struct daemon *daemon, struct skr_error *error)
 {
-    int r = skr_identity_load(daemon->settings->state_directory, &daemon->identity, error);
+    int r = lock_state(daemon, error);
+    if (r < 0)
+        return r;
+    r = skr_identity_load(daemon->settings->state_directory, &daemon->identity, error);
     if (r < 0)
         return r;
     daemon->base = event_base_new();
@@ -76,6 +99,11 @@ static int build(struct daemon *daemon, struct skr_error *error)
 
 static int start(struct daemon *daemon, const char *cache, struct skr_error *error)
 {
+    /* First: where another agent answers on the socket, this one must not touch the fast path. */
+    struct skr_diag_options diag = wiring_diag(daemon);
+    int r = skr_diag_new(&diag, &daemon->diag, error);
+    if (r < 0)
+        return r;
     /* Nothing is written before interfaces and addresses are known: what is pinned goes on meanwhile. */
     skr_program_hold(daemon->program, true);
     bool restored = restore(daemon, cache);
@@ -86,11 +114,7 @@ static int start(struct daemon *daemon, const char *cache, struct skr_error *err
     }
     struct skr_session_options session = wiring_session(daemon);
     session.cache_path = cache;
-    int r = skr_session_new(&session, &daemon->session, error);
-    if (r < 0)
-        return r;
-    struct skr_diag_options diag = wiring_diag(daemon);
-    r = skr_diag_new(&diag, &daemon->diag, error);
+    r = skr_session_new(&session, &daemon->session, error);
     if (r < 0)
         return r;
     wiring_settle(daemon);
@@ -118,6 +142,7 @@ static void take_down(struct daemon *daemon)
     skr_report_free(daemon->report);
     skr_desired_free(daemon->desired);
     skr_identity_free(daemon->identity);
+    skr_close_cleanup(&daemon->state_lock);
     attachments_free(daemon);
     struct event *events[] = {daemon->host_event, daemon->fastpath_event, daemon->timer,    daemon->inventory,
                               daemon->counters,   daemon->terminate,      daemon->interrupt};
@@ -129,7 +154,7 @@ static void take_down(struct daemon *daemon)
 
 int daemon_run(const struct settings *settings, struct skr_error *error)
 {
-    struct daemon daemon = {.settings = settings};
+    struct daemon daemon = {.settings = settings, .state_lock = -1};
     char cache[PATH_ROOM], id[SKR_UUID_TEXT_MAX];
     int n = snprintf(cache, sizeof(cache), "%s/cache", settings->state_directory);
     if (n < 0 || (size_t)n >= sizeof(cache))

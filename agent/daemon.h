@@ -30,6 +30,7 @@ struct attachment {
 
 struct daemon {
     const struct settings *settings;
+    int state_lock; /* on the state directory; -1: none */
     struct event_base *base;
     struct skr_identity *identity;
     struct skr_desired *desired;

@@ -244,7 +244,8 @@ static int uninstall(const struct settings *settings, struct skr_error *error)
 {
     const struct skr_fastpath_options options = {.pin_directory = settings->pin_directory,
                                                  .filter_priority = (uint16_t)settings->filter_priority,
-                                                 .filter_handle = (uint32_t)settings->filter_handle};
+                                                 .filter_handle = (uint32_t)settings->filter_handle,
+                                                 .exclusive = true};
     int r = skr_fastpath_bpf_uninstall(&options, error);
     if (r < 0)
         return r;

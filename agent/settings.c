@@ -53,6 +53,9 @@ int settings_read(struct settings *settings, int argc, char **argv, int *index, 
         return r;
     if (skr_log_level_parse(settings->log_level, &level) < 0)
         r = skr_error_set(error, SKR_ERROR_INVALID, "--log-level is error, warning, notice, info or debug.");
+    else if (!*settings->state_directory || !*settings->socket || !*settings->pin_directory)
+        r = skr_error_set(error, SKR_ERROR_INVALID,
+                          "--state-directory, --socket and --pin-directory each need a path, not an empty word.");
     else if (strcmp(settings->fastpath, "bpf") != 0 && strcmp(settings->fastpath, "memory") != 0)
         r = skr_error_set(error, SKR_ERROR_INVALID, "--fastpath is bpf or memory.");
     if (r < 0) {

@@ -5,7 +5,9 @@
 #include <skerry/macros.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 int skr_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_size)
 {
@@ -134,4 +136,38 @@ int skr_directory_make(const char *path, mode_t mode)
             return result;
     }
     return make_one(path, mode);
+}
+
+/* The kernel lists locks as "1: FLOCK  ADVISORY  WRITE 812 00:2b:17 0 EOF": who holds one, device and inode. */
+static pid_t lock_holder(const struct stat *status)
+{
+    FILE *locks = fopen("/proc/locks", "re");
+    char line[256];
+    pid_t found = 0;
+    while (!found && locks && fgets(line, sizeof(line), locks)) {
+        unsigned device_major, device_minor;
+        unsigned long inode;
+        int pid;
+        if (sscanf(line, "%*s FLOCK %*s %*s %d %x:%x:%lu", &pid, &device_major, &device_minor, &inode) == 4 &&
+            pid > 0 && inode == status->st_ino && makedev(device_major, device_minor) == status->st_dev)
+            found = pid;
+    }
+    if (locks)
+        fclose(locks);
+    return found;
+}
+
+int skr_directory_lock(const char *path, int *ret_fd, pid_t *ret_holder)
+{
+    SKR_CLEANUP(skr_close_cleanup) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int result = -errno;
+        *ret_holder = result == -EWOULDBLOCK ? lock_holder(&status) : 0;
+        return result;
+    }
+    *ret_fd = skr_take_fd(&fd);
+    return 0;
 }

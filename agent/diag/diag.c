@@ -195,14 +195,20 @@ static int make_directory(const char *path)
     return skr_directory_make(dirname(copy), 0755);
 }
 
-/* A socket that was left by a killed agent goes; anything else under that name stays. */
-static int remove_stale(const char *path)
+/* A socket that was left by a killed agent goes; one where somebody answers, and anything else under that name, stays.
+ */
+static int remove_stale(const char *path, const struct sockaddr_un *address)
 {
+    SKR_CLEANUP(skr_close_cleanup) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct stat there;
     if (lstat(path, &there) < 0)
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISSOCK(there.st_mode))
         return -EEXIST;
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+        return -EADDRINUSE;
     return unlink(path) < 0 ? -errno : 0;
 }
 
@@ -214,7 +220,7 @@ static int listen_on(struct skr_diag *diag)
     memcpy(address.sun_path, diag->path, strlen(diag->path) + 1);
     int r = make_directory(diag->path);
     if (r == 0)
-        r = remove_stale(diag->path);
+        r = remove_stale(diag->path, &address);
     if (r < 0)
         return r;
     SKR_CLEANUP(skr_close_cleanup) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -26,10 +26,11 @@ struct finding {
     uint64_t round;          /* in which it was seen last */
     uint64_t repaired_round; /* in which it was put back last */
     /* what to put back */
-    enum { REPAIR_HOST, REPAIR_HOOK, REPAIR_ENTRY, REPAIR_NOT_OURS } repair;
+    enum { REPAIR_HOST, REPAIR_HOOK, REPAIR_ENTRY, REPAIR_PIN, REPAIR_NOT_OURS } repair;
     struct skr_host_difference difference;
     enum skr_fastpath_hook hook;
     uint32_t ifindex;
+    unsigned pin;
     enum skr_fastpath_table table;
     uint8_t entry[KEY_TABLE_BYTES];
     UT_hash_handle hh;
@@ -229,6 +230,20 @@ static void look_at_hook(struct skr_drift *drift, const struct expectation *expe
     finding->ifindex = expectation->key.ifindex;
 }
 
+static void look_at_pin(void *arg, unsigned pin, const char *name, const char *found)
+{
+    struct skr_drift *drift = arg;
+    struct skr_drift_item item = {.object_kind = "pin", .field = "map", .expected = "our table"};
+    snprintf(item.object, sizeof(item.object), "%s", name);
+    snprintf(item.found, sizeof(item.found), "%s", found);
+    make_key(&item, NULL, 0);
+    struct finding *finding = enter(drift, PART_SURROUNDINGS, &item);
+    if (!finding)
+        return;
+    finding->repair = REPAIR_PIN;
+    finding->pin = pin;
+}
+
 static int read_remediate(void *arg, const struct skr_desired_change *object)
 {
     *(bool *)arg = ((const Skerry__V1__Host *)object->after)->remediate;
@@ -280,6 +295,8 @@ static int put_back(struct skr_drift *drift, struct finding *finding)
         return drift->options.fastpath->ops->attach(drift->options.fastpath, finding->hook, finding->ifindex);
     case REPAIR_ENTRY:
         return skr_program_repair(drift->options.program, finding->table, finding->entry);
+    case REPAIR_PIN:
+        return drift->options.fastpath->ops->pin(drift->options.fastpath, finding->pin);
     case REPAIR_NOT_OURS:
         return -ENOTSUP;
     }
@@ -326,6 +343,7 @@ static void look_at_surroundings(struct skr_drift *drift)
         skr_host_audit(drift->options.host, on_host_difference, drift);
     for (struct expectation *expectation = drift->expectations; expectation; expectation = expectation->hh.next)
         look_at_hook(drift, expectation);
+    drift->options.fastpath->ops->pins(drift->options.fastpath, look_at_pin, drift);
     end_round(drift, PART_SURROUNDINGS);
 }
 

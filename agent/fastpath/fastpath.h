@@ -83,6 +83,11 @@ struct skr_fastpath_ops {
     int (*guests)(struct skr_fastpath *fastpath,
                   void (*fn)(void *arg, uint32_t ifindex, enum skr_guest_memory memory, bool runs), void *arg);
     int (*guest_keep)(struct skr_fastpath *fastpath, uint32_t ifindex, enum skr_guest_memory memory);
+    /* What lets a later agent adopt the fast path, and is not there any more: fn for each, and what is found instead.
+     * pin puts one back. */
+    void (*pins)(struct skr_fastpath *fastpath,
+                 void (*fn)(void *arg, unsigned pin, const char *name, const char *found), void *arg);
+    int (*pin)(struct skr_fastpath *fastpath, unsigned pin);
     /* Counts on from what an adapter took along from another host; goes with the port, like what the port counts. */
     int (*carry)(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter);
     /* fn for each (reason, ifindex, count) with count > 0. */
@@ -100,6 +105,7 @@ struct skr_fastpath_options {
     uint32_t records_max;    /* capacity of the two record tables, 0 = default */
     uint16_t filter_priority; /* tc priority, 0 = 49152 */
     uint32_t filter_handle;   /* tc handle, 0 = 1 */
+    bool exclusive;           /* bpf: fails (IN_USE) while another exclusive one has the pin directory */
 };
 
 int skr_fastpath_memory_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret,

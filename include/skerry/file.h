@@ -13,3 +13,6 @@ int skr_file_replace(const char *path, const void *data, size_t size, mode_t mod
 int skr_file_sync_name(const char *path);
 /* mkdir -p with the mode for the last component; an existing directory is fine. */
 int skr_directory_make(const char *path, mode_t mode);
+/* The directory is this process's alone until *ret_fd is closed, also by its death. -EWOULDBLOCK: another process has
+ * it; *ret_holder is that process then, or 0 where the kernel does not tell. Any thread. */
+int skr_directory_lock(const char *path, int *ret_fd, pid_t *ret_holder);

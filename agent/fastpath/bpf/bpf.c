@@ -55,6 +55,7 @@ static void bpf_free(struct skr_fastpath *fastpath)
 
     ring_buffer__free(bpf->ring);
     bpf_object__close(bpf->object);
+    skr_close_cleanup(&bpf->lock_fd);
     free(bpf);
 }
 
@@ -78,6 +79,8 @@ static const struct skr_fastpath_ops ops = {
         .events_poll = skr_bpf_state_events_poll,
         .guests = skr_bpf_state_guests,
         .guest_keep = skr_bpf_state_guest_keep,
+        .pins = skr_bpf_pins_audit,
+        .pin = skr_bpf_pins_restore,
         .meter = skr_bpf_state_meter,
         .carry = skr_bpf_state_carry,
         .drops = skr_bpf_state_drops,
@@ -107,6 +110,7 @@ int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_
     if (!bpf)
         return -ENOMEM;
     bpf->base.ops = &ops;
+    bpf->lock_fd = -1;
     bpf->priority = filter_priority(options);
     bpf->handle = filter_handle(options);
     bpf->records_max = options ? options->records_max : 0;
@@ -115,6 +119,10 @@ int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_
                              sizeof(bpf->pin_directory) - 1);
     skr_bpf_log_begin();
     result = skr_bpf_pins_prepare(directory, error);
+    if (result)
+        return result;
+    if (options && options->exclusive)
+        result = skr_bpf_pins_lock(directory, &bpf->lock_fd, error);
     if (result)
         return result;
     result = skr_bpf_object_load(bpf, options ? options->object_path : NULL, error);
@@ -129,10 +137,15 @@ int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_
 
 int skr_fastpath_bpf_uninstall(const struct skr_fastpath_options *options, struct skr_error *error)
 {
+    SKR_CLEANUP(skr_close_cleanup) int lock_fd = -1;
     int result;
 
     skr_bpf_log_begin();
     result = skr_bpf_pins_prepare(pin_directory(options), error);
+    if (result)
+        return result;
+    if (options && options->exclusive)
+        result = skr_bpf_pins_lock(pin_directory(options), &lock_fd, error);
     if (result)
         return result;
     skr_bpf_filter_detach_all(filter_priority(options), filter_handle(options));

@@ -38,6 +38,7 @@ struct skr_fastpath_bpf {
     void (*event_fn)(void *arg, const struct skr_abi_event *event); /* during events_poll */
     void *event_arg;
     int cpus;
+    int lock_fd; /* on the pin directory; -1: not locked */
 };
 
 const char *skr_bpf_map_name(unsigned map);
@@ -59,6 +60,11 @@ int skr_bpf_pins_prepare(const char *directory, struct skr_error *error);
 /* A descriptor, or -1: not pinned. */
 int skr_bpf_pins_get(const char *directory, const char *name);
 int skr_bpf_pins_put(const char *directory, const char *name, int fd);
+/* IN_USE, naming who has it. */
+int skr_bpf_pins_lock(const char *directory, int *ret_fd, struct skr_error *error);
+void skr_bpf_pins_audit(struct skr_fastpath *fastpath,
+                        void (*fn)(void *arg, unsigned pin, const char *name, const char *found), void *arg);
+int skr_bpf_pins_restore(struct skr_fastpath *fastpath, unsigned pin);
 void skr_bpf_pins_remove(const char *directory);
 
 /* tables.c */

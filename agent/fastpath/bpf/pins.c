@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <skerry/file.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -10,22 +11,6 @@
 #include <sys/vfs.h>
 
 #define USUAL_BPFFS "/sys/fs/bpf"
-
-static int make_directories(const char *path)
-{
-    char part[SKR_BPF_PATH_MAX];
-
-    snprintf(part, sizeof(part), "%s", path);
-    for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash)
-            *slash = '\0';
-        if (mkdir(part, 0700) && errno != EEXIST)
-            return -errno;
-        if (!slash)
-            return 0;
-        *slash = '/';
-    }
-}
 
 static bool is_bpffs(const char *path)
 {
@@ -47,8 +32,7 @@ int skr_bpf_pins_prepare(const char *directory, struct skr_error *error)
     int result = strncmp(directory, USUAL_BPFFS "/", sizeof(USUAL_BPFFS)) ? 0 : mount_bpffs(USUAL_BPFFS, error);
     if (result)
         return result;
-    result = make_directories(directory);
-
+    result = skr_directory_make(directory, 0700);
     if (result)
         return skr_error_set(error, SKR_ERROR_INTERNAL, "The directory %s cannot be made: %s.", directory,
                              strerror(-result));
@@ -76,6 +60,68 @@ int skr_bpf_pins_put(const char *directory, const char *name, int fd)
     if (unlink(path) && errno != ENOENT)
         return -errno;
     return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+int skr_bpf_pins_lock(const char *directory, int *ret_fd, struct skr_error *error)
+{
+    pid_t holder;
+    char who[32] = "another process";
+    int result = skr_directory_lock(directory, ret_fd, &holder);
+
+    if (!result)
+        return 0;
+    if (result != -EWOULDBLOCK)
+        return skr_error_set(error, SKR_ERROR_INTERNAL, "The directory %s cannot be locked: %s.", directory,
+                             strerror(-result));
+    if (holder)
+        snprintf(who, sizeof(who), "process %d", (int)holder);
+    return skr_error_set(
+            error, SKR_ERROR_IN_USE,
+            "The fast path in %s belongs to another agent that runs (%s); stop that one first, or give this "
+            "one a --pin-directory of its own.",
+            directory, who);
+}
+
+/* A pin that somebody else made in our place counts as missing. */
+static const char *pin_found(const struct skr_fastpath_bpf *bpf, unsigned map)
+{
+    SKR_CLEANUP(skr_close_cleanup) int fd = skr_bpf_pins_get(bpf->pin_directory, skr_bpf_map_name(map));
+    struct bpf_map_info found = {0}, own = {0};
+    uint32_t found_size = sizeof(found), own_size = sizeof(own);
+
+    if (fd < 0)
+        return "missing";
+    if (bpf_obj_get_info_by_fd(fd, &found, &found_size) || bpf_obj_get_info_by_fd(bpf->maps[map], &own, &own_size) ||
+        found.id == own.id)
+        return NULL;
+    return "another map";
+}
+
+void skr_bpf_pins_audit(struct skr_fastpath *fastpath,
+                        void (*fn)(void *arg, unsigned pin, const char *name, const char *found), void *arg)
+{
+    struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
+
+    for (unsigned map = 0; map < SKR_BPF_MAP_COUNT; map++) {
+        const char *found = pin_found(bpf, map);
+        if (found)
+            fn(arg, map, skr_bpf_map_name(map), found);
+    }
+}
+
+int skr_bpf_pins_restore(struct skr_fastpath *fastpath, unsigned pin)
+{
+    struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
+    int fd = -1, result = skr_bpf_pins_prepare(bpf->pin_directory, NULL);
+
+    if (result)
+        return result;
+    /* A directory that was made anew is not locked yet. */
+    if (bpf->lock_fd >= 0 && !skr_bpf_pins_lock(bpf->pin_directory, &fd, NULL)) {
+        skr_close_cleanup(&bpf->lock_fd);
+        bpf->lock_fd = fd;
+    }
+    return skr_bpf_pins_put(bpf->pin_directory, skr_bpf_map_name(pin), bpf->maps[pin]);
 }
 
 void skr_bpf_pins_remove(const char *directory)

@@ -208,6 +208,18 @@ static int memory_events_poll(struct skr_fastpath *fastpath, void (*fn)(void *ar
     return 0;
 }
 
+static void memory_pins(struct skr_fastpath *fastpath,
+                        void (*fn)(void *arg, unsigned pin, const char *name, const char *found), void *arg)
+{
+    (void)fastpath, (void)fn, (void)arg;
+}
+
+static int memory_pin(struct skr_fastpath *fastpath, unsigned pin)
+{
+    (void)fastpath, (void)pin;
+    return 0;
+}
+
 static int memory_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct skr_abi_meter *ret)
 {
     (void)fastpath;
@@ -270,6 +282,8 @@ static const struct skr_fastpath_ops ops = {
         .events_poll = memory_events_poll,
         .guests = memory_guests,
         .guest_keep = memory_guest_keep,
+        .pins = memory_pins,
+        .pin = memory_pin,
         .meter = memory_meter,
         .carry = memory_carry,
         .drops = memory_drops,

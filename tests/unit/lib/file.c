@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <skerry/file.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char directory[64];
@@ -19,7 +21,7 @@ static void make_directory(void)
 
 static void remove_directory(void)
 {
-    static const char *const names[] = {"state", "state.new", "a/b/c", "a/b", "a", "plain"};
+    static const char *const names[] = {"state", "state.new", "a/b/c", "a/b", "a", "plain", "locked"};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
@@ -92,4 +94,28 @@ Test(file, makes_directories_and_accepts_existing_ones)
     cr_assert_eq(skr_directory_make(in("plain"), 0700), -ENOTDIR);
     cr_assert_eq(skr_directory_make(in("plain/x"), 0700), -ENOTDIR);
     cr_assert_eq(skr_directory_make("", 0700), -ENOENT);
+}
+
+Test(file, a_locked_directory_names_its_holder)
+{
+    int fd = -1, second = -1, answer[2];
+    pid_t holder = 0;
+    cr_assert_eq(skr_directory_make(in("locked"), 0700), 0);
+    cr_assert_eq(pipe(answer), 0);
+    pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (!child) {
+        char byte = skr_directory_lock(in("locked"), &fd, &holder) == 0;
+        _exit(write(answer[1], &byte, 1) != 1 || pause());
+    }
+    char byte = 0;
+    cr_assert_eq(read(answer[0], &byte, 1), 1);
+    cr_assert(byte);
+    cr_expect_eq(skr_directory_lock(in("locked"), &second, &holder), -EWOULDBLOCK);
+    cr_expect_eq(holder, child);
+    kill(child, SIGKILL);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    cr_expect_eq(skr_directory_lock(in("locked"), &second, &holder), 0, "a dead process holds nothing");
+    cr_expect_eq(skr_directory_lock(in("missing"), &fd, &holder), -ENOENT);
+    close(second);
 }
