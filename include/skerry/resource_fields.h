@@ -141,6 +141,7 @@ enum { /* host */
     SKR_HOST_CERTIFICATE_EXPIRES_AT, /* TIME read-only unversioned nullable */
     SKR_HOST_LAST_SEEN_AT,           /* TIME read-only unversioned nullable: of connect and disconnect, no keepalives */
     SKR_HOST_COMPLIANCE, /* COMPUTED {compliant, non_compliant, checked}: rows of the compliance view */
+    SKR_HOST_PROBLEM,    /* TEXT read-only unversioned nullable: why its session is held, or its identity shared */
     SKR_HOST_FIELD_COUNT
 };
 enum { /* vm-network (tenant scope) */
@@ -379,6 +380,7 @@ enum { /* event */
     SKR_EVENT_OBJECT_ID,                       /* UUID nullable */
     SKR_EVENT_HOST_ID,                         /* UUID nullable */
     SKR_EVENT_DETAIL,                          /* TEXT nullable, fabric readers: the message with hosts' names */
+    SKR_EVENT_COUNT,                           /* INTEGER: how often it happened within a minute */
     SKR_EVENT_FIELD_COUNT
 };
 enum { /* job.steps[] */

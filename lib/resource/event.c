@@ -14,6 +14,9 @@ static const struct skr_field fields[] = {
         [SKR_EVENT_DETAIL] =
                 FIELD("detail", TEXT, READ_ONLY | NULLABLE | WIDE, NOBODY, FABRIC,
                       "The message with hosts and interfaces; null: it names none", .column_title = "DETAIL"),
+        [SKR_EVENT_COUNT] = FIELD("count", INTEGER, READ_ONLY, NOBODY, ANY,
+                                  "How often it happened within a minute; the message is of the last time",
+                                  .fallback = "1", .column_title = "COUNT"),
 };
 
 const struct skr_resource skr_resource_event = {

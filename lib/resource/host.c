@@ -85,6 +85,10 @@ static const struct skr_field fields[] = {
         [SKR_HOST_COMPLIANCE] =
                 FIELD("compliance", COMPUTED, READ_ONLY, NOBODY, FABRIC,
                       "Whether it is as it must be: how many things differ, and whether its agent has looked"),
+        [SKR_HOST_PROBLEM] = FIELD("problem", TEXT, STATUS | NULLABLE, NOBODY, FABRIC,
+                                   "What is wrong with its agent's session: it is held, or two machines use the "
+                                   "host's identity; null: nothing",
+                                   .maximum = 512, .column_title = "PROBLEM"),
 };
 
 const struct skr_resource skr_resource_host = {

@@ -383,6 +383,96 @@ Test(model_event, tenants_read_of_no_host)
     world_close(&w);
 }
 
+/* The one event with this reason. */
+static struct skr_object *only_event(struct world *world, const char *reason)
+{
+    struct skr_object *events[300], *found = NULL;
+    size_t count = world_list(world, SKR_EVENT, 0, NULL, events, 300);
+    for (size_t i = 0; i < count; i++) {
+        bool is = !strcmp(skr_object_text(events[i], SKR_EVENT_REASON), reason);
+        cr_assert(!is || !found, "there are several");
+        if (is)
+            found = events[i];
+        else
+            skr_object_unref(events[i]);
+    }
+    cr_assert_not_null(found);
+    return found;
+}
+
+/* A hostile host says the same as often as it likes, in one report and in many. */
+Test(model_event, what_happens_again_is_counted)
+{
+    struct world w;
+    struct say say;
+    static Skerry__V1__Claim *claims[2000];
+    world_open(&w);
+    world_fill(&w);
+    claim(&w, "h2", "blue-1", false);
+    for (int i = 0; i < 50; i++)
+        cr_assert_eq(claim(&w, "h1", "blue-1", false), 1);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *event = only_event(&w, "ClaimConflict");
+    cr_expect_eq(skr_object_integer(event, SKR_EVENT_COUNT), 50);
+    say_init(&say, &w, "blue-1");
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(claims); i++)
+        claims[i] = &say.claim;
+    say.report.claims = claims;
+    say.report.n_claims = SKR_ARRAY_SIZE(claims);
+    cr_expect_eq(report(&w, "h1", &say), SKR_ARRAY_SIZE(claims));
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *later = only_event(&w, "ClaimConflict");
+    cr_expect_eq(skr_object_integer(later, SKR_EVENT_COUNT), 50 + 2000);
+    cr_expect(on_host(&w, "blue-1", "h2"));
+    /* Another host is another event. */
+    cr_expect_eq(claim(&w, "h2", "red-1", false), 1);
+    cr_expect_eq(world_events(&w, "ClaimConflict"), 2);
+    world_close(&w);
+}
+
+static int write_many_events(struct skr_txn *txn, void *host_id, struct skr_error *error)
+{
+    int r = 0;
+    for (uint8_t i = 1; r == 0 && i <= 250; i++) {
+        struct skr_event_write write = {.reason = "Flood", .object_kind = "network-adapter", .object_id = {{i}}};
+        struct skr_event_write tenants = {.reason = "Spill", .object_kind = "job", .object_id = {{i}}};
+        write.host_id = *(struct skr_uuid *)host_id;
+        tenants.tenant_id = (struct skr_uuid){{7}};
+        snprintf(write.message, sizeof(write.message), "m%u", i);
+        snprintf(write.detail, sizeof(write.detail), "d%u", i);
+        snprintf(tenants.message, sizeof(tenants.message), "t%u", i);
+        r = skr_model_event(txn, &write, error);
+        if (r == 0)
+            r = skr_model_event(txn, &tenants, error);
+    }
+    return r;
+}
+
+/* However many objects they have to do with. */
+Test(model_event, no_host_and_no_tenant_fills_the_list)
+{
+    struct world w;
+    struct skr_error error = {0};
+    struct skr_object *events[300];
+    size_t floods = 0, spills = 0;
+    world_open(&w);
+    struct skr_uuid host_id = {{9}};
+    cr_assert_eq(skr_store_write_wait(w.test.store, write_many_events, &host_id, NULL, &error), 0, "%s", error.detail);
+    size_t count = world_list(&w, SKR_EVENT, 0, NULL, events, 300);
+    for (size_t i = 0; i < count; i++) {
+        const char *message = skr_object_text(events[i], SKR_EVENT_MESSAGE);
+        bool flood = !strcmp(skr_object_text(events[i], SKR_EVENT_REASON), "Flood");
+        bool crowd = !skr_object_has(events[i], SKR_EVENT_OBJECT_ID);
+        floods += flood;
+        spills += !flood;
+        cr_expect_eq(skr_object_integer(events[i], SKR_EVENT_COUNT), crowd ? 150 : 1);
+        cr_expect(!crowd || strstr(message, flood ? "d250" : "t250"), "%s", message);
+        cr_expect(!crowd || skr_object_has(events[i], flood ? SKR_EVENT_HOST_ID : SKR_FIELD_TENANT_ID));
+        skr_object_unref(events[i]);
+    }
+    cr_expect_eq(floods, 101);
+    cr_expect_eq(spills, 101);
+    world_close(&w);
+}
+
 Test(model_claim, only_where_it_is_allowed_and_reached)
 {
     struct world w;
