@@ -192,6 +192,7 @@ static int start_policy(struct controller *controller, struct skr_error *error)
                                               .database_id = skr_store_database_id(controller->store),
                                               .digest_key = skr_store_digest_key(controller->store),
                                               .incarnation = skr_store_incarnation(controller->store),
+                                              .proof_key = skr_south_proof_key(controller->south),
                                               .output = skr_south_policy_output(controller->south)};
     SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
     int result = skr_policy_new(&policy, &controller->policy, error);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <skerry/log.h>
 #include <skerry/macros.h>
+#include <skerry/text.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -59,6 +60,7 @@ static void send_hello(struct skr_session *session)
     hello->incarnation = skr_desired_incarnation(desired);
     hello->fastpath = skr_must(strdup(session->options.fastpath));
     skr_desired_tell_failing(desired, hello);
+    skr_revision_proof_show(&session->proof, hello);
     skr_session_send(session, envelope);
 }
 
@@ -134,7 +136,11 @@ static void receive_welcome(struct skr_session *session, const Skerry__V1__Welco
     session->opening = SKR_OPENING_BY_CLOCK;
     session->mismatches = 0;
     skr_session_set_keepalive(session, welcome->keepalive_ms);
-    if (welcome->rolled_back) {
+    bool held = welcome->rolled_back && *welcome->held_reason;
+    if (held) {
+        skr_log(SKR_LOG_ERROR, "the controller holds this host's session: everything stays as it is", "reason='%s'",
+                welcome->held_reason);
+    } else if (welcome->rolled_back) {
         skr_log(SKR_LOG_WARNING, "the controller's database was set back: everything stays as it is", NULL);
     } else {
         struct skr_digest_key key = {.k0 = welcome->digest_key_0, .k1 = welcome->digest_key_1};
@@ -143,6 +149,9 @@ static void receive_welcome(struct skr_session *session, const Skerry__V1__Welco
     }
     skr_desired_failures_again(session->options.desired);
     skr_session_connected(session);
+    if (held)
+        snprintf(session->last_error, sizeof(session->last_error), "held by the controller: %s", welcome->held_reason);
+    skr_utf8_mend(session->last_error);
     skr_log(SKR_LOG_NOTICE, "connected to the controller", "session=%llu", (unsigned long long)session->number);
     skr_session_report_soon(session);
 }
@@ -245,6 +254,8 @@ static void receive_scope_removed(struct skr_session *session, const Skerry__V1_
 
 static void receive_synced(struct skr_session *session, const Skerry__V1__Synced *synced)
 {
+    struct skr_uuid database_id = skr_desired_database_id(session->options.desired);
+    skr_revision_proof_take(&session->proof, &database_id, synced);
     if (synced->root_digest != skr_desired_root_digest(session->options.desired)) {
         /* Scopes may still be on their way; if it stays so, a new session compares every digest. */
         if (++session->mismatches >= MISMATCHES_MAX)

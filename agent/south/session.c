@@ -49,6 +49,8 @@ static void save_now(struct skr_session *session)
         return;
     int64_t start_ns = skr_clock_monotonic_ns();
     int r = skr_desired_save(session->options.desired, session->options.cache_path);
+    if (r == 0)
+        r = skr_revision_proof_save(&session->proof, session->options.cache_path);
     session->save_took_ms = (skr_clock_monotonic_ns() - start_ns) / SKR_NS_PER_MS;
     static struct skr_log_limit limit;
     if (r < 0 && skr_log_allowed(&limit, 3))
@@ -400,6 +402,8 @@ int skr_session_new(const struct skr_session_options *options, struct skr_sessio
     session->options = *options;
     session->goodbye_ms = -1;
     session->keepalive_ms = SKR_SESSION_KEEPALIVE_MS;
+    if (options->cache_path)
+        skr_revision_proof_load(&session->proof, options->cache_path);
     if (skr_random_bytes(&session->random, sizeof(session->random)) < 0)
         session->random = (uint64_t)skr_clock_monotonic_ns();
     session->reconnect = evtimer_new(options->base, on_reconnect, session);

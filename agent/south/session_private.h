@@ -1,6 +1,7 @@
 /* The inside of struct skr_session. session.c: connections, timers, frames; receive.c: what each message does. */
 #pragma once
 
+#include "agent/south/revision_proof.h"
 #include "agent/south/session.h"
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -28,6 +29,7 @@ struct skr_session {
     struct event *reconnect, *keepalive, *renew, *save, *pump, *report;
     unsigned attempts;
     uint64_t number; /* of this session */
+    struct skr_revision_proof proof;
     int64_t keepalive_ms;
     int64_t heard_ns;
     int64_t goodbye_ms; /* the controller wishes us back not before this; -1 = no wish */

@@ -274,7 +274,7 @@ int skr_model_action(struct skr_txn *txn, void *argument, struct skr_error *erro
     const struct skr_action *action = describe_action(request);
     if (!skr_role_writes(action ? action->role : SKR_ROLE_NOBODY, request->principal.role))
         return skr_error_set(error, SKR_ERROR_FORBIDDEN, "Your role may not use :%s.", request->verb);
-    int r = skr_rolled_back_check(txn, error);
+    int r = skr_rolled_back_check(txn, &request->principal, error);
     if (r == 0)
         r = skr_model_read(txn, &request->principal, request->resource, &request->id, &object, error);
     if (r == 0)

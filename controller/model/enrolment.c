@@ -185,7 +185,7 @@ int skr_model_enroll(struct skr_txn *txn, void *argument, struct skr_error *erro
     char key_hash[SKR_TLS_HASH_TEXT_MAX];
     struct skr_uuid host_id;
     skr_tls_hash_format(enrolment->key_hash, key_hash);
-    int r = skr_rolled_back_check(txn, error);
+    int r = skr_rolled_back_check(txn, NULL, error);
     if (r == 0)
         r = find_token(txn, enrolment->enroll, &token, error);
     if (r < 0)
@@ -251,6 +251,60 @@ int skr_model_host_seen(struct skr_txn *txn, void *host_seen, struct skr_error *
         skr_object_set_integer(after, SKR_HOST_CERTIFICATE_EXPIRES_AT, seen->certificate_expires_at_ms);
     skr_object_set_integer(after, SKR_HOST_LAST_SEEN_AT, seen->now_ms);
     return skr_txn_update(txn, host, after, error);
+}
+
+/* ---- problems of sessions ---- */
+
+static const struct skr_query any_problem = {"SELECT 1 FROM host WHERE id >= ?1 AND problem IS NOT NULL LIMIT 1"};
+static const struct skr_query active_hosts = {
+        "SELECT 1 FROM host WHERE state = 'active' AND enrolment = 'enrolled' LIMIT ?1"};
+
+int skr_host_any_problem(struct skr_txn *txn, bool *ret, struct skr_error *error)
+{
+    static const struct skr_uuid first;
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, &any_problem, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, &first);
+    r = skr_step(statement, error);
+    skr_statement_reset(statement);
+    if (r < 0)
+        return r;
+    *ret = r > 0;
+    return 0;
+}
+
+int skr_model_count_hosts(struct skr_txn *txn, unsigned max, unsigned *ret, struct skr_error *error)
+{
+    struct skr_statement *statement;
+    unsigned count = 0;
+    int r = skr_txn_query(txn, &active_hosts, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_integer(statement, 1, max);
+    while ((r = skr_step(statement, error)) > 0)
+        count++;
+    skr_statement_reset(statement);
+    if (r < 0)
+        return r;
+    *ret = count;
+    return 0;
+}
+
+int skr_model_host_problem(struct skr_txn *txn, void *host_problem, struct skr_error *error)
+{
+    const struct skr_host_problem *problem = host_problem;
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL, *after = NULL;
+    int r = find_host(txn, &problem->host_id, &host, error);
+    if (r < 0)
+        return r;
+    after = skr_object_copy(host);
+    skr_object_set_text(after, SKR_HOST_PROBLEM, *problem->text ? problem->text : NULL);
+    r = skr_txn_update(txn, host, after, error);
+    if (r < 0 || !*problem->text)
+        return r;
+    return skr_event_add(txn, problem->reason, host, &problem->host_id, error, "%s", problem->text);
 }
 
 int skr_model_host_synced(struct skr_txn *txn, void *host_synced, struct skr_error *error)

@@ -314,12 +314,34 @@ struct skr_host_synced {
 };
 int skr_model_host_synced(struct skr_txn *txn, void *host_synced, struct skr_error *error);
 
-/* A Hello proved that the database is older than a host's: from now on every request's write is refused with CONFLICT
- * and a sentence that says what to do; durable. */
-int skr_model_set_rolled_back(struct skr_txn *txn, void *unused, struct skr_error *error);
+/* Hosts showed that the database is older than what they received: by a proof, or because several say so. */
+struct skr_rollback {
+    char hosts[192];             /* their names, for people */
+    struct skr_uuid database_id; /* that they hold: ours, or another */
+    uint64_t revision;           /* the highest that they hold of it */
+    bool proved;
+};
+/* An skr_write_fn; `rollback` is a const struct skr_rollback, or NULL when no host said it. From now on every request's
+ * write is refused with CONFLICT and a sentence that says what to do; durable. */
+int skr_model_set_rolled_back(struct skr_txn *txn, void *rollback, struct skr_error *error);
+/* The other database whose hosts an administrator has let in by accepting this one; nil: none. */
+int skr_model_accepted_database(struct skr_txn *txn, struct skr_uuid *ret, struct skr_error *error);
+/* How many hosts are enrolled and active, counted to `max` at most. */
+int skr_model_count_hosts(struct skr_txn *txn, unsigned max, unsigned *ret, struct skr_error *error);
+/* What is wrong with a host's session. */
+struct skr_host_problem {
+    struct skr_uuid host_id;
+    const char *reason; /* of the event */
+    char text[512];     /* of the event and of the host's status; empty: nothing is wrong any more, without an event */
+};
+/* An skr_write_fn of a const struct skr_host_problem. */
+int skr_model_host_problem(struct skr_txn *txn, void *host_problem, struct skr_error *error);
+#define SKR_EVENT_HOST_IN_DOUBT        "HostStateInDoubt"
+#define SKR_EVENT_HOST_IDENTITY_SHARED "HostIdentityShared"
 /* An skr_write_fn: an administrator has reviewed what hosts have that a restored or rolled back database has not, and
- * goes on with it. Revisions go on far beyond any that a host may have received, so that none proves it older again.
- * CONFLICT when it is not rolled back. `principal`: const struct skr_principal, for the audit log. */
+ * goes on with it. Revisions go on far beyond any that a host may have received, so that none proves it older again;
+ * hosts that were held for what they say alone are judged anew too. CONFLICT when it is not rolled back and no host is
+ * held. `principal`: const struct skr_principal, for the audit log. */
 int skr_model_accept_database(struct skr_txn *txn, void *principal, struct skr_error *error);
 /* Reasons of the events that say so: south ends every session, and judges each host anew when it comes back. */
 #define SKR_EVENT_DATABASE_ROLLED_BACK "DatabaseRolledBack"

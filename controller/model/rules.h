@@ -472,10 +472,13 @@ int skr_grant_check(const struct skr_write *write, int role_field, int group_fie
 /* Ends the sessions that `query` finds for the key, but for `except` (NULL: all). */
 int skr_session_end_all(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *key,
                         const struct skr_uuid *except, struct skr_error *error);
-/* CONFLICT when a host has proved that the database is older than what it received. */
 /* The database is accepted: nobody looks at them any more. */
 int skr_orphans_forget(struct skr_txn *txn, struct skr_error *error);
-int skr_rolled_back_check(struct skr_txn *txn, struct skr_error *error);
+/* CONFLICT while the database is rolled back. The sentence names the hosts that showed it to a principal of the fabric
+ * alone; `principal` may be NULL. */
+int skr_rolled_back_check(struct skr_txn *txn, const struct skr_principal *principal, struct skr_error *error);
+/* Whether the status of any host tells of a problem (enrolment.c). */
+int skr_host_any_problem(struct skr_txn *txn, bool *ret, struct skr_error *error);
 /* What an agent says about its interfaces, as the host's inventory; new reference. */
 json_t *skr_inventory_json(Skerry__V1__Interface *const *interfaces, size_t count);
 /* Writes an event; `object` and `host_id` may be NULL. The object's tenant sees it, so the message names no host,

@@ -41,7 +41,7 @@ int skr_model_change_password(struct skr_txn *txn, void *argument, struct skr_er
                                         .method = "POST",
                                         .path = "/v1/sessions/current:password",
                                         .kind = skr_resource_get(SKR_USER)->name};
-    int r = skr_rolled_back_check(txn, error);
+    int r = skr_rolled_back_check(txn, &change->principal, error);
     if (r == 0)
         r = skr_txn_get(txn, SKR_USER, &change->principal.user_id, NULL, &before, error);
     if (r < 0 && r != -ENOENT)

@@ -349,7 +349,7 @@ int skr_model_write(struct skr_txn *txn, void *argument, struct skr_error *error
     skr_txn_set_asker(txn, &request->principal);
     int r = check_role(request, error);
     if (r == 0)
-        r = skr_rolled_back_check(txn, error);
+        r = skr_rolled_back_check(txn, &request->principal, error);
     if (r < 0)
         return r;
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *before = NULL, *after = NULL;

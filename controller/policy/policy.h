@@ -17,6 +17,7 @@
 #pragma once
 
 #include "controller/store/store.h"
+#include <skerry/proof.h>
 #include <skerry/realization.h>
 #include <skerry/shared_bytes.h>
 #include <skerry/v1/southbound.pb-c.h>
@@ -39,6 +40,7 @@ struct skr_policy_options {
     struct skr_uuid database_id;
     struct skr_digest_key digest_key;
     uint64_t incarnation;
+    struct skr_proof_key proof_key; /* for the proof of the revision in Synced */
     uint32_t window_bytes;  /* unacknowledged bytes a session, 0 = 4 MiB; beyond, changes of a scope coalesce */
     uint32_t linger_ms;     /* a removed member stays this long after the last acknowledgement, 0 = 5,000 */
     uint32_t linger_max_ms; /* and at most, 0 = 60,000 */

@@ -24,8 +24,12 @@ static void tell_synced(struct skr_policy *policy, struct host *host)
 {
     Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
     Skerry__V1__Synced synced = SKERRY__V1__SYNCED__INIT;
+    uint8_t proof[SKR_PROOF_SIZE];
 
     synced.revision = (uint64_t)policy->revision;
+    skr_proof_make(&policy->options.proof_key, &host->node.key.id, &policy->options.database_id, synced.revision,
+                   proof);
+    synced.proof = (ProtobufCBinaryData){.len = sizeof(proof), .data = proof};
     synced.root_digest = skr_policy_host_root_digest(policy, host);
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_SYNCED;
     envelope.synced = &synced;

@@ -1,6 +1,7 @@
 #include "controller/south/peer.h"
 #include <errno.h>
 #include <event2/buffer.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <skerry/clock.h>
 #include <string.h>
@@ -334,6 +335,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         if (peer->state == SKR_PEER_OPEN && skr_clock_wall_ms() > peer->not_after_ms)
             skr_peer_goodbye(peer, "certificate_expired", 0);
         if (peer->state == SKR_PEER_OPEN)
+            skr_session_look_after(peer);
+        if (peer->state == SKR_PEER_OPEN)
             keep_alive(peer);
     } else if (skr_clock_monotonic_ns() >= peer->deadline_ns) {
         if (peer->state != SKR_PEER_CLOSING)
@@ -342,6 +345,22 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
     if (peer->state != SKR_PEER_ENDED)
         skr_peer_arm(peer);
+}
+
+static void name_address(int fd, char ret[static SKR_ADDRESS_TEXT_MAX])
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at = {0};
+    socklen_t size = sizeof(at);
+    struct skr_address address = {0};
+    if (getpeername(fd, &at.any, &size) == 0 && at.any.sa_family == AF_INET)
+        address = skr_address_from_v4(at.v4.sin_addr.s_addr);
+    else if (at.any.sa_family == AF_INET6)
+        memcpy(address.bytes, &at.v6.sin6_addr, sizeof(address.bytes));
+    skr_address_format(&address, ret);
 }
 
 void skr_peer_adopt(struct skr_worker *worker, uint64_t session, int fd)
@@ -362,6 +381,7 @@ void skr_peer_adopt(struct skr_worker *worker, uint64_t session, int fd)
         skr_acceptor_release(worker->south);
         return;
     }
+    name_address(fd, peer->address);
     peer->counted = true;
     peer->heard_ns = skr_clock_monotonic_ns();
     HASH_ADD(hh, worker->peers, session, sizeof(peer->session), peer);

@@ -35,11 +35,13 @@ struct skr_peer {
 
     /* Sessions: what the certificate says. */
     struct skr_uuid host_id;
+    char address[SKR_ADDRESS_TEXT_MAX]; /* where it comes from */
     uint8_t key_hash[SKR_TLS_HASH_SIZE];
     int64_t not_before_ms, not_after_ms;
 
     bool entered;                         /* in the registry */
     bool policy_open;                     /* the policy knows this session */
+    bool problem;                         /* the host's status told of a problem when the session was opened */
     unsigned reports;                     /* received and not answered */
     struct skr_peer_report *report_queue; /* those that are not in the writer's hands */
     bool report_busy;                     /* a piece of one is */
@@ -82,6 +84,31 @@ void skr_session_greet(struct skr_peer *peer, Skerry__V1__Envelope *envelope);
 void skr_session_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope);
 /* Out of the registry and the policy, when it was in. */
 void skr_session_leave(struct skr_peer *peer);
+/* Now and then while it is open: takes a problem that is over out of the host's status. */
+void skr_session_look_after(struct skr_peer *peer);
+
+/* ---- rollback.c ---- */
+
+/* What a snapshot of the database says about a session that wants to open. */
+struct skr_standing {
+    int64_t revision;
+    bool rolled_back;
+    bool problem;                      /* the host's status tells of one */
+    struct skr_uuid accepted_database; /* other database that an administrator has let in; nil: none */
+    char name[64];                     /* of the host */
+};
+
+enum skr_rollback_verdict {
+    SKR_ROLLBACK_NONE,
+    SKR_ROLLBACK_HELD, /* the host alone says that it holds more than this database: nobody else is concerned */
+    SKR_ROLLBACK_SHOWN /* a proof, or enough hosts that say the same */
+};
+/* Judges what a Hello says that the host holds, and writes down what follows. `reason` says to people why it is held.
+ */
+enum skr_rollback_verdict skr_rollback_judge(struct skr_peer *peer, const Skerry__V1__Hello *hello,
+                                             const struct skr_standing *standing, char reason[static 512]);
+/* Into the host's status, with an event when there is something to say (text). */
+void skr_rollback_tell_problem(struct skr_south *south, const struct skr_host_problem *problem);
 
 /* ---- report.c ---- */
 void skr_report_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope);

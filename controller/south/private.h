@@ -14,6 +14,7 @@
 #include <skerry/frame.h>
 #include <skerry/log.h>
 #include <skerry/mailbox.h>
+#include <skerry/proof.h>
 #include <skerry/tls.h>
 #include <stdatomic.h>
 #include <uthash.h>
@@ -41,10 +42,19 @@ struct skr_registry {
 
 void skr_registry_init(struct skr_registry *registry);
 void skr_registry_done(struct skr_registry *registry);
-/* Makes `session` the host's. 0: *ret_older is the session it replaces, 0 for none. -ESTALE: the host's present session
- * has a higher number of its own. */
+struct skr_registry_entered {
+    uint64_t older; /* session that was replaced; 0: none */
+    /* Both sessions came with a number that one agent uses once, and from different addresses: the host's identity is
+     * on two machines. `address` is where the other session came from. */
+    bool shared;
+    char address[SKR_ADDRESS_TEXT_MAX];
+};
+/* Makes `session` the host's. -ESTALE: the host's present session has a higher number of its own; *ret is filled then
+ * too. */
 int skr_registry_enter(struct skr_registry *registry, const struct skr_uuid *host_id, uint64_t session, uint64_t number,
-                       uint64_t *ret_older);
+                       const char *address, struct skr_registry_entered *ret);
+/* When two machines were last seen to use the identity of a host that has a session (monotonic); 0: never. */
+int64_t skr_registry_shared_ns(struct skr_registry *registry, const struct skr_uuid *host_id);
 /* True when the session still was the host's. */
 bool skr_registry_leave(struct skr_registry *registry, const struct skr_uuid *host_id, uint64_t session);
 /* What the host's present session counts; `session` is another: nothing happens. */
@@ -61,6 +71,20 @@ struct skr_registry_row {
 struct skr_registry_row *skr_registry_rows(struct skr_registry *registry, size_t *ret_count);
 /* 0: none. */
 uint64_t skr_registry_find(struct skr_registry *registry, const struct skr_uuid *host_id);
+
+/* ---- hosts that hold more than this database, by their word alone (rollback.c) ---- */
+
+#define SKR_ROLLBACK_WITNESSES_MIN 2 /* one host's word is never enough, also in a fleet of one */
+#define SKR_ROLLBACK_WITNESSES_MAX 5 /* so many are enough in a fleet of any size */
+
+struct skr_witnesses {
+    pthread_mutex_t lock;
+    struct skr_witness *hosts; /* uthash by host id; at most one a host that is enrolled */
+};
+
+void skr_witnesses_init(struct skr_witnesses *witnesses);
+void skr_witnesses_done(struct skr_witnesses *witnesses);
+void skr_witnesses_forget(struct skr_witnesses *witnesses, const struct skr_uuid *host_id);
 
 /* ---- small facts about hosts on their way to the database: at most one of each a host, written in batches ---- */
 
@@ -142,13 +166,14 @@ struct skr_south_counters {
 struct skr_south {
     struct skr_store *store;
     struct skr_policy *policy;
-    int64_t certificate_lifetime_ms, expired_grace_ms;
+    int64_t certificate_lifetime_ms, expired_grace_ms, shared_ms;
     unsigned keepalive_ms, handshakes_max, worker_count;
 
     struct skr_tls_identity *authority;
     char *authority_pem;
     const char *authority_pems[2]; /* NULL-terminated */
     uint8_t authority_key_hash[SKR_TLS_HASH_SIZE];
+    struct skr_proof_key proof_key;
     SSL_CTX *tls;
 
     int listen_fd, wake_fd;
@@ -161,6 +186,7 @@ struct skr_south {
 
     struct skr_worker workers[SKR_SOUTH_WORKERS_MAX];
     struct skr_registry registry;
+    struct skr_witnesses witnesses;
     struct skr_notes notes;
     atomic_uint_fast64_t revocations; /* grows before sessions are ended for what the database says now */
 

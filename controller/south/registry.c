@@ -1,10 +1,16 @@
 #include "controller/south/private.h"
+#include <errno.h>
+#include <skerry/clock.h>
+#include <stdio.h>
+#include <string.h>
 
 struct skr_registry_host {
     UT_hash_handle hh;
     struct skr_uuid id;
     uint64_t session;
     uint64_t number; /* the agent's own count of its connections */
+    char address[SKR_ADDRESS_TEXT_MAX];
+    int64_t shared_ns; /* when two machines were last seen to use its identity; 0: never */
     struct skr_registry_counters counters;
 };
 
@@ -31,13 +37,27 @@ static struct skr_registry_host *find(struct skr_registry *registry, const struc
     return host;
 }
 
+/* An agent writes its number down before it uses it, so it uses none twice. */
+static void compare(struct skr_registry_host *host, uint64_t number, const char *address,
+                    struct skr_registry_entered *ret)
+{
+    *ret = (struct skr_registry_entered){.older = host->session};
+    if (number > host->number || strcmp(address, host->address) == 0)
+        return;
+    host->shared_ns = skr_clock_monotonic_ns();
+    ret->shared = true;
+    memcpy(ret->address, host->address, sizeof(ret->address));
+}
+
 int skr_registry_enter(struct skr_registry *registry, const struct skr_uuid *host_id, uint64_t session, uint64_t number,
-                       uint64_t *ret_older)
+                       const char *address, struct skr_registry_entered *ret)
 {
     int result = 0;
+    *ret = (struct skr_registry_entered){0};
     pthread_mutex_lock(&registry->lock);
     struct skr_registry_host *host = find(registry, host_id);
-    uint64_t older = host ? host->session : 0;
+    if (host)
+        compare(host, number, address, ret);
     if (host && number < host->number) {
         result = -ESTALE;
         goto out;
@@ -51,10 +71,19 @@ int skr_registry_enter(struct skr_registry *registry, const struct skr_uuid *hos
     }
     host->session = session;
     host->number = number;
-    *ret_older = older;
+    snprintf(host->address, sizeof(host->address), "%s", address);
 out:
     pthread_mutex_unlock(&registry->lock);
     return result;
+}
+
+int64_t skr_registry_shared_ns(struct skr_registry *registry, const struct skr_uuid *host_id)
+{
+    pthread_mutex_lock(&registry->lock);
+    struct skr_registry_host *host = find(registry, host_id);
+    int64_t shared_ns = host ? host->shared_ns : 0;
+    pthread_mutex_unlock(&registry->lock);
+    return shared_ns;
 }
 
 bool skr_registry_leave(struct skr_registry *registry, const struct skr_uuid *host_id, uint64_t session)

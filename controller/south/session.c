@@ -1,27 +1,38 @@
 #include "controller/south/peer.h"
 #include <errno.h>
 #include <skerry/clock.h>
+#include <skerry/resource_fields.h>
 #include <stdio.h>
 #include <string.h>
 
 #define RECONNECT_REFUSED_MS  30000 /* who may not come in need not ask often */
 #define RECONNECT_REPLACED_MS 5000
 
-/* What a snapshot of the database says about a session that wants to open. */
-struct standing {
-    int64_t revision;
-    bool rolled_back;
-};
+static int look_at_host(struct skr_txn *txn, const struct skr_peer *peer, struct skr_standing *standing,
+                        struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    int result = skr_txn_get(txn, SKR_HOST, &peer->host_id, NULL, &host, error);
+    if (result < 0)
+        return result;
+    standing->problem = skr_object_has(host, SKR_HOST_PROBLEM);
+    snprintf(standing->name, sizeof(standing->name), "%s", skr_object_text(host, SKR_FIELD_NAME));
+    return 0;
+}
 
-static int look(struct skr_south *south, const struct skr_peer *peer, struct standing *ret, struct skr_error *error)
+static int look(struct skr_south *south, const struct skr_peer *peer, struct skr_standing *ret, struct skr_error *error)
 {
     SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
-    struct standing standing = {0};
+    struct skr_standing standing = {0};
     int result = skr_store_read_begin(south->store, &txn, error);
     if (result == 0)
         result = skr_model_authorize_host(txn, &peer->host_id, peer->key_hash, error);
     if (result == 0)
         result = skr_model_rolled_back(txn, &standing.rolled_back, error);
+    if (result == 0)
+        result = skr_model_accepted_database(txn, &standing.accepted_database, error);
+    if (result == 0)
+        result = look_at_host(txn, peer, &standing, error);
     if (result < 0)
         return result;
     standing.revision = skr_txn_revision(txn);
@@ -50,7 +61,7 @@ static int sign_renewal(struct skr_peer *peer, const char *request, char **ret_p
     struct skr_south *south = peer->worker->south;
     uint8_t key_hash[SKR_TLS_HASH_SIZE];
     int64_t now_ms = skr_clock_wall_ms();
-    struct standing standing;
+    struct skr_standing standing;
     int result = look(south, peer, &standing, error);
     if (result < 0)
         return result;
@@ -112,31 +123,8 @@ static void renew_alone(struct skr_peer *peer, const Skerry__V1__Renew *request)
 
 /* ---- opening ---- */
 
-/* A database that does not know what an agent already has from it has been set back; so has one that is another. */
-static bool proves_rollback(struct skr_south *south, const Skerry__V1__Hello *hello, int64_t revision)
-{
-    struct skr_uuid ours = skr_store_database_id(south->store);
-    if (hello->database_id.len == 0)
-        return false;
-    return hello->database_id.len != sizeof(ours.bytes) ||
-           memcmp(hello->database_id.data, ours.bytes, sizeof(ours.bytes)) != 0 || hello->revision > (uint64_t)revision;
-}
-
-static void rolled_back_written(void *arg, int result, int64_t revision, const struct skr_error *error)
-{
-    (void)revision;
-    if (result < 0)
-        skr_log(SKR_LOG_ERROR, "the rollback could not be recorded", "reason='%s'", error ? error->detail : "");
-    skr_south_written(arg);
-}
-
-static int write_rolled_back(struct skr_txn *txn, void *arg, struct skr_error *error)
-{
-    (void)arg;
-    return skr_model_set_rolled_back(txn, NULL, error);
-}
-
-static void welcome_rolled_back(struct skr_peer *peer)
+/* The host keeps what it has. `held_reason` says why when it is this host alone; NULL: the database was set back. */
+static void welcome_held(struct skr_peer *peer, const char *held_reason)
 {
     struct skr_south *south = peer->worker->south;
     struct skr_uuid database = skr_store_database_id(south->store);
@@ -149,52 +137,86 @@ static void welcome_rolled_back(struct skr_peer *peer)
     welcome.n_authorities = 1;
     welcome.keepalive_ms = south->keepalive_ms;
     welcome.rolled_back = true;
+    welcome.held_reason = (char *)held_reason;
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_WELCOME;
     envelope.welcome = &welcome;
     skr_peer_send(peer, &envelope);
 }
 
-/* Says so once in the log and, durably, in the database, which ends every session; a host that comes back stays
- * connected and keeps what it has. */
-static void stand_still(struct skr_peer *peer, const Skerry__V1__Hello *hello, const struct standing *standing)
+/* ---- one identity on two machines ---- */
+
+static void tell_shared(struct skr_peer *peer, const char *name, const char *other)
 {
-    char id[SKR_UUID_TEXT_MAX];
+    struct skr_host_problem problem = {.host_id = peer->host_id, .reason = SKR_EVENT_HOST_IDENTITY_SHARED};
+    snprintf(
+            problem.text, sizeof(problem.text),
+            "The identity of host \"%.63s\" is in use on two machines: agents with it connect from %s and from %s, and "
+            "end each other's sessions. Stop the agent on the machine that is the copy, remove its state directory "
+            "and let it join as a host of its own.",
+            name, other, peer->address);
+    peer->problem = true;
+    if (skr_log_allowed(&peer->worker->log_limit, 10))
+        skr_log(SKR_LOG_ERROR, "two machines use one identity", "host='%s' addresses=%s,%s", name, other,
+                peer->address);
+    skr_rollback_tell_problem(peer->worker->south, &problem);
+}
+
+void skr_session_look_after(struct skr_peer *peer)
+{
     struct skr_south *south = peer->worker->south;
-    if (!standing->rolled_back) {
-        skr_log(SKR_LOG_ERROR,
-                "the database is older than what a host has: nothing is changed until it has been reviewed",
-                "host=%s host_revision=%llu revision=%lld", skr_uuid_format(&peer->host_id, id),
-                (unsigned long long)hello->revision, (long long)standing->revision);
-        skr_south_write(south, write_rolled_back, rolled_back_written, south);
-    }
-    welcome_rolled_back(peer);
+    const struct skr_host_problem none = {.host_id = peer->host_id};
+    if (!peer->problem || !peer->policy_open)
+        return;
+    int64_t shared_ns = skr_registry_shared_ns(&south->registry, &peer->host_id);
+    if (shared_ns && skr_clock_monotonic_ns() - shared_ns < south->shared_ms * SKR_NS_PER_MS)
+        return;
+    peer->problem = false;
+    skr_rollback_tell_problem(south, &none);
 }
 
 /* Into the registry, past the older session of this host; judged again if sessions were ended meanwhile for what the
  * database says, because whoever ended them did not find this one yet. */
-static int enter(struct skr_peer *peer, const Skerry__V1__Hello *hello, struct standing *ret, struct skr_error *error)
+static int enter(struct skr_peer *peer, const Skerry__V1__Hello *hello, struct skr_standing *ret,
+                 struct skr_error *error)
 {
     struct skr_south *south = peer->worker->south;
-    uint64_t older, revocations = atomic_load(&south->revocations);
+    struct skr_registry_entered entered;
+    uint64_t revocations = atomic_load(&south->revocations);
     int result = look(south, peer, ret, error);
     if (result < 0)
         return result;
-    if (skr_registry_enter(&south->registry, &peer->host_id, peer->session, hello->session_number, &older) < 0)
+    result = skr_registry_enter(&south->registry, &peer->host_id, peer->session, hello->session_number, peer->address,
+                                &entered);
+    if (entered.shared)
+        tell_shared(peer, ret->name, entered.address);
+    if (result < 0)
         return skr_error_set(error, SKR_ERROR_CONFLICT, "A newer session of this host is open.");
     peer->entered = true;
     atomic_fetch_add_explicit(&south->counters.sessions, 1, memory_order_relaxed);
-    if (older)
-        skr_worker_end_session(south, older, "newer_session");
+    if (entered.older)
+        skr_worker_end_session(south, entered.older, "newer_session");
     if (atomic_load(&south->revocations) != revocations)
         result = look(south, peer, ret, error);
     return result;
+}
+
+/* Does the host keep what it has for now? Then it has been told. */
+static bool is_held(struct skr_peer *peer, const Skerry__V1__Hello *hello, const struct skr_standing *standing)
+{
+    char reason[512] = "";
+    enum skr_rollback_verdict verdict =
+            standing->rolled_back ? SKR_ROLLBACK_SHOWN : skr_rollback_judge(peer, hello, standing, reason);
+    if (verdict == SKR_ROLLBACK_NONE)
+        return false;
+    welcome_held(peer, verdict == SKR_ROLLBACK_HELD ? reason : NULL);
+    return true;
 }
 
 static void open_session(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
 {
     struct skr_south *south = peer->worker->south;
     const Skerry__V1__Hello *hello = envelope->hello;
-    struct standing standing;
+    struct skr_standing standing;
     struct skr_error error = {0};
     char id[SKR_UUID_TEXT_MAX];
     if (enter(peer, hello, &standing, &error) < 0) {
@@ -206,12 +228,13 @@ static void open_session(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
     skr_log(SKR_LOG_INFO, "session opened", "host=%s session=%llu", skr_uuid_format(&peer->host_id, id),
             (unsigned long long)peer->session);
     skr_notes_seen(south, &peer->host_id, hello->agent_version, hello->kernel, peer->not_after_ms);
-    if (standing.rolled_back || proves_rollback(south, hello, standing.revision)) {
-        stand_still(peer, hello, &standing);
+    if (is_held(peer, hello, &standing)) {
         skr_envelope_free(envelope);
         return;
     }
     peer->policy_open = true;
+    peer->problem |= standing.problem;
+    skr_session_look_after(peer);
     skr_policy_session_open(south->policy, peer->session, &peer->host_id, envelope, south->authority_pems);
 }
 

@@ -10,6 +10,8 @@
 #define KEEPALIVE_MS          5000
 #define HANDSHAKES_MAX        256
 #define LAST_NOTES_ROUNDS_MAX 64
+#define SHARED_MS             600000 /* longer than two agents leave each other the session (agent/south/session.c) */
+#define PROOF_PURPOSE         "skerry: proof of a revision"
 
 /* ---- writes ---- */
 
@@ -101,7 +103,8 @@ static int load_authority(struct skr_south *south, struct skr_error *error)
     }
     if (result < 0)
         return result;
-    if (skr_tls_identity_certificate_pem(south->authority, &south->authority_pem) < 0 ||
+    if (skr_tls_identity_secret(south->authority, PROOF_PURPOSE, south->proof_key.bytes) < 0 ||
+        skr_tls_identity_certificate_pem(south->authority, &south->authority_pem) < 0 ||
         skr_tls_identity_key_hash(south->authority, south->authority_key_hash) < 0)
         return skr_error_set(error, SKR_ERROR_INTERNAL, "The certificate authority cannot be read.");
     south->authority_pems[0] = south->authority_pem;
@@ -145,6 +148,7 @@ static void settle_options(struct skr_south *south, const struct skr_south_optio
     south->expired_grace_ms = options->expired_grace_ms ? options->expired_grace_ms : 365 * DAY_MS;
     south->keepalive_ms = options->keepalive_ms ? options->keepalive_ms : KEEPALIVE_MS;
     south->handshakes_max = options->handshakes_max ? options->handshakes_max : HANDSHAKES_MAX;
+    south->shared_ms = options->shared_ms ? options->shared_ms : SHARED_MS;
 }
 
 int skr_south_new(const struct skr_south_options *options, struct skr_south **ret, struct skr_error *error)
@@ -157,6 +161,7 @@ int skr_south_new(const struct skr_south_options *options, struct skr_south **re
     pthread_mutex_init(&south->writes_lock, NULL);
     pthread_cond_init(&south->writes_over, NULL);
     skr_registry_init(&south->registry);
+    skr_witnesses_init(&south->witnesses);
     skr_notes_init(&south->notes);
     south->evidence = skr_evidence_new();
     settle_options(south, options);
@@ -224,6 +229,8 @@ void skr_south_free(struct skr_south *south)
     skr_tls_identity_free(south->authority);
     free(south->authority_pem);
     skr_registry_done(&south->registry);
+    skr_witnesses_done(&south->witnesses);
+    explicit_bzero(&south->proof_key, sizeof(south->proof_key));
     skr_notes_done(&south->notes);
     skr_evidence_free(south->evidence);
     pthread_cond_destroy(&south->writes_over);
@@ -278,6 +285,7 @@ static void host_changed(struct skr_south *south, const struct skr_change *chang
     if (!may_no_longer_speak(change))
         return;
     struct skr_uuid host_id = skr_object_uuid(change->object, SKR_FIELD_ID);
+    skr_witnesses_forget(&south->witnesses, &host_id);
     atomic_fetch_add(&south->revocations, 1);
     uint64_t session = skr_registry_find(&south->registry, &host_id);
     if (session)
@@ -331,6 +339,11 @@ void skr_south_changes(void *arg, const struct skr_change *changes, size_t count
 const uint8_t *skr_south_authority_key_hash(const struct skr_south *south)
 {
     return south->authority_key_hash;
+}
+
+struct skr_proof_key skr_south_proof_key(const struct skr_south *south)
+{
+    return south->proof_key;
 }
 
 const char *skr_south_authority_pem(const struct skr_south *south)

@@ -19,6 +19,8 @@ struct skr_south_options {
     unsigned workers;                /* 0 = one a core */
     unsigned keepalive_ms;           /* 0 = 5,000; a silent peer is gone after three */
     unsigned handshakes_max;         /* 0 = 256 in progress; the rest waits in the listen queue */
+    int64_t shared_ms;               /* 0 = 10 min: a host's identity counts as in use twice this long after the last
+                                        sign of it */
 };
 
 /* Makes or loads the certificate authority (in the database, through model). */
@@ -27,6 +29,8 @@ int skr_south_new(const struct skr_south_options *options, struct skr_south **re
 const uint8_t *skr_south_authority_key_hash(const struct skr_south *south);
 /* The authority's certificate in PEM, for clients to trust. Valid until skr_south_free. */
 const char *skr_south_authority_pem(const struct skr_south *south);
+/* What the policy makes proofs of revisions with; a secret. */
+struct skr_proof_key skr_south_proof_key(const struct skr_south *south);
 /* A server certificate of the authority for the API; PEM owned by the caller. */
 int skr_south_server_certificate(struct skr_south *south, const char *const *names, size_t count, char **ret_key_pem,
                                  char **ret_certificate_pem, struct skr_error *error);

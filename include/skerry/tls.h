@@ -43,6 +43,9 @@ int skr_tls_identity_certificate_pem(const struct skr_tls_identity *identity, ch
 int skr_tls_certificate_key_hash(const char *certificate_pem, uint8_t ret[static SKR_TLS_HASH_SIZE],
                                  struct skr_error *error);
 int skr_tls_identity_key_hash(const struct skr_tls_identity *identity, uint8_t ret[static SKR_TLS_HASH_SIZE]);
+/* 32 secret bytes that only the holder of the private key can make, the same ones for the same purpose every time. */
+int skr_tls_identity_secret(const struct skr_tls_identity *identity, const char *purpose,
+                            uint8_t ret[static SKR_TLS_HASH_SIZE]);
 char *skr_tls_hash_format(const uint8_t hash[static SKR_TLS_HASH_SIZE], char out[static SKR_TLS_HASH_TEXT_MAX]);
 int skr_tls_hash_parse(const char *text, uint8_t ret[static SKR_TLS_HASH_SIZE]);
 

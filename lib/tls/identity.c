@@ -1,7 +1,9 @@
 #include "lib/hex.h"
 #include "lib/tls/private.h"
 #include <errno.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <string.h>
 #include <sys/random.h>
@@ -126,6 +128,23 @@ int skr_tls_identity_key_pem(const struct skr_tls_identity *identity, char **ret
         return -EIO;
     }
     return skr_tls_bio_text(bio, ret_pem);
+}
+
+int skr_tls_identity_secret(const struct skr_tls_identity *identity, const char *purpose,
+                            uint8_t ret[static SKR_TLS_HASH_SIZE])
+{
+    BIGNUM *number = NULL;
+    uint8_t bytes[64];
+    unsigned size = SKR_TLS_HASH_SIZE;
+    int r = -EIO;
+    if (EVP_PKEY_get_bn_param(identity->key, OSSL_PKEY_PARAM_PRIV_KEY, &number) == 1 &&
+        BN_bn2binpad(number, bytes, sizeof(bytes)) == (int)sizeof(bytes) &&
+        HMAC(EVP_sha256(), bytes, sizeof(bytes), (const unsigned char *)purpose, strlen(purpose), ret, &size))
+        r = 0;
+    BN_clear_free(number);
+    explicit_bzero(bytes, sizeof(bytes));
+    ERR_clear_error();
+    return r;
 }
 
 int skr_tls_identity_certificate_pem(const struct skr_tls_identity *identity, char **ret_pem)

@@ -144,6 +144,8 @@ def test_an_old_file_copied_over_it(scene):
     lab.controller.start()
     lab.wait_ready()
     wait_for("a host proves it", lambda: lab.api.get("/v1/controller")["rolled_back"])
+    event = [e for e in lab.api.list("/v1/events") if e["reason"] == "DatabaseRolledBack"][-1]
+    assert "the proof is this controller's own" in event["message"] and '"h' in event["message"], event
     judge(lab, late)
     accept(lab)
     forget_late(lab, late)

@@ -41,6 +41,7 @@ static void begin_policy(struct scene *scene)
                                                .database_id = skr_store_database_id(scene->store),
                                                .digest_key = skr_store_digest_key(scene->store),
                                                .incarnation = skr_store_incarnation(scene->store),
+                                               .proof_key = skr_south_proof_key(scene->south),
                                                .output = skr_south_policy_output(scene->south)};
     cr_assert_eq(skr_policy_new(&options, &scene->policy, &error), 0, "%s", error.detail);
     cr_assert_eq(skr_store_read_begin(scene->store, &txn, &error), 0);
@@ -49,18 +50,25 @@ static void begin_policy(struct scene *scene)
     cr_assert_eq(skr_policy_start(scene->policy), 0);
 }
 
-void scene_begin(struct scene *scene, const struct skr_south_options *given)
+void scene_begin(struct scene *scene, const struct skr_south_options *options)
+{
+    char path[128];
+    *scene = (struct scene){0};
+    strcpy(scene->directory, "/tmp/skerry-south-XXXXXX");
+    cr_assert_not_null(mkdtemp(scene->directory));
+    snprintf(path, sizeof(path), "%s/skerry.db", scene->directory);
+    skr_test_database_make(path);
+    scene_start(scene, options);
+}
+
+void scene_start(struct scene *scene, const struct skr_south_options *given)
 {
     struct skr_error error = {0};
     char path[128];
     static const char *const names[] = {"localhost", "127.0.0.1"};
     struct skr_south_options options = given ? *given : (struct skr_south_options){0};
-    *scene = (struct scene){0};
-    strcpy(scene->directory, "/tmp/skerry-south-XXXXXX");
-    cr_assert_not_null(mkdtemp(scene->directory));
     snprintf(path, sizeof(path), "%s/skerry.db", scene->directory);
     const struct skr_store_options store = {.path = path};
-    skr_test_database_make(path);
     cr_assert_eq(skr_store_open(&store, &scene->store, &error), 0, "%s", error.detail);
     skr_store_listen(scene->store, changed, scene);
     cr_assert_eq(skr_store_write_wait(scene->store, skr_model_bootstrap, NULL, NULL, &error), 0, "%s", error.detail);
@@ -82,7 +90,7 @@ static int remove_entry(const char *path, const struct stat *status, int flag, s
     return remove(path);
 }
 
-void scene_end(struct scene *scene)
+void scene_stop(struct scene *scene)
 {
     skr_south_stop(scene->south);
     skr_policy_stop(scene->policy);
@@ -91,6 +99,52 @@ void scene_end(struct scene *scene)
     skr_south_free(scene->south);
     skr_realization_table_free(scene->realizations);
     skr_tls_identity_free(scene->authority);
+    scene->south = NULL;
+    scene->policy = NULL;
+}
+
+void scene_copy_database(struct scene *scene, const char *from, const char *to)
+{
+    char command[256];
+    snprintf(command, sizeof(command), "cd %s && rm -f %s-wal %s-shm && cp %s %s", scene->directory, to, to, from, to);
+    cr_assert_eq(system(command), 0);
+}
+
+bool scene_rolled_back(struct scene *scene)
+{
+    struct skr_txn *txn;
+    struct skr_error error = {0};
+    bool rolled_back = false;
+    cr_assert_eq(skr_store_read_begin(scene->store, &txn, &error), 0);
+    cr_assert_eq(skr_model_rolled_back(txn, &rolled_back, &error), 0);
+    skr_store_read_end(txn);
+    return rolled_back;
+}
+
+uint32_t scene_events(struct scene *scene, const char *reason, struct skr_object **ret, uint32_t max)
+{
+    struct skr_txn *txn;
+    struct skr_error error = {0};
+    struct skr_object *all[100];
+    uint32_t count, found = 0;
+    bool more;
+    const struct skr_principal principal = {.role = SKR_ROLE_ADMIN};
+    struct skr_list_query query = {.resource = SKR_EVENT, .limit = 100};
+    cr_assert_eq(skr_store_read_begin(scene->store, &txn, &error), 0);
+    cr_assert_eq(skr_model_list(txn, &principal, &query, all, &count, &more, &error), 0, "%s", error.detail);
+    skr_store_read_end(txn);
+    for (uint32_t i = count; i-- > 0;) {
+        if (found < max && strcmp(skr_object_text(all[i], SKR_EVENT_REASON), reason) == 0)
+            ret[found++] = all[i];
+        else
+            skr_object_unref(all[i]);
+    }
+    return found;
+}
+
+void scene_end(struct scene *scene)
+{
+    scene_stop(scene);
     nftw(scene->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -185,6 +239,11 @@ int plain_connect(struct scene *scene)
     cr_assert_geq(fd, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    if (scene->source) {
+        cr_assert_eq(inet_pton(AF_INET, scene->source, &source.sin_addr), 1);
+        cr_assert_eq(bind(fd, (const struct sockaddr *)&source, sizeof(source)), 0);
+    }
     cr_assert_eq(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
     return fd;
 }
@@ -295,7 +354,13 @@ void wire_enroll(struct wire *wire, const struct agent *agent, const struct toke
 
 void wire_hello(struct scene *scene, struct wire *wire, struct agent *agent, uint64_t revision)
 {
-    struct skr_uuid database = skr_store_database_id(scene->store);
+    wire_hello_of(scene, wire, agent, revision, NULL, NULL);
+}
+
+void wire_hello_of(struct scene *scene, struct wire *wire, struct agent *agent, uint64_t revision,
+                   const struct skr_uuid *another, const Skerry__V1__RevisionProof *proof)
+{
+    struct skr_uuid database = another ? *another : skr_store_database_id(scene->store);
     Skerry__V1__Hello hello = SKERRY__V1__HELLO__INIT;
     Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
     hello.protocol_version = 1;
@@ -307,6 +372,7 @@ void wire_hello(struct scene *scene, struct wire *wire, struct agent *agent, uin
         hello.database_id = (ProtobufCBinaryData){16, database.bytes};
         hello.revision = revision;
     }
+    hello.proof = (Skerry__V1__RevisionProof *)(uintptr_t)proof;
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_HELLO;
     envelope.hello = &hello;
     wire_send(wire, &envelope);

@@ -21,6 +21,7 @@ struct scene {
     struct skr_policy *policy;
     struct skr_tls_identity *authority;
     uint8_t pin[1][SKR_TLS_HASH_SIZE];
+    const char *source; /* address that agents come from; NULL: any */
 };
 
 struct agent {
@@ -43,6 +44,14 @@ struct token {
 /* NULL: defaults. Keeps nothing of `options`. */
 void scene_begin(struct scene *scene, const struct skr_south_options *options);
 void scene_end(struct scene *scene);
+/* Ends the controller and begins it again with the files that are in the directory then. */
+void scene_stop(struct scene *scene);
+void scene_start(struct scene *scene, const struct skr_south_options *options);
+/* The database of a controller that is stopped goes to, or comes from, a file beside it. */
+void scene_copy_database(struct scene *scene, const char *from, const char *to);
+bool scene_rolled_back(struct scene *scene);
+/* Events with this reason, newest first; *ret_count of at most `max`, for the caller to unref. */
+uint32_t scene_events(struct scene *scene, const char *reason, struct skr_object **ret, uint32_t max);
 struct token scene_token(struct scene *scene, int uses, bool approve);
 /* An action of the API on a host, by an administrator. */
 void scene_host_action(struct scene *scene, const struct skr_uuid *host_id, const char *verb);
@@ -68,6 +77,9 @@ Skerry__V1__Envelope *wire_expect(struct wire *wire, Skerry__V1__Envelope__BodyC
 /* True when the connection ends without another frame of this kind. */
 bool wire_ends(struct wire *wire);
 void wire_hello(struct scene *scene, struct wire *wire, struct agent *agent, uint64_t revision);
+/* The same of another database (NULL: of this one) and with a proof (NULL: without, as an older agent). */
+void wire_hello_of(struct scene *scene, struct wire *wire, struct agent *agent, uint64_t revision,
+                   const struct skr_uuid *database, const Skerry__V1__RevisionProof *proof);
 void wire_enroll(struct wire *wire, const struct agent *agent, const struct token *token);
 /* Opens a session up to Welcome. */
 void wire_session(struct scene *scene, struct agent *agent, struct wire *ret);

@@ -330,50 +330,6 @@ Test(south_session, renewals_are_refused_too_late_for_another_key_or_when_revoke
     agent_done(&agent);
 }
 
-static bool recorded_rollback(void)
-{
-    struct skr_txn *txn;
-    struct skr_error error = {0};
-    bool rolled_back = false;
-    cr_assert_eq(skr_store_read_begin(scene.store, &txn, &error), 0);
-    cr_assert_eq(skr_model_rolled_back(txn, &rolled_back, &error), 0);
-    skr_store_read_end(txn);
-    return rolled_back;
-}
-
-Test(south_session, a_host_from_the_future_proves_a_rollback)
-{
-    struct agent agent, other;
-    struct wire wire, bystander;
-    int64_t since_ms;
-    enrol(&agent);
-    enrol(&other);
-    cr_assert_not(recorded_rollback());
-    cr_assert(wire_open(&scene, &other, &bystander));
-    wire_hello(&scene, &bystander, &other, 0);
-    skr_envelope_free(wire_expect(&bystander, SKERRY__V1__ENVELOPE__BODY_WELCOME));
-    EVENTUALLY(skr_realization_host_online(scene.realizations, &other.host_id, &since_ms));
-    cr_assert(wire_open(&scene, &agent, &wire));
-    wire_hello(&scene, &wire, &agent, (uint64_t)skr_store_revision(scene.store) + 1);
-    Skerry__V1__Envelope *welcome = wire_expect(&wire, SKERRY__V1__ENVELOPE__BODY_WELCOME);
-    cr_assert(welcome->welcome->rolled_back);
-    skr_envelope_free(welcome);
-    EVENTUALLY(recorded_rollback());
-    cr_assert_not(skr_realization_host_online(scene.realizations, &agent.host_id, &since_ms));
-    /* From now on every host keeps what it has, those too that came before the proof. */
-    EVENTUALLY(!skr_realization_host_online(scene.realizations, &other.host_id, &since_ms));
-    wire_close(&bystander);
-    cr_assert(wire_open(&scene, &other, &bystander));
-    wire_hello(&scene, &bystander, &other, 0);
-    welcome = wire_expect(&bystander, SKERRY__V1__ENVELOPE__BODY_WELCOME);
-    cr_assert(welcome->welcome->rolled_back);
-    skr_envelope_free(welcome);
-    wire_close(&wire);
-    wire_close(&bystander);
-    agent_done(&agent);
-    agent_done(&other);
-}
-
 Test(south_session, the_present_revision_is_no_rollback)
 {
     struct agent agent;
@@ -384,7 +340,7 @@ Test(south_session, the_present_revision_is_no_rollback)
     Skerry__V1__Envelope *welcome = wire_expect(&wire, SKERRY__V1__ENVELOPE__BODY_WELCOME);
     cr_assert_not(welcome->welcome->rolled_back);
     skr_envelope_free(welcome);
-    cr_assert_not(recorded_rollback());
+    cr_assert_not(scene_rolled_back(&scene));
     wire_close(&wire);
     agent_done(&agent);
 }

@@ -1,4 +1,5 @@
 #include "agent/south/session.h"
+#include "agent/south/revision_proof.h"
 #include "tests/unit/agent/build.h"
 #include "tests/unit/agent/south/controller.h"
 #include <event2/thread.h>
@@ -91,11 +92,14 @@ static void stop(void)
     skr_identity_free(identity);
     controller_stop(&controller);
     unlink(cache);
+    char beside[sizeof(cache) + 8];
+    snprintf(beside, sizeof(beside), "%s.proof", cache);
+    unlink(beside);
 }
 
 /* ---- what the controller says ---- */
 
-static uint8_t database[16] = {0xdb};
+static uint8_t database[16] = {0xdb}, proof[SKR_PROOF_SIZE] = {0x5a, 1, 2, [31] = 0xa5};
 
 static void welcome(SSL *ssl, uint32_t keepalive_ms, bool rolled_back)
 {
@@ -166,10 +170,15 @@ static bool two_sessions(struct controller *c, SSL *ssl, int connection)
         cr_assert_eq(hello->hello->revision, 41);
         cr_assert_neq(hello->hello->root_digest, 0);
         cr_assert_eq(hello->hello->database_id.len, 16);
+        cr_assert(hello->hello->proof, "what the controller proved is shown");
+        cr_assert_eq(hello->hello->proof->revision, 41);
+        cr_assert_arr_eq(hello->hello->proof->database_id.data, database, 16);
+        cr_assert_arr_eq(hello->hello->proof->mac.data, proof, sizeof(proof));
         skr_envelope_free(hello);
         return false;
     }
     cr_assert_eq(hello->hello->database_id.len, 0);
+    cr_assert_null(hello->hello->proof);
     skr_envelope_free(hello);
     welcome(ssl, 1000, false);
     uint64_t digest = send_delta(ssl, 3, 0);
@@ -181,6 +190,7 @@ static bool two_sessions(struct controller *c, SSL *ssl, int connection)
     Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
     Skerry__V1__Synced synced = SKERRY__V1__SYNCED__INIT;
     synced.revision = 41;
+    synced.proof = (ProtobufCBinaryData){sizeof(proof), proof};
     synced.root_digest = root_of(digest);
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_SYNCED;
     envelope.synced = &synced;
@@ -212,6 +222,11 @@ Test(session, applies_and_comes_back_with_what_it_knows)
     skr_desired_new(&again);
     cr_assert_eq(skr_desired_load(again, cache, &error), 0, "%s", error.detail);
     cr_assert_eq(skr_desired_root_digest(again), root);
+    struct skr_revision_proof kept;
+    skr_revision_proof_load(&kept, cache);
+    cr_assert(kept.there && kept.revision == 41, "an agent that is restarted shows it too");
+    cr_assert_arr_eq(kept.database_id.bytes, database, 16);
+    cr_assert_arr_eq(kept.mac, proof, sizeof(proof));
     skr_desired_free(again);
     stop();
 }
