@@ -49,7 +49,6 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 
 static int catch_signals(struct daemon *daemon)
 {
-    signal(SIGPIPE, SIG_IGN);
     daemon->terminate = evsignal_new(daemon->base, SIGTERM, on_signal, daemon);
     daemon->interrupt = evsignal_new(daemon->base, SIGINT, on_signal, daemon);
     if (!daemon->terminate || !daemon->interrupt || event_add(daemon->terminate, NULL) < 0 ||

@@ -2,6 +2,7 @@
 #include "agent/daemon.h"
 #include "agent/south/join.h"
 #include <errno.h>
+#include <signal.h>
 #include <skerry/macros.h>
 #include <stdio.h>
 #include <string.h>
@@ -261,6 +262,7 @@ int main(int argc, char **argv)
     struct skr_error error = {0};
     const char *command = argc > 1 ? argv[1] : "";
     int r;
+    signal(SIGPIPE, SIG_IGN); /* a controller that ends a connection is an error code, for every command */
     if (strcmp(command, "--help") == 0 || strcmp(command, "help") == 0 || strcmp(command, "-h") == 0)
         return usage();
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)

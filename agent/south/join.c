@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <skerry/clock.h>
@@ -57,9 +59,12 @@ static int wait_for(struct attempt *attempt, short events)
 
 static int connect_to(struct attempt *attempt, const struct addrinfo *address)
 {
+    const int on = 1;
     attempt->fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attempt->fd < 0)
         return -errno;
+    /* The request follows the end of the handshake at once: it must not wait for the acknowledgement of that. */
+    setsockopt(attempt->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (connect(attempt->fd, address->ai_addr, address->ai_addrlen) == 0)
         return 0;
     if (errno != EINPROGRESS)

@@ -1,7 +1,10 @@
 #include "agent/south/join.h"
 #include "tests/unit/agent/south/controller.h"
+#include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct controller controller;
@@ -129,6 +132,85 @@ Test(join, enrols_with_one_key_whatever_is_lost)
     cr_assert_eq(skr_identity_context(again, &context, &error), 0);
     SSL_CTX_free(context);
     skr_identity_free(again);
+    controller_stop(&controller);
+}
+
+/* ---- quick, and not to be killed by a controller that leaves ---- */
+
+#define TRIES 5
+static int64_t quickest_ns = INT64_MAX;
+
+/* Each but the last is told to come again; measured is how long the request takes after the handshake. */
+static bool measure(struct controller *c, SSL *ssl, int connection)
+{
+    int64_t start_ns = skr_clock_monotonic_ns();
+    Skerry__V1__Envelope *envelope = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_ENROLL);
+    int64_t took_ns = skr_clock_monotonic_ns() - start_ns;
+    cr_assert(envelope);
+    quickest_ns = took_ns < quickest_ns ? took_ns : quickest_ns;
+    enrolled(c, ssl, envelope->enroll, connection + 1 < TRIES);
+    skr_envelope_free(envelope);
+    return connection + 1 < TRIES;
+}
+
+Test(join, the_request_follows_the_handshake_at_once)
+{
+    struct skr_identity *identity;
+    controller_start(&controller, measure);
+    struct skr_join_options options = options_for(&controller);
+    cr_assert_eq(skr_identity_prepare(NULL, &identity, &error), 0);
+    cr_assert_eq(skr_join(identity, &options, &error), 0, "%s", error.detail);
+    cr_assert_lt(quickest_ns, 20 * SKR_NS_PER_MS, "a delayed acknowledgement takes 40 ms: %lld ns",
+                 (long long)quickest_ns);
+    skr_identity_free(identity);
+    controller_stop(&controller);
+}
+
+static bool leave_three_times(struct controller *c, SSL *ssl, int connection)
+{
+    if (connection < 3) { /* without a word and without reading: what the agent writes is answered by a reset */
+        SSL_set_quiet_shutdown(ssl, 1);
+        return true;
+    }
+    Skerry__V1__Envelope *envelope = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_ENROLL);
+    cr_assert(envelope);
+    enrolled(c, ssl, envelope->enroll, false);
+    skr_envelope_free(envelope);
+    return false;
+}
+
+/* The program itself: how it treats signals is its own affair. */
+static int run_join(const char *string, const char *state)
+{
+    char program[PATH_MAX], *slash;
+    ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 32);
+    cr_assert_gt(size, 0);
+    program[size] = 0;
+    for (int i = 0; i < 2 && (slash = strrchr(program, '/')); i++)
+        *slash = 0;
+    strcat(program, "/skerry-agent");
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        execl(program, program, "join", "--state-directory", state, string, NULL);
+        _exit(127);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+Test(join, outlives_a_controller_that_leaves, .timeout = 90)
+{
+    char string[512], state[] = "/tmp/skerry-join-XXXXXX", pin[SKR_TLS_HASH_TEXT_MAX];
+    cr_assert(mkdtemp(state));
+    controller_start(&controller, leave_three_times);
+    snprintf(string, sizeof(string), "skerry://%s/" TOKEN ".secret#%s", controller.address,
+             skr_tls_hash_format(controller.pin, pin));
+    int status = run_join(string, state);
+    cr_assert(WIFEXITED(status), "it was killed by signal %d", WTERMSIG(status));
+    cr_assert_eq(WEXITSTATUS(status), 0);
+    cr_assert_eq(atomic_load(&controller.connections), 4);
     controller_stop(&controller);
 }
 
