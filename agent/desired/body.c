@@ -138,8 +138,8 @@ static bool provider_address_ok(const ProtobufCMessage *message)
            uuid_ok(&pa->logical_network_id);
 }
 
-/* Of a VM subnet, or of a VLAN of an uplink. What this agent does not know of isolations and mirrors is no error here:
- * support.h judges it. */
+/* Of a VM subnet, or of a VLAN of an uplink. A value of an enum that only a newer controller has is no error here, nor
+ * below: support.h judges it, and that object alone fails. */
 static bool port_place_ok(const Skerry__V1__Port *port)
 {
     if (port->isolation == SKERRY__V1__ISOLATION__ISOLATION_UNSPECIFIED)
@@ -178,9 +178,8 @@ static bool domain_ok(const ProtobufCMessage *message)
 {
     const Skerry__V1__Domain *domain = (const void *)message;
     return uuid_ok(&domain->routing_domain_id) && domain->number != 0 &&
-           (domain->encapsulation == SKERRY__V1__ENCAPSULATION__ENCAPSULATION_NVGRE ||
-            domain->encapsulation == SKERRY__V1__ENCAPSULATION__ENCAPSULATION_VXLAN) &&
-           mtu_ok(domain->mtu) && uuid_ok(&domain->logical_network_id);
+           domain->encapsulation != SKERRY__V1__ENCAPSULATION__ENCAPSULATION_UNSPECIFIED && mtu_ok(domain->mtu) &&
+           uuid_ok(&domain->logical_network_id);
 }
 
 static bool subnet_ok(const ProtobufCMessage *message)
@@ -208,8 +207,7 @@ static bool record_ok(const ProtobufCMessage *message)
     const Skerry__V1__Record *record = (const void *)message;
     return vsid_ok(record->vsid) && mac_ok(&record->mac) &&
            (record->customer_address.len == 0 || address_ok(&record->customer_address)) &&
-           record->type >= SKERRY__V1__RECORD_TYPE__RECORD_TYPE_STATIC &&
-           record->type <= SKERRY__V1__RECORD_TYPE__RECORD_TYPE_DHCP &&
+           record->type != SKERRY__V1__RECORD_TYPE__RECORD_TYPE_UNSPECIFIED &&
            (record->provider_address.len == 0 || address_ok(&record->provider_address)) &&
            (record->host_id.len == 0 || uuid_ok(&record->host_id)) &&
            (record->adapter_id.len == 0 || uuid_ok(&record->adapter_id));

@@ -97,8 +97,24 @@ const char *skr_support_subnet(const Skerry__V1__Subnet *subnet, char out[static
     return is_ipv6(&subnet->prefix) ? say(out, "an IPv6 VM subnet", ", so its ports are closed") : NULL;
 }
 
+const char *skr_support_domain(const Skerry__V1__Domain *domain, char out[static SKR_SUPPORT_TEXT_MAX])
+{
+    return domain->encapsulation == SKERRY__V1__ENCAPSULATION__ENCAPSULATION_NVGRE ||
+                           domain->encapsulation == SKERRY__V1__ENCAPSULATION__ENCAPSULATION_VXLAN
+                   ? NULL
+                   : say(out, "this encapsulation", ", so the VM network does not work here");
+}
+
+bool skr_support_record_type(const Skerry__V1__Record *record)
+{
+    return record->type >= SKERRY__V1__RECORD_TYPE__RECORD_TYPE_STATIC &&
+           record->type <= SKERRY__V1__RECORD_TYPE__RECORD_TYPE_DHCP;
+}
+
 const char *skr_support_record(const Skerry__V1__Record *record, char out[static SKR_SUPPORT_TEXT_MAX])
 {
+    if (!skr_support_record_type(record))
+        return say(out, "this type of record", "");
     return is_ipv6(&record->customer_address) ? say(out, "an IPv6 customer address", "") : NULL;
 }
 

@@ -15,6 +15,10 @@ const char *skr_support_port_closed(const Skerry__V1__Port *port, char out[stati
 const char *skr_support_port_settings(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX]);
 /* Why the ports of the VM subnet must stay closed. */
 const char *skr_support_subnet(const Skerry__V1__Subnet *subnet, char out[static SKR_SUPPORT_TEXT_MAX]);
+/* Nothing of the VM network works without its encapsulation. */
+const char *skr_support_domain(const Skerry__V1__Domain *domain, char out[static SKR_SUPPORT_TEXT_MAX]);
+/* False: it has a type that only a newer agent has, and does not work at all. */
+bool skr_support_record_type(const Skerry__V1__Record *record);
 /* A record works without its address, which is nobody's then; a route and a provider address do not work at all. */
 const char *skr_support_record(const Skerry__V1__Record *record, char out[static SKR_SUPPORT_TEXT_MAX]);
 const char *skr_support_customer_route(const Skerry__V1__CustomerRoute *route, char out[static SKR_SUPPORT_TEXT_MAX]);

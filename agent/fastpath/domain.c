@@ -44,6 +44,11 @@ static struct skr_abi_route_key route_key(uint32_t number, const struct skr_pref
                                       .destination = skr_program_abi(&prefix->address)};
 }
 
+static const char *why_unknown(const struct skr_program_domain *domain)
+{
+    return domain->lacks[0] ? domain->lacks : "waiting: the VM network itself has not arrived";
+}
+
 static void withdraw_subnet(struct skr_program *program, struct skr_program_domain *domain,
                             struct skr_program_subnet *subnet)
 {
@@ -62,7 +67,7 @@ static void assert_subnet(struct skr_program *program, struct skr_program_domain
     struct skr_program_owner owner = owner_of(domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET, &subnet->id);
     const char *failure = NULL;
     if (!domain->known)
-        failure = "waiting: the VM network itself has not arrived";
+        failure = why_unknown(domain);
     else if (subnet->closed[0])
         failure = subnet->closed;
     skr_program_fail(program, &owner, failure);
@@ -141,7 +146,7 @@ static void assert_member(struct skr_program *program, struct skr_program_domain
     static const struct skr_abi_peer peer;
     const char *failure = NULL;
     if (!domain->known)
-        failure = "waiting: the VM network itself has not arrived";
+        failure = why_unknown(domain);
     else if (!program->self_known)
         failure = "waiting: the host's own part has not arrived";
     if (!failure && skr_uuid_compare(&member->id, &program->self) != 0) {
@@ -261,6 +266,8 @@ static void assert_record(struct skr_program *program, const struct skr_program_
     struct skr_address pa = {0}, armed = {0};
     struct skr_uuid host = {0}, adapter = {0};
     bool placed = skr_body_address(&record->provider_address, &pa);
+    if (!skr_support_record_type(record))
+        return;
     skr_body_address(&record->armed_provider_address, &armed);
     if (program->self_known && skr_body_uuid(&record->host_id, &host) && skr_body_uuid(&record->adapter_id, &adapter) &&
         skr_uuid_compare(&host, &program->self) == 0) {
@@ -364,17 +371,22 @@ static void domain_object_change(struct skr_program *program, struct skr_program
                                  const struct skr_desired_change *change)
 {
     const Skerry__V1__Domain *message = (const void *)change->after;
+    struct skr_program_owner owner = owner_of(domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN, &domain->id);
+    char text[SKR_SUPPORT_TEXT_MAX];
+    const char *lacks = message ? skr_support_domain(message, text) : NULL;
     domain->touched = true;
-    domain->known = message != NULL;
-    if (message) {
+    domain->known = message && !lacks;
+    snprintf(domain->lacks, sizeof(domain->lacks), "%s", lacks ? lacks : "");
+    if (lacks)
+        skr_program_fail(program, &owner, lacks);
+    if (domain->known) {
         domain->number = message->number;
         domain->mtu = message->mtu;
         domain->vxlan = message->encapsulation == SKERRY__V1__ENCAPSULATION__ENCAPSULATION_VXLAN;
         skr_body_uuid(&message->logical_network_id, &domain->logical_network_id);
         domain_source(program, domain);
-    } else {
-        program->domains_gone = true;
     }
+    program->domains_gone |= !message;
     domain_reassert(program, domain);
 }
 

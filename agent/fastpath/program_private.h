@@ -84,7 +84,8 @@ struct skr_program_member {
 struct skr_program_domain {
     UT_hash_handle hh;
     struct skr_uuid id;
-    bool known; /* the Domain object is here */
+    bool known;                       /* the Domain object is here, and this agent can do what it says */
+    char lacks[SKR_SUPPORT_TEXT_MAX]; /* what it cannot do; empty: nothing */
     bool vxlan;
     uint32_t number, mtu;
     struct skr_uuid logical_network_id;

@@ -14,7 +14,6 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-#define PROTOCOL_VERSION    1
 #define TRY_MS              15000 /* one attempt: connecting, handshake, answer */
 #define RETRY_MS            2000
 #define APPROVAL_RETRY_MS   5000
@@ -185,7 +184,7 @@ static int ask(struct skr_identity *identity, const struct skr_join_options *opt
     if (r < 0)
         return r;
     uname(&kernel);
-    enroll.protocol_version = PROTOCOL_VERSION;
+    enroll.protocol_version = SKR_PROTOCOL_VERSION;
     enroll.token_id = (ProtobufCBinaryData){16, (uint8_t *)options->string.token_id.bytes};
     enroll.secret = (char *)options->string.secret;
     enroll.certificate_request = request;

@@ -49,7 +49,7 @@ static void send_hello(struct skr_session *session)
     uname(&kernel);
     Skerry__V1__Envelope *envelope = skr_session_envelope(SKERRY__V1__ENVELOPE__BODY_HELLO);
     Skerry__V1__Hello *hello = envelope->hello;
-    hello->protocol_version = SKR_SESSION_PROTOCOL_VERSION;
+    hello->protocol_version = SKR_PROTOCOL_VERSION;
     hello->agent_version = skr_must(strdup(SKR_VERSION));
     hello->kernel = skr_must(strdup(kernel.release));
     hello->session_number = session->number;

@@ -9,7 +9,6 @@
 #include <skerry/clock.h>
 #include <skerry/frame.h>
 
-#define SKR_SESSION_PROTOCOL_VERSION 1
 #define SKR_SESSION_KEEPALIVE_MS     5000
 #define SKR_SESSION_KEEPALIVE_MIN_MS 100
 #define SKR_SESSION_KEEPALIVE_MAX_MS 60000

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROTOCOL_VERSION 1
-#define AUTHORITIES_MAX  16
+#define AUTHORITIES_MAX 16
 
 static struct skr_map_key session_key(uint64_t number)
 {
@@ -125,7 +124,7 @@ static void send_welcome(struct skr_policy *policy, const struct session *sessio
         welcome.n_authorities++;
     }
     welcome.authorities = authorities;
-    welcome.protocol_version = PROTOCOL_VERSION;
+    welcome.protocol_version = SKR_PROTOCOL_VERSION;
     welcome.database_id = skr_policy_wire_uuid(&policy->options.database_id);
     welcome.incarnation = policy->options.incarnation;
     welcome.digest_key_0 = policy->options.digest_key.k0;

@@ -107,10 +107,10 @@ static int judge(const Skerry__V1__Envelope *envelope, uint8_t key_hash[static S
 {
     if (envelope->body_case != SKERRY__V1__ENVELOPE__BODY_ENROLL)
         return skr_error_set(error, SKR_ERROR_SYNTAX, "Only Enroll may be sent before a certificate is shown.");
-    if (envelope->enroll->protocol_version < SKR_SOUTH_PROTOCOL_VERSION)
+    if (envelope->enroll->protocol_version < SKR_PROTOCOL_VERSION_OLDEST)
         return skr_error_set(error, SKR_ERROR_NOT_SUPPORTED,
-                             "This controller speaks protocol version %d; upgrade the agent.",
-                             SKR_SOUTH_PROTOCOL_VERSION);
+                             "The agent speaks protocol version %u, this controller %d and later; upgrade the agent.",
+                             envelope->enroll->protocol_version, SKR_PROTOCOL_VERSION_OLDEST);
     return skr_tls_request_key_hash(envelope->enroll->certificate_request, key_hash, error);
 }
 

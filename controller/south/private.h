@@ -19,7 +19,6 @@
 #include <stdatomic.h>
 #include <uthash.h>
 
-#define SKR_SOUTH_PROTOCOL_VERSION 1
 #define SKR_SOUTH_WORKERS_MAX      64
 #define SKR_SOUTH_GREETING_MS      5000     /* from accept to an Enroll or an authorized Hello */
 #define SKR_SOUTH_ENROL_MS         30000    /* for the database to answer an Enroll */

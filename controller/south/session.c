@@ -130,7 +130,7 @@ static void welcome_held(struct skr_peer *peer, const char *held_reason)
     struct skr_uuid database = skr_store_database_id(south->store);
     Skerry__V1__Welcome welcome = SKERRY__V1__WELCOME__INIT;
     Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
-    welcome.protocol_version = SKR_SOUTH_PROTOCOL_VERSION;
+    welcome.protocol_version = SKR_PROTOCOL_VERSION;
     welcome.database_id = (ProtobufCBinaryData){sizeof(database.bytes), database.bytes};
     welcome.incarnation = skr_store_incarnation(south->store);
     welcome.authorities = (char **)south->authority_pems;
@@ -240,15 +240,21 @@ static void open_session(struct skr_peer *peer, Skerry__V1__Envelope *envelope)
 
 static void greet_hello(struct skr_peer *peer, Skerry__V1__Envelope *envelope, bool outside_time)
 {
-    if (!outside_time && envelope->hello->protocol_version >= SKR_SOUTH_PROTOCOL_VERSION) {
+    uint32_t version = envelope->hello->protocol_version;
+    char why[120];
+    if (!outside_time && version >= SKR_PROTOCOL_VERSION_OLDEST) {
         open_session(peer, envelope);
         return;
     }
     skr_envelope_free(envelope);
-    if (outside_time)
+    if (outside_time) {
         refuse(peer, "certificate_outside_its_time", 0);
-    else
-        refuse(peer, "protocol_version", RECONNECT_REFUSED_MS);
+        return;
+    }
+    snprintf(why, sizeof(why),
+             "protocol_version: the agent speaks version %u, this controller %d and later; upgrade it", version,
+             SKR_PROTOCOL_VERSION_OLDEST);
+    refuse(peer, why, RECONNECT_REFUSED_MS);
 }
 
 void skr_session_greet(struct skr_peer *peer, Skerry__V1__Envelope *envelope)

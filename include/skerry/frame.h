@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The version of the protocol that this controller or agent speaks. A peer of one version before is served as well. */
+#define SKR_PROTOCOL_VERSION        1
+#define SKR_PROTOCOL_VERSION_OLDEST (SKR_PROTOCOL_VERSION > 1 ? SKR_PROTOCOL_VERSION - 1 : 1)
+
 #define SKR_FRAME_HEADER              4
 #define SKR_FRAME_MAX                 1048576
 #define SKR_FRAME_MAX_UNAUTHENTICATED 16384

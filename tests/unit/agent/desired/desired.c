@@ -386,7 +386,7 @@ Test(desired, refuses_fields_out_of_range)
     record->customer_address.len = 3;
     refused_body(DOMAIN_SCOPE, network, RECORD, id, &record->base, "address size");
     record = (void *)body_record(VSID, 1, 1, 1, host, nil);
-    record->type = 17;
+    record->type = SKERRY__V1__RECORD_TYPE__RECORD_TYPE_UNSPECIFIED;
     refused_body(DOMAIN_SCOPE, network, RECORD, id, &record->base, "record type");
     Skerry__V1__Subnet *subnet = (void *)body_subnet(VSID, 0x0a000001, 24);
     refused_body(DOMAIN_SCOPE, network, SUBNET, id, &subnet->base, "host bits");
@@ -394,7 +394,7 @@ Test(desired, refuses_fields_out_of_range)
     refused_body(DOMAIN_SCOPE, network, DOMAIN_OBJECT, id, body_domain(1, id), "domain of another scope");
     refused_body(DOMAIN_SCOPE, network, DOMAIN_OBJECT, network, body_domain(0, id), "domain number");
     Skerry__V1__Domain *domain = (void *)body_domain(1, id);
-    domain->encapsulation = 5;
+    domain->encapsulation = SKERRY__V1__ENCAPSULATION__ENCAPSULATION_UNSPECIFIED;
     refused_body(DOMAIN_SCOPE, network, DOMAIN_OBJECT, network, &domain->base, "encapsulation");
     uint32_t vsid = 12;
     refused_body(DOMAIN_SCOPE, network, MEMBER, id, body_member(NULL, 0, &vsid, 1), "member's VSID");

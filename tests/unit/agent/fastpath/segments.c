@@ -449,3 +449,41 @@ Test(segments, ipv6_routes_and_provider_addresses)
     give(HOST_SCOPE, self, PA, id, body_pa(0xc0000201, logical));
     cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, network), "");
 }
+
+/* An enum's value that this agent does not know: what has it fails, closed, and nothing else. */
+Test(segments, values_of_a_newer_controller)
+{
+    struct skr_uuid strange = test_id(0xec, 1), known = test_id(0xec, 2), host = test_id(5, 2);
+    struct skr_abi_mac_record record;
+    struct skr_abi_subnet subnet;
+    uint32_t vsid = VSID;
+    domain_scope();
+    cr_assert(get(SKR_TABLE_SUBNETS, &vsid, &subnet));
+    Skerry__V1__Record *body = (void *)body_record(VSID, 0x0a000005, 1, 0xc0000202, host, test_id(0xad, 7));
+    body->type = 17;
+    give(DOMAIN_SCOPE, network, RECORD, strange, body);
+    give(DOMAIN_SCOPE, network, RECORD, known, body_record(VSID, 0x0a000006, 2, 0xc0000202, host, test_id(0xad, 8)));
+    struct skr_abi_mac_key mac = {.vsid = VSID};
+    ProtobufCBinaryData bytes = test_mac(1);
+    memcpy(mac.mac, bytes.data, 6);
+    free(bytes.data);
+    cr_assert_not(get(SKR_TABLE_RECORDS_MAC, &mac, &record));
+    bytes = test_mac(2);
+    memcpy(mac.mac, bytes.data, 6);
+    free(bytes.data);
+    cr_assert(get(SKR_TABLE_RECORDS_MAC, &mac, &record));
+    cr_assert(strstr(failure_of(DOMAIN_SCOPE, network, strange), "not_supported: this type of record"));
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, known), "");
+    give(DOMAIN_SCOPE, network, RECORD, strange, body_record(VSID, 0x0a000005, 1, 0xc0000202, host, test_id(0xad, 7)));
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, network, strange), "");
+
+    Skerry__V1__Domain *domain = (void *)body_domain(1, logical);
+    domain->encapsulation = 5;
+    give(DOMAIN_SCOPE, network, DOMAIN_OBJECT, network, domain);
+    cr_assert(strstr(failure_of(DOMAIN_SCOPE, network, network), "not_supported: this encapsulation"));
+    cr_assert(strstr(failure_of(DOMAIN_SCOPE, network, test_id(0x5b, VSID)), "not_supported: this encapsulation"));
+    cr_assert_not(get(SKR_TABLE_SUBNETS, &vsid, &subnet), "a guess at the encapsulation would be worse than none");
+    give(DOMAIN_SCOPE, network, DOMAIN_OBJECT, network, body_domain(1, logical));
+    cr_assert_not(strstr(failure_of(DOMAIN_SCOPE, network, network), "not_supported"));
+    cr_assert(get(SKR_TABLE_SUBNETS, &vsid, &subnet));
+}
