@@ -67,8 +67,10 @@ static void attach(struct daemon *daemon, enum skr_fastpath_hook hook, uint32_t 
 static void detach(struct daemon *daemon, enum skr_fastpath_hook hook, uint32_t ifindex)
 {
     struct attachment *attachment = (struct attachment *)attachment_find(daemon, hook, ifindex);
-    if (!attachment)
+    if (!attachment) { /* the guard may have put it there */
+        (void)daemon->fastpath->ops->detach(daemon->fastpath, hook, ifindex);
         return;
+    }
     skr_drift_expect(daemon->drift, hook, ifindex, attachment->name, &attachment->adapter_id, false);
     int r = daemon->fastpath->ops->detach(daemon->fastpath, hook, ifindex);
     if (r < 0 && r != -ENODEV)

@@ -12,12 +12,7 @@
 
 static int open_fastpath(const struct settings *settings, struct skr_fastpath **ret, struct skr_error *error)
 {
-    const struct skr_fastpath_options options = {.pin_directory = settings->pin_directory,
-                                                 .object_path = settings->object,
-                                                 .records_max = (uint32_t)settings->records_max,
-                                                 .filter_priority = (uint16_t)settings->filter_priority,
-                                                 .filter_handle = (uint32_t)settings->filter_handle,
-                                                 .exclusive = true};
+    const struct skr_fastpath_options options = settings_fastpath(settings, true);
     return strcmp(settings->fastpath, "memory") == 0 ? skr_fastpath_memory_new(&options, ret, error)
                                                      : skr_fastpath_bpf_new(&options, ret, error);
 }

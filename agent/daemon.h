@@ -49,6 +49,10 @@ struct daemon {
 };
 
 int daemon_run(const struct settings *settings, struct skr_error *error);
+/* guard.c: returns on failure alone. */
+int guard_run(const struct settings *settings, struct skr_error *error);
+/* main.c: outputs of a host room that nobody listens to. */
+extern const struct skr_host_output daemon_nothing;
 
 /* ---- wiring.c ---- */
 int wiring_host(struct daemon *daemon, struct skr_error *error); /* host, learn and drift, with their outputs */

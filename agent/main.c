@@ -1,4 +1,4 @@
-/* skerry-agent: run | join | uninstall. */
+/* skerry-agent: run | join | guard | uninstall. */
 #include "agent/daemon.h"
 #include "agent/south/join.h"
 #include <errno.h>
@@ -14,6 +14,7 @@ static int usage(void)
     printf("skerry-agent run [flags]                 keep this host as its controller says\n"
            "skerry-agent join STRING|- [flags] [--uplink INTERFACE]...\n"
            "                                         enrol this host; - reads the join string from standard input\n"
+           "skerry-agent guard [flags]               close interfaces of guests that no agent has bound yet\n"
            "skerry-agent uninstall [flags]           take the fast path, and the addresses, rules, routes and\n"
            "                                         neighbours that the agent made, away from this host\n"
            "skerry-agent version\n\nFlags, also as key = value in the file:\n");
@@ -111,19 +112,20 @@ static void nothing_changed(void *arg, const char *kind, uint32_t ifindex)
     (void)arg, (void)kind, (void)ifindex;
 }
 
+const struct skr_host_output daemon_nothing = {.binding = nothing_binding,
+                                               .claim = nothing_claim,
+                                               .own_pa = nothing_own_pa,
+                                               .neighbor = nothing_neighbor,
+                                               .uplink = nothing_uplink,
+                                               .tagging = nothing_tagging,
+                                               .guest = nothing_guest,
+                                               .changed = nothing_changed};
+
 /* A host that is asked and told nothing: desired state is empty. NULL: it cannot be looked at. */
 static struct skr_host *open_host(struct skr_desired *desired, struct skr_error *error)
 {
-    static const struct skr_host_output output = {.binding = nothing_binding,
-                                                  .claim = nothing_claim,
-                                                  .own_pa = nothing_own_pa,
-                                                  .neighbor = nothing_neighbor,
-                                                  .uplink = nothing_uplink,
-                                                  .tagging = nothing_tagging,
-                                                  .guest = nothing_guest,
-                                                  .changed = nothing_changed};
     struct skr_host *host = NULL;
-    return skr_host_new(desired, &output, &host, error) < 0 ? NULL : host;
+    return skr_host_new(desired, &daemon_nothing, &host, error) < 0 ? NULL : host;
 }
 
 /* The inventory, as far as it fits into what a host that nobody knows yet may send. */
@@ -243,10 +245,7 @@ static int uninstall_host(struct skr_error *error)
 
 static int uninstall(const struct settings *settings, struct skr_error *error)
 {
-    const struct skr_fastpath_options options = {.pin_directory = settings->pin_directory,
-                                                 .filter_priority = (uint16_t)settings->filter_priority,
-                                                 .filter_handle = (uint32_t)settings->filter_handle,
-                                                 .exclusive = true};
+    const struct skr_fastpath_options options = settings_fastpath(settings, true);
     int r = skr_fastpath_bpf_uninstall(&options, error);
     if (r < 0)
         return r;
@@ -271,9 +270,11 @@ int main(int argc, char **argv)
         r = with_settings(argc - 2, argv + 2, daemon_run, &error);
     else if (strcmp(command, "join") == 0)
         r = join(argc - 2, argv + 2, &error);
+    else if (strcmp(command, "guard") == 0)
+        r = with_settings(argc - 2, argv + 2, guard_run, &error);
     else if (strcmp(command, "uninstall") == 0)
         r = with_settings(argc - 2, argv + 2, uninstall, &error);
     else
-        r = skr_error_set(&error, SKR_ERROR_SYNTAX, "say run, join or uninstall; see skerry-agent --help.");
+        r = skr_error_set(&error, SKR_ERROR_SYNTAX, "say run, join, guard or uninstall; see skerry-agent --help.");
     return r < 0 ? fail(&error) : 0;
 }

@@ -66,6 +66,16 @@ int settings_read(struct settings *settings, int argc, char **argv, int *index, 
     return 0;
 }
 
+struct skr_fastpath_options settings_fastpath(const struct settings *settings, bool exclusive)
+{
+    return (struct skr_fastpath_options){.pin_directory = settings->pin_directory,
+                                         .object_path = settings->object,
+                                         .records_max = (uint32_t)settings->records_max,
+                                         .filter_priority = (uint16_t)settings->filter_priority,
+                                         .filter_handle = (uint32_t)settings->filter_handle,
+                                         .exclusive = exclusive};
+}
+
 void settings_done(struct settings *settings)
 {
     skr_config_done(options, SKR_ARRAY_SIZE(options), settings);

@@ -1,6 +1,7 @@
 /* What the administrator sets for the agent: /etc/skerry/agent.conf and flags over it. */
 #pragma once
 
+#include "agent/fastpath/fastpath.h"
 #include <skerry/config.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,5 +25,7 @@ struct settings {
 
 /* Reads the file (--config names another one) and the flags from argv[*index]. */
 int settings_read(struct settings *settings, int argc, char **argv, int *index, struct skr_error *error);
+/* How the fast path is opened; the texts stay the settings'. */
+struct skr_fastpath_options settings_fastpath(const struct settings *settings, bool exclusive);
 void settings_done(struct settings *settings);
 void settings_help(void);

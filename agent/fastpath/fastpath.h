@@ -114,5 +114,10 @@ int skr_fastpath_memory_new(const struct skr_fastpath_options *options, struct s
  * place where they differ. Nothing is cleared. free() leaves everything pinned and attached. */
 int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret,
                          struct skr_error *error);
+/* Closes interfaces and does nothing else, beside an agent that runs or in place of one that does not: attach takes
+ * CLOSED and CLOSED_EGRESS, and fails with -EEXIST where a program of ours is in that place already, or where an
+ * administrator released the interface. No table may be used. */
+int skr_fastpath_bpf_guard_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret,
+                               struct skr_error *error);
 /* Takes everything away: pins, filters (ours alone). For leaving a machine. */
 int skr_fastpath_bpf_uninstall(const struct skr_fastpath_options *options, struct skr_error *error);

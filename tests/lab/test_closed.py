@@ -6,12 +6,13 @@ nothing of the host reaches the guest, however the port came to be unbound.
 """
 
 import contextlib
+import json
 import re
 import signal
 import socket
 
 import pytest
-from lab import MANAGEMENT, Lab, Vm, two_tenants, wait_for
+from lab import MANAGEMENT, ROOT, Lab, Process, Vm, run, two_tenants, wait_for
 from wire import send
 
 
@@ -303,4 +304,104 @@ def test_an_uplink_is_never_closed(lab):
     lab.api.patch("hosts", h1.id, wait=False, uplinks=[{"name": n, "interface": n} for n in ("up0", vm.port)])
     wait_for("not closed as an uplink", lambda: programs(h1, vm) == (False, False))
     lab.api.patch("hosts", h1.id, wait=False, uplinks=[{"name": "up0", "interface": "up0"}])
+    vm.unplug()
+
+
+# ---- while no agent runs ----
+
+
+@pytest.fixture()
+def guard(lab):
+    """skerry-guard.service on h1."""
+    h1 = lab.model["hosts"][0]
+    process = Process(lab, "guard", h1.namespace, lab.binary("skerry-agent"), "guard", "--pin-directory", h1.pins)
+    process.start()
+    lab.processes.append(process)
+    yield process
+    process.check()
+    process.kill()
+
+
+def counted(host, vm: Vm) -> int:
+    """As dropped(), read from the kernel: no agent answers."""
+    reasons = re.findall(r"X\((\w+),", (ROOT / "include/skerry/abi/drop_reasons.h").read_text().split("#define", 1)[1])
+    ifindex = int(host.namespace.run("ip", "-o", "link", "show", vm.port).stdout.split(":")[0])
+    entries = json.loads(run("bpftool", "-j", "map", "dump", "pinned", host.pins / "drops").stdout)
+    rows = [e["formatted"] for e in entries if e["formatted"]["key"] == {"reason": reasons.index("PORT_CLOSED"), "ifindex": ifindex}]
+    return sum(cpu["value"] for row in rows for cpu in row["values"])
+
+
+@pytest.mark.parametrize("rebooted", [False, True], ids=["agent stopped", "rebooted"])
+def test_no_window_while_the_agent_is_down(lab, guard, rebooted):
+    h1 = lab.model["hosts"][0]
+    vm = machine(lab, adapter(lab))
+    h1.agent.kill()
+    if rebooted:
+        guard.kill()
+        h1.forget_fast_path()
+        h1.namespace.run("ip", "addr", "add", f"{lab.addresses[0]}/24", "dev", "up0")
+        guard.start()
+    vm.plug(h1)
+    wait_for("closed without an agent", lambda: programs(h1, vm) == (True, True))
+    frames = attack(lab, vm)
+    answers, victim = Listener(vm.namespace, "eth0"), Listener(lab.vms["blue-2"].namespace, "eth0")
+    pinged, before = echoes(h1), counted(h1, vm)
+    send(vm.namespace, "eth0", f"[{','.join(frames)}]")
+    wait_for("every frame is counted", lambda: counted(h1, vm) >= before + len(frames))
+    assert echoes(h1) == pinged and not victim.heard(b"forged") and not answers.heard(b"\x08\x06")
+    h1.start()
+    wait_for("the agent opens what it binds, both ways", lambda: vm.ping("10.0.0.1"))
+    assert dropped(h1, vm) >= len(frames), "the agent goes on counting where the guard began"
+    vm.unplug()
+
+
+def test_the_guard_never_takes_what_an_agent_has(lab, guard):
+    h1 = lab.model["hosts"][0]
+    vms = [machine(lab, adapter(lab)) for _ in range(5)]
+    for vm in vms:
+        vm.plug(h1)
+    for vm in vms:
+        wait_for(f"{vm.name} is bound and open both ways", lambda v=vm: v.ping("10.0.0.1"))
+        assert programs(h1, vm) == (False, False)
+    # What an administrator released stays released, also for a guard that starts anew.
+    lab.api.delete("network-adapters", vms[0].id)
+    wait_for("closed", lambda: closed_row(h1, vms[0]))
+    h1.local("release", vms[0].port)
+    started = guard.log.read_text().count("guard started")
+    guard.kill()
+    guard.start()
+    wait_for("the guard has looked at everything", lambda: guard.log.read_text().count("guard started") == started + 1)
+    assert programs(h1, vms[0]) == (False, False)
+    for vm in vms:
+        vm.unplug()
+
+
+def test_the_documented_settings_close_what_has_no_alias(lab):
+    """docs/operate.md: an interface that nobody knows yet, on a host that forwards and has these as its defaults."""
+    h1 = lab.model["hosts"][0]
+    settings = re.findall(r"^    (net\.ipv\S+) = (\d)$", (ROOT / "docs/operate.md").read_text(), re.M)
+    assert len(settings) == 4
+    before = {key: h1.namespace.run("sysctl", "-n", key).stdout.strip() for key, _ in settings}
+    for key, value in settings:
+        h1.namespace.sysctl(key, value)
+    vm = machine(lab, adapter(lab))
+    vm.plug(h1, alias=False)
+    for key, value in before.items():
+        h1.namespace.sysctl(key, value)
+    assert programs(h1, vm) == (False, False)
+
+    def refused() -> int:
+        """By the reverse path, and what would have to be forwarded."""
+        found = 0
+        for file, group, name in (("netstat", "TcpExt:", "IPReversePathFilter"), ("snmp", "Ip:", "InAddrErrors")):
+            names, values = (line.split() for line in h1.namespace.run("cat", f"/proc/net/{file}").stdout.splitlines()
+                             if line.startswith(group))
+            found += int(values[names.index(name)])
+        return found
+
+    answers, victim = Listener(vm.namespace, "eth0"), Listener(lab.vms["blue-2"].namespace, "eth0")
+    pinged, count = echoes(h1), refused()
+    send(vm.namespace, "eth0", f"[{','.join(attack(lab, vm))}]")  # two ARP requests, then three packets
+    wait_for("the kernel refused every packet", lambda: refused() >= count + 3)
+    assert echoes(h1) == pinged and not victim.heard(b"forged") and not answers.heard(b"\x08\x06")
     vm.unplug()

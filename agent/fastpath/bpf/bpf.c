@@ -101,7 +101,16 @@ static uint32_t filter_handle(const struct skr_fastpath_options *options)
     return options && options->filter_handle ? options->filter_handle : SKR_BPF_FILTER_HANDLE;
 }
 
-int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret, struct skr_error *error)
+static const struct skr_fastpath_ops guard_ops = {
+        .name = "guard",
+        .free = bpf_free,
+        .attach = skr_bpf_filter_attach_free,
+        .detach = skr_bpf_filter_detach,
+        .inspect = skr_bpf_filter_inspect,
+};
+
+/* Everything but the programs. */
+static int prepare(const struct skr_fastpath_options *options, struct skr_fastpath_bpf **ret, struct skr_error *error)
 {
     SKR_CLEANUP(bpf_free_cleanup) struct skr_fastpath_bpf *bpf = calloc(1, sizeof(*bpf));
     const char *directory = pin_directory(options);
@@ -109,7 +118,6 @@ int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_
 
     if (!bpf)
         return -ENOMEM;
-    bpf->base.ops = &ops;
     bpf->lock_fd = -1;
     bpf->priority = filter_priority(options);
     bpf->handle = filter_handle(options);
@@ -119,12 +127,36 @@ int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_
                              sizeof(bpf->pin_directory) - 1);
     skr_bpf_log_begin();
     result = skr_bpf_pins_prepare(directory, error);
-    if (result)
-        return result;
-    if (options && options->exclusive)
+    if (!result && options && options->exclusive)
         result = skr_bpf_pins_lock(directory, &bpf->lock_fd, error);
-    if (result)
+    if (!result)
+        *ret = SKR_TAKE(bpf);
+    return result;
+}
+
+int skr_fastpath_bpf_guard_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret,
+                               struct skr_error *error)
+{
+    SKR_CLEANUP(bpf_free_cleanup) struct skr_fastpath_bpf *bpf = NULL;
+    int result = prepare(options, &bpf, error);
+
+    if (!bpf)
         return result;
+    bpf->base.ops = &guard_ops;
+    result = skr_bpf_object_load_guard(bpf, error);
+    if (!result)
+        *ret = &SKR_TAKE(bpf)->base;
+    return result;
+}
+
+int skr_fastpath_bpf_new(const struct skr_fastpath_options *options, struct skr_fastpath **ret, struct skr_error *error)
+{
+    SKR_CLEANUP(bpf_free_cleanup) struct skr_fastpath_bpf *bpf = NULL;
+    int result = prepare(options, &bpf, error);
+
+    if (!bpf)
+        return result;
+    bpf->base.ops = &ops;
     result = skr_bpf_object_load(bpf, options ? options->object_path : NULL, error);
     if (result)
         return result;

@@ -54,6 +54,8 @@ const char *skr_bpf_log_last(void);
 
 /* object.c */
 int skr_bpf_object_load(struct skr_fastpath_bpf *bpf, const char *object_path, struct skr_error *error);
+/* The program that closes, and the maps that it needs, alone. */
+int skr_bpf_object_load_guard(struct skr_fastpath_bpf *bpf, struct skr_error *error);
 
 /* pins.c */
 int skr_bpf_pins_prepare(const char *directory, struct skr_error *error);
@@ -85,6 +87,8 @@ int skr_bpf_filter_inspect(struct skr_fastpath *fastpath, enum skr_fastpath_hook
 /* Program behind our priority and handle, 0: none. -ENODEV: no interface. */
 int skr_bpf_filter_program(enum skr_fastpath_hook hook, uint32_t ifindex, uint16_t priority, uint32_t handle,
                            uint32_t *ret_program_id);
+/* Never replaces; see skr_fastpath_bpf_guard_new(). */
+int skr_bpf_filter_attach_free(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex);
 /* Is it a program of ours, of any build? */
 bool skr_bpf_filter_ours(uint32_t program_id);
 /* Is it this hook's program, of any build? */
@@ -107,6 +111,7 @@ int skr_bpf_state_drops(struct skr_fastpath *fastpath,
                         void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg);
 int skr_bpf_state_guests(struct skr_fastpath *fastpath,
                          void (*fn)(void *arg, uint32_t ifindex, enum skr_guest_memory memory, bool runs), void *arg);
+enum skr_guest_memory skr_bpf_state_guest(struct skr_fastpath *fastpath, uint32_t ifindex);
 int skr_bpf_state_guest_keep(struct skr_fastpath *fastpath, uint32_t ifindex, enum skr_guest_memory memory);
 /* The interface is no port any more: its counters go, so that the next one with its number starts at 0. */
 void skr_bpf_state_forget(struct skr_fastpath_bpf *bpf, uint32_t ifindex);

@@ -13,12 +13,12 @@ static struct bpf_tc_hook hook_of(enum skr_fastpath_hook hook, uint32_t ifindex)
                                 .attach_point = skr_fastpath_is_egress(hook) ? BPF_TC_EGRESS : BPF_TC_INGRESS};
 }
 
-int skr_bpf_filter_attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
+static int attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex, uint32_t flags)
 {
     struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
     struct bpf_tc_hook place = hook_of(hook, ifindex);
     DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = bpf->handle, .priority = bpf->priority,
-                        .prog_fd = bpf_program__fd(bpf->programs[hook]), .flags = BPF_TC_F_REPLACE);
+                        .prog_fd = bpf_program__fd(bpf->programs[hook]), .flags = flags);
     int result = bpf_tc_hook_create(&place);
 
     if (result && result != -EEXIST)
@@ -27,6 +27,16 @@ int skr_bpf_filter_attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook 
     if (!result && (hook == SKR_HOOK_PORT || hook == SKR_HOOK_CLOSED))
         result = skr_bpf_state_guest_keep(fastpath, ifindex, SKR_GUEST_KEPT);
     return result;
+}
+
+int skr_bpf_filter_attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
+{
+    return attach(fastpath, hook, ifindex, BPF_TC_F_REPLACE);
+}
+
+int skr_bpf_filter_attach_free(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex)
+{
+    return skr_bpf_state_guest(fastpath, ifindex) == SKR_GUEST_LET_GO ? -EEXIST : attach(fastpath, hook, ifindex, 0);
 }
 
 static bool is_named(uint32_t program_id, enum skr_fastpath_hook first, enum skr_fastpath_hook last)

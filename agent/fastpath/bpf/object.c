@@ -248,3 +248,50 @@ int skr_bpf_object_load(struct skr_fastpath_bpf *bpf, const char *object_path, s
     }
     return finish_maps(bpf, &standing, error);
 }
+
+/* A map that an agent pinned already is used, so that what is counted and kept is in one place. */
+static int prepare_guard_map(struct skr_fastpath_bpf *bpf, unsigned number)
+{
+    struct bpf_map *map = bpf_object__find_map_by_name(bpf->object, skr_bpf_map_name(number));
+    SKR_CLEANUP(skr_close_cleanup) int standing = -1;
+
+    if (!map)
+        return -ENOENT;
+    if (number != SKR_BPF_DROPS && number != SKR_BPF_GUESTS)
+        return bpf_map__set_autocreate(map, false);
+    standing = skr_bpf_pins_get(bpf->pin_directory, skr_bpf_map_name(number));
+    return adopt(map, &standing);
+}
+
+static int pin_guard_map(struct skr_fastpath_bpf *bpf, unsigned number)
+{
+    SKR_CLEANUP(skr_close_cleanup) int standing = skr_bpf_pins_get(bpf->pin_directory, skr_bpf_map_name(number));
+
+    bpf->maps[number] = bpf_object__find_map_fd_by_name(bpf->object, skr_bpf_map_name(number));
+    return standing >= 0 ? 0 : skr_bpf_pins_put(bpf->pin_directory, skr_bpf_map_name(number), bpf->maps[number]);
+}
+
+int skr_bpf_object_load_guard(struct skr_fastpath_bpf *bpf, struct skr_error *error)
+{
+    int result = open_object(bpf, NULL, error);
+
+    if (result)
+        return result;
+    for (int hook = 0; hook < SKR_BPF_HOOK_COUNT; hook++)
+        bpf_program__set_autoload(bpf->programs[hook], hook == SKR_HOOK_CLOSED || hook == SKR_HOOK_CLOSED_EGRESS);
+    for (unsigned number = 0; number < SKR_BPF_MAP_COUNT && !result; number++)
+        result = prepare_guard_map(bpf, number);
+    if (!result)
+        result = bpf_object__load(bpf->object);
+    if (result)
+        return skr_error_set(error, SKR_ERROR_INTERNAL, "The kernel refused the program that closes: %s.",
+                             skr_bpf_log_last());
+    result = pin_guard_map(bpf, SKR_BPF_DROPS);
+    if (!result)
+        result = pin_guard_map(bpf, SKR_BPF_GUESTS);
+    if (!result && bpf_prog_bind_map(bpf_program__fd(bpf->programs[SKR_HOOK_CLOSED]), bpf->maps[SKR_BPF_GUESTS], NULL))
+        result = -errno;
+    return result ? skr_error_set(error, SKR_ERROR_INTERNAL,
+                                  "The maps of the program that closes cannot be pinned: %s.", strerror(-result))
+                  : 0;
+}

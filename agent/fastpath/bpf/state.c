@@ -176,6 +176,14 @@ int skr_bpf_state_guests(struct skr_fastpath *fastpath,
     return skr_bpf_map_walk(walk.bpf->maps[SKR_BPF_GUESTS], sizeof(uint32_t), sizeof(uint32_t), guests_entry, &walk);
 }
 
+enum skr_guest_memory skr_bpf_state_guest(struct skr_fastpath *fastpath, uint32_t ifindex)
+{
+    uint32_t value = SKR_GUEST_FORGOTTEN;
+
+    bpf_map_lookup_elem(skr_bpf_from(fastpath)->maps[SKR_BPF_GUESTS], &ifindex, &value);
+    return value;
+}
+
 int skr_bpf_state_guest_keep(struct skr_fastpath *fastpath, uint32_t ifindex, enum skr_guest_memory memory)
 {
     int map = skr_bpf_from(fastpath)->maps[SKR_BPF_GUESTS];
