@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <pthread.h>
 #include <skerry/clock.h>
 #include <skerry/log.h>
 #include <stdarg.h>
@@ -161,7 +162,11 @@ void skr_log(enum skr_log_level level, const char *message, const char *fields, 
     (void)written;
 }
 
-bool skr_log_allowed(struct skr_log_limit *limit, unsigned burst)
+/* One lock for all limits: they are asked when something is wrong, not in a hot path. */
+static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Under the lock. *ret_suppressed: how many were not logged, when it opens again. */
+static bool take_line(struct skr_log_limit *limit, unsigned burst, unsigned *ret_suppressed)
 {
     int64_t now = skr_clock_monotonic_ns();
     int64_t seconds = (now - limit->window_ns) / SKR_NS_PER_S;
@@ -177,10 +182,18 @@ bool skr_log_allowed(struct skr_log_limit *limit, unsigned burst)
         return false;
     }
     limit->used++;
-    if (limit->suppressed > 0) {
-        unsigned suppressed = limit->suppressed;
-        limit->suppressed = 0;
-        skr_log(SKR_LOG_NOTICE, "similar messages were not logged", "count=%u", suppressed);
-    }
+    *ret_suppressed = limit->suppressed;
+    limit->suppressed = 0;
     return true;
+}
+
+bool skr_log_allowed(struct skr_log_limit *limit, unsigned burst)
+{
+    unsigned suppressed = 0;
+    pthread_mutex_lock(&limits_lock);
+    bool allowed = take_line(limit, burst, &suppressed);
+    pthread_mutex_unlock(&limits_lock);
+    if (suppressed)
+        skr_log(SKR_LOG_NOTICE, "similar messages were not logged", "count=%u", suppressed);
+    return allowed;
 }

@@ -24,12 +24,21 @@ struct skr_object *skr_object_ref(struct skr_object *object)
     return object;
 }
 
+/* A secret leaves nothing in memory that is free again. */
+static void clear_field(struct skr_object *object, unsigned field)
+{
+    struct skr_value *value = &object->values[field];
+    if (object->resource->fields[field].kind == SKR_KIND_SECRET && value->type == SKR_VALUE_TEXT && value->text)
+        explicit_bzero(value->text, strlen(value->text));
+    skr_value_clear(value);
+}
+
 void skr_object_unref(struct skr_object *object)
 {
     if (!object || __atomic_sub_fetch(&object->references, 1, __ATOMIC_ACQ_REL) != 0)
         return;
     for (unsigned i = 0; i < object->resource->field_count; i++)
-        skr_value_clear(&object->values[i]);
+        clear_field(object, i);
     free(object);
 }
 
@@ -156,7 +165,7 @@ static struct skr_value *renew(struct skr_object *object, int field, enum skr_va
 {
     assert(field >= 0 && (unsigned)field < object->resource->field_count);
     struct skr_value *value = &object->values[field];
-    skr_value_clear(value);
+    clear_field(object, (unsigned)field);
     value->type = type;
     return value;
 }

@@ -12,6 +12,13 @@ static bool is_control(uint32_t character)
     return character < 0x20 || (character >= 0x7f && character <= 0x9f);
 }
 
+/* They turn around what stands beside them (Unicode Annex 9), so that a name reads as another one. */
+static bool is_bidirectional_control(uint32_t character)
+{
+    return character == 0x061c || character == 0x200e || character == 0x200f ||
+           (character >= 0x202a && character <= 0x202e) || (character >= 0x2066 && character <= 0x2069);
+}
+
 /* Walks the text; counts its characters. */
 static int scan_text(const char *text, bool lines, size_t *ret_characters, char why[SKR_WHY_MAX])
 {
@@ -21,6 +28,12 @@ static int scan_text(const char *text, bool lines, size_t *ret_characters, char 
         unsigned length = skr_utf8_decode(p, &character);
         if (length == 0) {
             snprintf(why, SKR_WHY_MAX, "must be valid UTF-8");
+            return -EINVAL;
+        }
+        if (is_bidirectional_control(character)) {
+            snprintf(why, SKR_WHY_MAX,
+                     "must not contain characters that change the direction of writing (U+%04X at character %zu)",
+                     character, characters + 1);
             return -EINVAL;
         }
         if (is_control(character) && !(lines && (character == '\n' || character == '\t'))) {

@@ -10,6 +10,13 @@ void skr_http_add_header(struct skr_http_request *request, const char *name, con
     MHD_add_response_header(request->response, name, value);
 }
 
+void skr_http_add_common_headers(struct skr_http_request *request)
+{
+    skr_http_add_header(request, "X-Content-Type-Options", "nosniff");
+    skr_http_add_header(request, "Strict-Transport-Security", "max-age=31536000");
+    skr_http_add_header(request, "X-Request-Id", request->id);
+}
+
 void skr_http_add_revision(struct skr_http_request *request, int64_t revision)
 {
     char text[24];
@@ -34,8 +41,7 @@ static void respond(struct skr_http_request *request, unsigned status, const cha
     if (type)
         skr_http_add_header(request, "Content-Type", type);
     skr_http_add_header(request, "Cache-Control", "no-store");
-    skr_http_add_header(request, "X-Content-Type-Options", "nosniff");
-    skr_http_add_header(request, "X-Request-Id", request->id);
+    skr_http_add_common_headers(request);
 }
 
 /* Bytes that a client has not read yet are memory that it holds. False: it holds so many that it must read them first.

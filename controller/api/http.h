@@ -151,6 +151,7 @@ struct skr_http_peer {
     struct skr_http_request *suspended; /* with a reference */
     bool is_held;                       /* it counts as a connection of `holder`; of the worker alone */
     struct skr_principal holder;
+    bool bad_target; /* of the request whose line has come last: skr_http_target_is_good */
 };
 
 enum skr_http_outcome { SKR_HTTP_DONE, SKR_HTTP_TIMEOUT, SKR_HTTP_STOPPING };
@@ -204,13 +205,24 @@ struct skr_http_request *skr_http_request_new(struct skr_api *api, struct MHD_Co
 struct skr_http_request *skr_http_request_ref(struct skr_http_request *request);
 void skr_http_request_unref(struct skr_http_request *request);
 /* Headers are here: route, method, token, limits, query. A refusal stands in request->error. */
-void skr_http_request_begin(struct skr_http_request *request, const char *path, const char *method);
+void skr_http_request_begin(struct skr_http_request *request, const char *path, const char *method,
+                            const char *version);
 /* Takes a piece of the body or throws it away. */
 void skr_http_request_body(struct skr_http_request *request, const char *data, size_t size);
 /* The body as JSON; NULL with request->error filled. */
 json_t *skr_http_request_json(struct skr_http_request *request);
 /* Frees the body's bytes as soon as they are parsed. */
 void skr_http_request_drop_body(struct skr_http_request *request);
+
+/* ---- where a request ends (framing.c) ---- */
+
+/* The address as it came, before libmicrohttpd decodes it: %00 would end the path. */
+bool skr_http_target_is_good(const char *target);
+/* SYNTAX, and the connection is to be closed: others may read the bytes of this request differently. */
+int skr_http_judge_framing(struct skr_http_request *request, const char *version, struct skr_error *error);
+
+/* From now on JSON in memory is cleared before it is freed. Process-wide, and before any thread uses jansson. */
+void skr_http_forget_json(void);
 
 /* NULL when not given. */
 const char *skr_http_parameter(struct skr_http_request *request, const char *name);
@@ -260,6 +272,8 @@ void skr_http_retry_after(struct skr_http_request *request, int64_t wait_ns);
 /* With more members in the problem's object; `members` is borrowed and may be NULL. */
 void skr_http_answer_problem(struct skr_http_request *request, const struct skr_error *error, json_t *members);
 void skr_http_add_header(struct skr_http_request *request, const char *name, const char *value);
+/* Those of every answer: its id, and that browsers guess no type and come back over TLS alone (RFC 6797). */
+void skr_http_add_common_headers(struct skr_http_request *request);
 void skr_http_add_revision(struct skr_http_request *request, int64_t revision);
 void skr_http_add_etag(struct skr_http_request *request, int64_t etag);
 /* application/problem+json of RFC 9457. */
@@ -386,6 +400,8 @@ struct skr_page_file {
 extern const struct skr_page_file skr_page_files[];
 extern const unsigned skr_page_file_count;
 
+/* A filter tells as much as its field: of what somebody may not read he may not ask either. */
+bool skr_http_may_filter(const struct skr_principal *principal, const struct skr_field *field);
 /* Filters of a list or watch: every parameter that is not one of the route's own must be a FILTER field. */
 int skr_http_filters(struct skr_http_request *request, struct skr_list_query *query, struct skr_error *error);
 void skr_http_filters_clear(struct skr_list_query *query);

@@ -9,7 +9,6 @@ static const struct {
         {"Content-Security-Policy",
          "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
          "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
-        {"X-Content-Type-Options", "nosniff"},
         {"Referrer-Policy", "no-referrer"},
         /* Kept, but asked about every time: another version of the controller brings another page. */
         {"Cache-Control", "no-cache"},
@@ -39,7 +38,7 @@ void skr_http_page(struct skr_http_request *request)
         abort();
     skr_http_add_header(request, "Content-Type", file->type);
     skr_http_add_header(request, "ETag", file->etag);
-    skr_http_add_header(request, "X-Request-Id", request->id);
+    skr_http_add_common_headers(request);
     for (size_t i = 0; i < SKR_ARRAY_SIZE(headers); i++)
         skr_http_add_header(request, headers[i].name, headers[i].value);
 }

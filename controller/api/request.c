@@ -3,8 +3,22 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <string.h>
 #include <strings.h>
+
+/* What a handler or jansson has kept of a body may be a password: nothing of it stays in memory that is free again. */
+static void forget(void *memory)
+{
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+void skr_http_forget_json(void)
+{
+    json_set_alloc_funcs(malloc, forget);
+}
 
 struct skr_http_request *skr_http_request_new(struct skr_api *api, struct MHD_Connection *connection)
 {
@@ -40,15 +54,13 @@ void skr_http_request_unref(struct skr_http_request *request)
     for (int i = 0; i < SKR_HTTP_POOL_COUNT; i++)
         skr_http_let_go(request, (enum skr_http_pool_id)i);
     skr_http_peer_unref(request->peer);
-    free(request->scratch);
+    forget(request->scratch);
     free(request);
 }
 
 void skr_http_request_drop_body(struct skr_http_request *request)
 {
-    if (request->body) /* it may hold a password */
-        explicit_bzero(request->body, request->body_capacity);
-    free(SKR_TAKE(request->body));
+    forget(SKR_TAKE(request->body));
     request->body_size = request->body_capacity = 0;
     skr_http_let_go(request, SKR_HTTP_POOL_BIG_BODIES);
 }
@@ -98,6 +110,11 @@ static enum MHD_Result take_parameter(void *arg, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
+bool skr_http_may_filter(const struct skr_principal *principal, const struct skr_field *field)
+{
+    return field->flags & SKR_FIELD_FILTER && skr_role_reads(field->reader, principal->role);
+}
+
 static bool known_parameter(const struct skr_http_request *request, const char *name)
 {
     for (const char *const *known = skr_route_parameters(&request->route, request->method); *known; known++)
@@ -106,7 +123,7 @@ static bool known_parameter(const struct skr_http_request *request, const char *
     if (request->route.kind != SKR_ROUTE_COLLECTION || request->method != SKR_HTTP_GET)
         return false;
     int field = skr_resource_field(request->route.resource, name);
-    return field >= 0 && request->route.resource->fields[field].flags & SKR_FIELD_FILTER;
+    return field >= 0 && skr_http_may_filter(&request->principal, &request->route.resource->fields[field]);
 }
 
 static int refuse_parameter(const struct skr_http_request *request, const char *name, struct skr_error *error)
@@ -120,7 +137,7 @@ static int refuse_parameter(const struct skr_http_request *request, const char *
     const struct skr_resource *resource = request->route.resource;
     if (request->route.kind == SKR_ROUTE_COLLECTION && request->method == SKR_HTTP_GET)
         for (unsigned i = 0; i < resource->field_count && count < SKR_ARRAY_SIZE(candidates); i++)
-            if (resource->fields[i].flags & SKR_FIELD_FILTER)
+            if (skr_http_may_filter(&request->principal, &resource->fields[i]))
                 candidates[count++] = resource->fields[i].name;
     const char *near = skr_nearest(name, candidates, count);
     if (near)
@@ -215,7 +232,7 @@ static int judge(struct skr_http_request *request, const char *path, const char 
         if (r < 0)
             return r;
         r = skr_http_hold_connection(request, &request->error);
-        request->closes = r < 0;
+        request->closes = request->closes || r < 0;
         if (r == 0)
             r = skr_http_limit(request, 1, "requests", &request->error);
         if (r == 0)
@@ -234,7 +251,7 @@ static int judge(struct skr_http_request *request, const char *path, const char 
     return judge_body_headers(request);
 }
 
-void skr_http_request_begin(struct skr_http_request *request, const char *path, const char *method)
+void skr_http_request_begin(struct skr_http_request *request, const char *path, const char *method, const char *version)
 {
     snprintf(request->path, sizeof(request->path), "%s", path);
     if (atomic_load(&request->api->stopping)) {
@@ -242,7 +259,8 @@ void skr_http_request_begin(struct skr_http_request *request, const char *path, 
         request->refused = true;
         return;
     }
-    request->refused = judge(request, path, method) < 0;
+    request->refused =
+            skr_http_judge_framing(request, version, &request->error) < 0 || judge(request, path, method) < 0;
     if (request->refused && request->error.tag != SKR_ERROR_TOO_LARGE)
         request->has_body = skr_http_header(request, "Content-Length") || skr_http_header(request, "Transfer-Encoding");
 }
@@ -255,7 +273,6 @@ static void refuse_body(struct skr_http_request *request)
     skr_http_request_drop_body(request);
 }
 
-/* The old place is cleared, as everything that may hold a password. */
 static void grow_body(struct skr_http_request *request, size_t wanted)
 {
     size_t capacity = request->body_capacity ? request->body_capacity : 1024;
@@ -266,8 +283,7 @@ static void grow_body(struct skr_http_request *request, size_t wanted)
         abort();
     if (request->body) {
         memcpy(body, request->body, request->body_size);
-        explicit_bzero(request->body, request->body_size);
-        free(request->body);
+        forget(request->body);
     }
     request->body = body;
     request->body_capacity = capacity;

@@ -10,6 +10,11 @@
 #include <time.h>
 
 #define LISTEN_BACKLOG 1024
+/* Ciphers that authenticate what they encrypt, and keys that last no longer than their connection. TLS 1.2 is for
+ * clients that know no better; its renegotiation ends the connection. */
+#define TLS_PRIORITIES                                                                                                 \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:"             \
+    "-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-MAC-ALL:+AEAD"
 /* How long a stop waits for writes that the writer has taken, and then for answers to leave. */
 #define STOP_WRITES_MS  5000
 #define STOP_ANSWERS_MS 1000
@@ -28,10 +33,10 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 /* The request line is here: from now on the headers have their time, also on a connection that was idle. */
 static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *connection)
 {
-    (void)uri;
     struct skr_api *api = arg;
     struct skr_http_peer *peer =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    peer->bad_target = !skr_http_target_is_good(uri);
     skr_http_peer_deadline(peer, skr_clock_monotonic_ns() + api->deadlines.headers * SKR_NS_PER_MS);
     return NULL;
 }
@@ -66,21 +71,23 @@ static enum MHD_Result queue_answer(struct skr_http_request *request)
 }
 
 static enum MHD_Result begin(struct skr_api *api, struct MHD_Connection *connection, const char *path,
-                             const char *method, void **context)
+                             const char *method, const char *version, void **context)
 {
     struct skr_http_request *request = skr_http_request_new(api, connection);
     *context = request;
     pthread_mutex_lock(&api->peers_lock);
     api->requests++;
     pthread_mutex_unlock(&api->peers_lock);
-    skr_http_request_begin(request, path, method);
+    skr_http_request_begin(request, path, method, version);
     if (request->has_body)
         skr_http_peer_deadline(request->peer, request->started_ns + api->deadlines.body * SKR_NS_PER_MS);
-    if (!request->refused || !request->has_body)
+    if (!request->closes && (!request->refused || !request->has_body))
         return MHD_YES;
-    /* A client that asks before it sends, or would send for long, hears the refusal now and loses its connection. */
+    /* A client that asks before it sends, or would send for long, hears the refusal now and loses its connection; so
+     * does one of which nobody knows where its body ends. */
     const char *length = skr_http_header(request, "Content-Length");
-    if (!skr_http_header(request, "Expect") && (!length || strtoull(length, NULL, 10) <= SKR_HTTP_DRAIN_MAX))
+    if (!request->closes && !skr_http_header(request, "Expect") &&
+        (!length || strtoull(length, NULL, 10) <= SKR_HTTP_DRAIN_MAX))
         return MHD_YES;
     skr_http_answer_error(request, &request->error);
     return queue_answer(request);
@@ -89,10 +96,9 @@ static enum MHD_Result begin(struct skr_api *api, struct MHD_Connection *connect
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *data, size_t *size, void **context)
 {
-    (void)version;
     struct skr_http_request *request = *context;
     if (!request)
-        return begin(arg, connection, path, method, context);
+        return begin(arg, connection, path, method, version, context);
     if (*size) {
         skr_http_request_body(request, data, *size);
         *size = 0;
@@ -122,14 +128,10 @@ SKR_PRINTF(2, 0) static void on_log(void *arg, const char *format, va_list argum
 {
     (void)arg;
     static struct skr_log_limit limit;
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     char text[256];
     vsnprintf(text, sizeof(text), format, arguments);
     text[strcspn(text, "\n")] = '\0';
-    pthread_mutex_lock(&lock);
-    bool allowed = skr_log_allowed(&limit, 5);
-    pthread_mutex_unlock(&lock);
-    if (allowed)
+    if (skr_log_allowed(&limit, 5))
         skr_log(SKR_LOG_DEBUG, "http", "text='%s'", text);
 }
 
@@ -211,9 +213,9 @@ static struct MHD_Daemon *start_daemon(struct skr_api *api, const struct skr_api
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TLS | MHD_USE_ERROR_LOG, 0, NULL, NULL,
             on_request, api, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
             MHD_OPTION_THREAD_POOL_SIZE, or_default(options->workers, 2), MHD_OPTION_HTTPS_MEM_KEY, options->key_pem,
-            MHD_OPTION_HTTPS_MEM_CERT, options->certificate_pem, MHD_OPTION_HTTPS_PRIORITIES,
-            "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_NOTIFY_CONNECTION, on_connection, api,
-            MHD_OPTION_NOTIFY_COMPLETED, on_completed, api, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, api,
+            MHD_OPTION_HTTPS_MEM_CERT, options->certificate_pem, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
+            MHD_OPTION_NOTIFY_CONNECTION, on_connection, api, MHD_OPTION_NOTIFY_COMPLETED, on_completed, api,
+            MHD_OPTION_URI_LOG_CALLBACK, on_request_line, api, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SKR_HTTP_MEMORY_MAX, MHD_OPTION_CONNECTION_LIMIT,
             or_default(options->connections_max, 2048), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
             or_default(options->connections_per_address_max, 512), MHD_OPTION_END);
@@ -232,6 +234,7 @@ int skr_api_new(const struct skr_api_options *options, struct skr_api **ret, str
     pthread_cond_init(&api->timer_wake, &monotonic);
     pthread_cond_init(&api->drained, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    skr_http_forget_json();
     take_options(api, options);
     int r = open_listener(options->listen, &fd, &api->port, error);
     if (r == 0) {

@@ -228,11 +228,13 @@ static int parse_kinds(const struct skr_principal *principal, const char *text, 
 }
 
 /* A filter that one of the kinds knows nothing of would silently hide all of it. */
-static int judge_filter(const struct skr_watch *watch, const char *name, struct skr_error *error)
+static int judge_filter(const struct skr_watch *watch, const struct skr_principal *principal, const char *name,
+                        struct skr_error *error)
 {
     for (int i = 0; i < SKR_RESOURCE_COUNT; i++) {
         const struct skr_resource *resource = skr_resource_get((enum skr_resource_id)i);
-        if (watch->kinds >> i & 1 && skr_resource_field(resource, name) < 0)
+        int field = watch->kinds >> i & 1 ? skr_resource_field(resource, name) : 0;
+        if (field < 0 || (watch->kinds >> i & 1 && !skr_role_reads(resource->fields[field].reader, principal->role)))
             return skr_error_set(error, SKR_ERROR_SYNTAX,
                                  "A %s has no %s; name kinds that have it with kinds=", resource->name, name);
     }
@@ -249,7 +251,7 @@ static int parse_filters(struct skr_http_request *request, struct skr_watch *wat
             continue;
         if (skr_uuid_parse(text, &value.uuid) < 0)
             return skr_error_set(error, SKR_ERROR_SYNTAX, "%s is a UUID, not '%.60s'", names[i], text);
-        int r = judge_filter(watch, names[i], error);
+        int r = judge_filter(watch, &request->principal, names[i], error);
         if (r < 0)
             return r;
         watch->filters[watch->filter_count++] = (struct skr_watch_filter){.name = names[i], .value = value};
@@ -360,5 +362,5 @@ void skr_http_watch(struct skr_http_request *request)
     request->status = 200;
     skr_http_add_header(request, "Content-Type", "text/event-stream");
     skr_http_add_header(request, "Cache-Control", "no-store");
-    skr_http_add_header(request, "X-Request-Id", request->id);
+    skr_http_add_common_headers(request);
 }

@@ -19,5 +19,6 @@ struct skr_log_limit {
     unsigned suppressed;
     long long window_ns;
 };
-/* True when the caller may log now; counts what it suppressed and logs that number when it opens again. */
+/* Any thread, also several with one limit. True when the caller may log now; counts what it suppressed and logs that
+ * number when it opens again. */
 bool skr_log_allowed(struct skr_log_limit *limit, unsigned burst);

@@ -163,6 +163,36 @@ Test(api_isolation, a_tenants_list_puts_networks_into_its_view_and_takes_them_ou
     api_watch_close(others);
 }
 
+/* A tenant that could filter by a field it may not read would find its value by trying, the host of its VM among them.
+ */
+Test(api_isolation, a_filter_is_as_hidden_as_its_field)
+{
+    static const char id[] = "01a22f11-c4d7-7037-a5c3-8fe100136af1";
+    unsigned hidden = 0;
+    for (int i = 0; i < SKR_RESOURCE_COUNT; i++) {
+        const struct skr_resource *resource = skr_resource_get((enum skr_resource_id)i);
+        if (!skr_role_reads(resource->reader, SKR_ROLE_TENANT))
+            continue;
+        for (unsigned f = 0; f < resource->field_count; f++) {
+            const struct skr_field *field = &resource->fields[f];
+            if (!(field->flags & SKR_FIELD_FILTER) || skr_role_reads(field->reader, SKR_ROLE_TENANT))
+                continue;
+            hidden++;
+            const char *list = text_of("/v1/%s?%s=%s", resource->collection, field->name, id);
+            API_REPLY refused = as(RED, "GET", list, NULL);
+            cr_expect_eq(refused.status, 400, "%s: %s", list, refused.text);
+            cr_expect(strstr(refused.text, "There is no query parameter"), "%s: %s", list, refused.text);
+            API_REPLY shown = api_call(&server, "GET", list, NULL, NULL);
+            cr_expect(shown.status == 200 || !strstr(shown.text, "There is no query parameter"), "%s: %s", list,
+                      shown.text);
+            const char *watch = text_of("/v1/watch?kinds=%s&%s=%s", resource->name, field->name, id);
+            API_REPLY deaf = as(RED, "GET", watch, NULL);
+            cr_expect_eq(deaf.status, 400, "%s: %s", watch, deaf.text);
+        }
+    }
+    cr_assert_gt(hidden, 0, "no filter is hidden from tenants any more");
+}
+
 Test(api_isolation, a_kind_that_is_not_for_the_role_is_like_none)
 {
     static const char *const kinds[] = {"host", "mac-pool", "audit-record", "job"};

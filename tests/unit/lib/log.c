@@ -1,6 +1,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <jansson.h>
+#include <pthread.h>
+#include <skerry/clock.h>
 #include <skerry/log.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,4 +99,33 @@ Test(log, limit_stops_after_burst_and_counts)
     skr_log_init(SKR_LOG_INFO, false);
     cr_assert(skr_log_allowed(&limit, 5));
     cr_assert_eq(strncmp(capture_finish(), "<5>similar messages were not logged count=", 42), 0);
+}
+
+enum { THREADS = 8, ASKED = 20000 };
+
+static struct skr_log_limit shared;
+
+static void *ask_often(void *arg)
+{
+    for (int i = 0; i < ASKED; i++)
+        *(unsigned *)arg += skr_log_allowed(&shared, 1000000);
+    return NULL;
+}
+
+/* The handlers of several workers share one limit. */
+Test(log, threads_share_a_limit)
+{
+    pthread_t threads[THREADS];
+    unsigned allowed[THREADS] = {0}, all = 0;
+    int64_t from_ns = skr_clock_monotonic_ns();
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, ask_often, &allowed[i]);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        all += allowed[i];
+    }
+    int64_t seconds = (skr_clock_monotonic_ns() - from_ns) / SKR_NS_PER_S + 1;
+    cr_assert_eq(all, THREADS * ASKED);
+    cr_assert_leq(shared.used, all);
+    cr_assert_geq(shared.used, all - seconds, "lines of %d threads were lost", THREADS);
 }

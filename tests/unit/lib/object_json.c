@@ -273,6 +273,31 @@ Test(object_json, text_must_be_utf8)
     cr_assert_str_eq(skr_object_text(object, SKR_FIELD_DESCRIPTION), "a\n\tb");
 }
 
+/* U+202E turns what follows around: "red\u202Etxt.exe" reads as "redexe.txt". */
+Test(object_json, text_does_not_change_direction)
+{
+    static const uint32_t bad[] = {0x061c, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c,
+                                   0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069};
+    static const uint32_t good_ones[] = {0x061b, 0x061d, 0x200d, 0x2010, 0x2029, 0x202f, 0x2065, 0x206a};
+    static const char *const fields[] = {"name", "description"};
+    for (size_t f = 0; f < SKR_ARRAY_SIZE(fields); f++)
+        for (size_t i = 0; i < SKR_ARRAY_SIZE(bad) + SKR_ARRAY_SIZE(good_ones); i++) {
+            bool is_bad = i < SKR_ARRAY_SIZE(bad);
+            uint32_t c = is_bad ? bad[i] : good_ones[i - SKR_ARRAY_SIZE(bad)];
+            char text[16];
+            json_t *body = json_object();
+            struct skr_object *object = NULL;
+            struct skr_error error = {0};
+            snprintf(text, sizeof(text), c < 0x800 ? "a%c%c" : "a%c%c%c", c < 0x800 ? 0xc0 | (int)(c >> 6) : 0xe2,
+                     c < 0x800 ? 0x80 | (int)(c & 0x3f) : 0x80 | (int)(c >> 6 & 0x3f), 0x80 | (int)(c & 0x3f));
+            json_object_set_new(body, fields[f], json_string_nocheck(text));
+            int r = skr_object_from_json(skr_resource_get(SKR_TENANT), body, true, SKR_ROLE_ADMIN, &object, &error);
+            cr_expect_eq(r == 0, !is_bad, "%s U+%04X: %s", fields[f], c, error.detail);
+            skr_object_unref(object);
+            json_decref(body);
+        }
+}
+
 Test(object_json, what_is_quoted_stays_utf8)
 {
     char member[400], body[512];
