@@ -1,0 +1,134 @@
+"""Addresses that change hands: each announcement counts, once, and history never overrules the present.
+
+   h1, h2 (site 1); one on h1 and two on h2 may take 10.0.0.150 from each other; asker on h1 looks who answers.
+"""
+
+import socket
+import time
+
+import pytest
+from lab import Lab, two_tenants, wait_for
+
+ADDRESS = "10.0.0.150"
+MARK = 160  # last byte of addresses that mark a moment
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab("take") as made:
+        made.start_controller()
+        made.model = two_tenants(made, hosts_per_site=((1, 2),))
+        h1, h2 = made.model["hosts"]
+        learning = made.api.find("port-classifications", "Guest dynamic IP")
+        subnet = made.model["red"]["subnets"][0]
+        made.add_vm("one", subnet, h1, classification_id=learning["id"])
+        made.add_vm("two", subnet, h2, classification_id=learning["id"])
+        made.add_vm("asker", subnet, h1)
+        made.marks = MARK
+        yield made
+
+
+def record(lab, address):
+    return next((r for r in lab.api.list("/v1/lookup-records") if r["customer_address"] == address), None)
+
+
+def announce(vm, address):
+    """One gratuitous ARP, as keepalived sends it."""
+    mac, ip = bytes.fromhex(vm.mac.replace(":", "")), socket.inet_aton(address)
+    frame = b"\xff" * 6 + mac + b"\x08\x06\0\1\x08\0\6\4\0\1" + mac + ip + bytes(6) + ip
+    with vm.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
+        raw.bind(("eth0", 0))
+        raw.send(frame)
+
+
+def show(vm, address):
+    """The VM has the address from now on and says so."""
+    vm.namespace.run("ip", "addr", "replace", f"{address}/32", "dev", "eth0")
+    announce(vm, address)
+
+
+def hide(vm, address):
+    vm.namespace.run("ip", "addr", "del", f"{address}/32", "dev", "eth0", check=False)
+
+
+def has(lab, vm, address=ADDRESS):
+    found = record(lab, address)
+    return found and found["network_adapter_id"] == vm.id
+
+
+def take_over(lab, winner, loser):
+    hide(loser, ADDRESS)
+    began = time.monotonic()
+    show(winner, ADDRESS)
+    wait_for(f"{winner.name} has it", lambda: has(lab, winner), timeout=5)
+    wait_for("asker reaches it there", lambda: lab.vms["asker"].ping(ADDRESS, timeout=0.2), timeout=5)
+    return time.monotonic() - began
+
+
+def mark(lab, vm):
+    """What the VM's host reports is in order: when this has been taken, so has everything before it."""
+    lab.marks += 1
+    address = f"10.0.0.{lab.marks}"
+    show(vm, address)
+    wait_for(f"{vm.name}'s host has been heard", lambda: has(lab, vm, address) or announce(vm, address), every=0.2)
+
+
+def restart(lab, while_away=lambda: None):
+    lab.controller.kill()
+    while_away()
+    lab.controller.start()
+    lab.wait_ready()
+    for host in lab.hosts.values():
+        wait_for(f"{host.name} is back", host.online)
+
+
+def test_there_and_back_again(lab):
+    one, two = lab.vms["one"], lab.vms["two"]
+    show(one, ADDRESS)
+    wait_for("one has it", lambda: has(lab, one))
+    times = []
+    for _ in range(10):
+        times += [take_over(lab, two, one), take_over(lab, one, two)]
+    print(f"20 times: {max(times):.3f} s at most, {sum(times) / len(times):.3f} s on average")
+    assert max(times) < 1
+
+
+def test_a_loser_does_not_win_by_a_new_session(lab):
+    one, two = lab.vms["one"], lab.vms["two"]
+    take_over(lab, one, two)
+    take_over(lab, two, one)
+    restart(lab)
+    mark(lab, one)
+    mark(lab, two)
+    assert has(lab, two), "the announcement of before has won"
+    assert lab.vms["asker"].ping(ADDRESS)
+
+
+def test_what_was_announced_while_the_controller_was_away(lab):
+    one, two = lab.vms["one"], lab.vms["two"]
+    take_over(lab, two, one)
+
+    def meanwhile():
+        hide(two, ADDRESS)
+        show(one, ADDRESS)
+
+    restart(lab, meanwhile)
+    wait_for("one has it", lambda: has(lab, one))
+    mark(lab, two)
+    assert has(lab, one)
+    assert lab.vms["asker"].ping(ADDRESS)
+
+
+def test_an_agent_without_memory_does_not_lose_what_its_ports_have(lab):
+    one, two = lab.vms["one"], lab.vms["two"]
+    take_over(lab, one, two)
+    before = record(lab, ADDRESS)
+    agent = one.host.agent
+    agent.kill()
+    for path in one.host.state.glob("*cache*"):
+        path.unlink()
+    agent.start()
+    wait_for("the host is back", one.host.online)
+    mark(lab, one)
+    assert record(lab, ADDRESS)["id"] == before["id"], "the record was deleted and learned again"
+    assert lab.vms["asker"].ping(ADDRESS)
