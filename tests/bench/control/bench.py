@@ -4,13 +4,16 @@
 
 A real controller and three real agents (network namespaces, eBPF fast path); bench-apply creates COUNT adapters over
 them, each beside a bare SQLite commit on the same disk; bench-batches creates adapters in batches of 1,000 beside a bare
-loop that writes the same rows; bench-commit measures the writer alone, also on a disk whose sync takes 10 ms."""
+loop that writes the same rows; bench-commit measures the writer alone, also on a disk whose sync takes 10 ms;
+bench-reports lets four hosts report 8,000 ports each and measures a POST beside them, and how soon the controller ends."""
 
 import argparse
 import json
 import os
 import pathlib
+import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/lab"))
@@ -35,14 +38,51 @@ def over_rest(lab: Lab, program: pathlib.Path, *words: str) -> dict:
     return json.loads(result.stdout)
 
 
+def reports(build: pathlib.Path, hosts: int, ports: int) -> dict:
+    """Hosts that tell of thousands of ports at once; then SIGTERM while they tell that all of them are gone."""
+    with Lab("repbench", build=str(build)) as lab:
+        lab.start_controller()
+        model = two_tenants(lab, hosts_per_site=())
+        group = lab.api.find("host-groups", "All hosts")
+        subnet = lab.site(1)
+        site = lab.api.create("network-sites", name="dallas", logical_network_id=model["logical_network"]["id"],
+                              host_group_ids=[group["id"]], subnet_vlans=[{"subnet": subnet, "vlan_id": 0}])
+        lab.api.create("ip-pools", name="dallas-pa", network_site_id=site["id"], subnet=subnet, range_start="10.83.1.10",
+                       range_end="10.83.1.99", gateways=[{"address": "10.83.1.254", "metric": 10}])
+        made = [lab.add_host(f"h{i}", 1) for i in range(1, hosts + 1)]
+        for host in made:
+            host.join(lab.join_string())
+        data = lab.directory / "controller"
+        words = (build / "tests/bench/control/bench-reports", f"https://{MANAGEMENT}.1:8443", data / "ca.pem",
+                 data / "admin.token", data / "skerry.db", json.dumps(wide_subnet(lab, model["red"])), str(ports),
+                 *(f"{host.id}={host.state}" for host in made))
+        program = lab.controller_namespace.popen(*words, stdout=subprocess.PIPE)
+        figures = json.loads(program.stdout.readline())
+        program.stdout.readline()
+        began = time.monotonic()
+        lab.controller.stop(60)
+        figures["sigterm_s"] = time.monotonic() - began
+        program.wait(60)
+        return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--ports", type=int, default=8000, help="of each of the four hosts that report")
+    parser.add_argument("--reports-only", action="store_true")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     options = parser.parse_args()
     os.environ["SKERRY_BUILD"] = str(options.build)
     programs = options.build / "tests/bench/control"
+    reported = reports(options.build, 4, options.ports)
+    print(f"{reported['hosts']} hosts report {reported['ports']} ports in {reported['reports_s']:.1f} s "
+          f"({reported['us_a_port']:.0f} us a port)\n  a POST beside them: p50 {reported['post_p50_ms']:.1f} ms, "
+          f"p99 {reported['post_p99_ms']:.1f} ms (<= 50), at most {reported['post_max_ms']:.1f} ms\n"
+          f"  SIGTERM meanwhile: ended in {reported['sigterm_s']:.2f} s (<= 5)\n")
+    if options.reports_only:
+        return
     with Lab("ctlbench", build=str(options.build)) as lab:
         lab.start_controller()
         model = two_tenants(lab, hosts_per_site=((1, 2), (2, 1)))
@@ -69,7 +109,7 @@ def main() -> None:
         ratios[key] = source[key]
     print("ratios " + "  ".join(f"{k}={v:.3f}" for k, v in ratios.items()))
     if options.json:
-        options.json.write_text(json.dumps({"apply": applied, "batches": batches, "commit": writer, "ratios": ratios},
+        options.json.write_text(json.dumps({"reports": reported, "apply": applied, "batches": batches, "commit": writer, "ratios": ratios},
                                            indent=1) + "\n")
 
 
