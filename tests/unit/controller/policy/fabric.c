@@ -551,3 +551,75 @@ Test(policy_fabric, a_host_in_maintenance_holds_nothing_up)
     cr_assert_eq(maximum_of(&w, 1, 2), 500, "it goes on meanwhile");
     world_done(&w);
 }
+
+/* ---- realization by kind ---- */
+
+static void expect_pending(struct world *world, struct skr_object *object)
+{
+    enum skr_resource_id resource = object->resource->id;
+    struct skr_uuid id = skr_object_uuid(object, SKR_FIELD_ID);
+    struct skr_realization r;
+    for (uint32_t i = 0; i < world->agent_count; i++)
+        world->agents[i].answers = false;
+    put(world, object);
+    commit(world);
+    world_settle(world);
+    skr_realization_of_object(world->table, resource, &id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_PENDING, "%s: state %d", skr_resource_get(resource)->name, (int)r.state);
+    cr_assert_gt(r.pending, 0);
+}
+
+/* Whoever changes any of these waits for the hosts that it concerns, and is not told "realized" before they are. */
+Test(policy_realization, every_kind_that_concerns_a_host_is_waited_for)
+{
+    struct skr_uuid group = uuid_of(SKR_HOST_GROUP, 1), site_id = uuid_of(SKR_NETWORK_SITE, 1);
+    for (int kind = 0; kind < 11; kind++) {
+        struct world w;
+        struct skr_object *object = NULL;
+        world_init(&w, NULL);
+        fabric(&w);
+        switch (kind) {
+        case 0:
+            object = profile_row(2, "Fast", false, true);
+            break;
+        case 1:
+            object = logical_network_row(1, "nvgre", 1500);
+            break;
+        case 2:
+            object = uplink_profile_row(1, "static");
+            id_add(object, SKR_UPLINK_PORT_PROFILE_NETWORK_SITE_IDS, &site_id);
+            break;
+        case 3:
+            object = logical_switch_row(1, "internal");
+            logical_switch_map(object, 1, 1, true);
+            logical_switch_map(object, 2, 2, false);
+            break;
+        case 4:
+            object = host_row(1, "renamed", "enrolled");
+            skr_object_set_uuid(object, SKR_HOST_HOST_GROUP_ID, &group);
+            break;
+        case 5:
+            object = host_switch_row(1, 1, 1);
+            host_switch_uplink(object, "eth7", 1);
+            break;
+        case 6:
+            object = provider_address_row(2, 2, 1, "10.1.0.9");
+            break;
+        case 7:
+            object = vm_network_row(2, 1, 1400);
+            break;
+        case 8:
+            object = adapter_row(2, 2, 2, 1, 2);
+            break;
+        case 9:
+            object = vlan_network_row(1, 1, "vlan", 1, 10);
+            skr_object_set_integer(object, SKR_VM_NETWORK_VLAN_ID, 11);
+            break;
+        default:
+            object = vm_subnet_row(2, 2);
+            skr_object_set_integer(object, SKR_VM_SUBNET_VSID, 70001);
+        }
+        expect_pending(&w, object);
+        world_done(&w);
+    }
+}

@@ -120,3 +120,28 @@ Test(policy_move, counters_go_from_the_source_to_the_target_once)
     expect_waiting(&w, "000");
     world_done(&w);
 }
+
+/* In a write so large that each object has needs of its own. The VM's port on the target is part of its adapter. */
+Test(policy_move, what_fails_on_the_target_fails_the_adapter)
+{
+    struct world w;
+    struct skr_realization r;
+    struct skr_uuid id = uuid_of(SKR_NETWORK_ADAPTER, 1);
+    world_init(&w, NULL);
+    cloud(&w);
+    w.agents[1].failing_id = id;
+    w.agents[1].failing_type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT;
+    strcpy(w.agents[1].failing, "map_full: no room for the port");
+    for (unsigned n = 2; n <= 12; n++) {
+        put(&w, vm_network_row(n, 1, 0));
+        put(&w, vm_subnet_row(n, n));
+        put(&w, adapter_row(n, n, n, 3, 0));
+    }
+    put(&w, moving(1, 2));
+    commit(&w);
+    world_settle(&w);
+    skr_realization_of_object(w.table, SKR_NETWORK_ADAPTER, &id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_FAILED);
+    cr_assert_eq(skr_uuid_compare(&r.hosts[0].id, &w.agents[1].host), 0);
+    world_done(&w);
+}

@@ -665,3 +665,50 @@ Test(policy_session, idle_hosts_are_recorded_as_synced_by_and_by)
     cr_assert_eq(w.synced_revision, revision);
     world_done(&w);
 }
+
+/* ---- what must not be remembered for ever ---- */
+
+/* Mended while nobody was connected: the scope is the controller's, so no acknowledgement of it will come. */
+Test(policy_realization, a_failure_that_was_mended_while_away_is_over_in_the_next_session)
+{
+    struct world w;
+    struct skr_realization r;
+    world_init(&w, NULL);
+    small_cloud(&w);
+    both_connect(&w);
+    struct agent *agent = &w.agents[1];
+    agent->failing_id = uuid_of(SKR_NETWORK_ADAPTER, 2);
+    agent->failing_type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT;
+    strcpy(agent->failing, "map_full: no room for the port");
+    put(&w, adapter_row(2, 1, 1, 2, 2));
+    commit(&w);
+    world_settle(&w);
+    skr_realization_of_object(w.table, SKR_NETWORK_ADAPTER, &agent->failing_id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_FAILED);
+    agent_disconnect(&w, agent);
+    agent->failing[0] = 0;
+    put(&w, record_row(2, 2, 1, 1, 7)); /* another scope changes, so that digests are compared */
+    commit(&w);
+    agent_connect(&w, agent);
+    world_settle(&w);
+    skr_realization_of_object(w.table, SKR_NETWORK_ADAPTER, &agent->failing_id, &r);
+    cr_assert_eq(r.state, SKR_REALIZATION_REALIZED);
+    world_done(&w);
+}
+
+/* A comparison now and then is no sign of digests that keep differing. */
+Test(policy_session, comparisons_that_succeed_are_forgotten)
+{
+    struct world w;
+    world_init(&w, NULL);
+    small_cloud(&w);
+    both_connect(&w);
+    struct skr_uuid domain = uuid_of(SKR_VM_NETWORK, 1);
+    struct agent_scope *scope = skr_id_map_get(&w.agents[0].scopes, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, &domain);
+    for (int i = 0; i < 3 * SKR_POLICY_RESYNCS_MAX; i++) {
+        agent_say_resync(&w, &w.agents[0], scope);
+        world_settle(&w);
+        cr_assert(w.agents[0].connected, "time %d", i);
+    }
+    world_done(&w);
+}
