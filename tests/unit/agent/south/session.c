@@ -3,6 +3,7 @@
 #include "tests/unit/agent/build.h"
 #include "tests/unit/agent/south/controller.h"
 #include <event2/thread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct controller controller;
@@ -13,6 +14,7 @@ static struct skr_report *report;
 static struct skr_session *session;
 static struct skr_error error;
 static unsigned synced_count, connected_count;
+static int64_t save_ms = 5;
 static char cache[] = "/tmp/skerry-session-XXXXXX";
 static const struct skr_uuid network = {{0xaa}};
 
@@ -63,7 +65,7 @@ static void start(bool (*script)(struct controller *controller, SSL *ssl, int co
                                           .fastpath = "memory",
                                           .cache_path = cache,
                                           .reconnect_ms = 10,
-                                          .save_ms = 5,
+                                          .save_ms = save_ms,
                                           .connected = on_connected,
                                           .synced = on_synced,
                                           .refused = on_refused};
@@ -609,5 +611,168 @@ Test(session, refusals_are_heard_and_not_told_again)
     skr_report_learned(report, &learned);
     run();
     cr_assert_eq(refused_count, 1);
+    stop();
+}
+
+/* ---- what must survive ---- */
+
+static bool take_away(struct controller *c, SSL *ssl, int connection)
+{
+    Skerry__V1__ScopeRemoved body = SKERRY__V1__SCOPE_REMOVED__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    (void)c;
+    (void)connection;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 1000, false);
+    send_delta(ssl, 1, 0);
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_APPLIED);
+    body.kind = DOMAIN_SCOPE;
+    body.id = (ProtobufCBinaryData){16, (uint8_t *)network.bytes};
+    body.version = 2;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_SCOPE_REMOVED;
+    envelope.scope_removed = &body;
+    controller_write(ssl, &envelope);
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_APPLIED);
+    return false;
+}
+
+/* Killed before the cache is written, it must not come back with a VM network that was taken from it. */
+Test(session, a_scope_that_was_taken_away_is_not_back_after_a_kill)
+{
+    struct skr_desired *again;
+    save_ms = 600000;
+    start(take_away);
+    cr_assert_eq(skr_desired_save(desired, cache), 0);
+    run();
+    skr_desired_new(&again);
+    cr_assert_eq(skr_desired_load(again, cache, &error), 0, "%s", error.detail);
+    cr_assert_eq(skr_desired_root_digest(again), 0);
+    skr_desired_free(again);
+    stop();
+}
+
+static bool one_delta(struct controller *c, SSL *ssl, int connection)
+{
+    Skerry__V1__Envelope *envelope;
+    (void)c;
+    (void)connection;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 5000, false);
+    send_delta(ssl, 1, 0);
+    while ((envelope = controller_read(ssl)))
+        skr_envelope_free(envelope);
+    return false;
+}
+
+static void turn(void)
+{
+    struct timeval turn = {.tv_usec = 20000};
+    event_base_loopexit(base, &turn);
+    event_base_dispatch(base);
+}
+
+/* A disk that was full for a moment: the cache is written later, although nothing more changes. */
+Test(session, a_cache_that_could_not_be_written_is_written_later)
+{
+    int64_t until = skr_clock_monotonic_ns() + 10 * SKR_NS_PER_S;
+    struct skr_session_status status = {0};
+    start(one_delta);
+    cr_assert_eq(mkdir(cache, 0700), 0); /* no file can be renamed over it */
+    while (!status.deltas) {
+        turn();
+        skr_session_status(session, &status);
+        cr_assert_lt(skr_clock_monotonic_ns(), until);
+    }
+    for (int i = 0; i < 10; i++) /* it has tried, and failed */
+        turn();
+    cr_assert_eq(rmdir(cache), 0);
+    while (access(cache, F_OK) != 0) {
+        turn();
+        cr_assert_lt(skr_clock_monotonic_ns(), until, "the cache is not written");
+    }
+    stop();
+}
+
+static void fail(void *arg, const struct skr_desired_change *changes, size_t count)
+{
+    (void)arg;
+    for (size_t i = 0; i < count; i++)
+        skr_desired_failure_set(desired, changes[i].scope, &changes[i].scope_id, changes[i].type, &changes[i].id,
+                                "table_full: no room");
+}
+
+static void ping_twice(SSL *ssl)
+{
+    for (uint64_t i = 1; i <= 2; i++) {
+        Skerry__V1__Ping body = SKERRY__V1__PING__INIT;
+        Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT, *answer;
+        body.sequence = i;
+        envelope.body_case = SKERRY__V1__ENVELOPE__BODY_PING;
+        envelope.ping = &body;
+        controller_write(ssl, &envelope);
+        while ((answer = controller_read(ssl)) && answer->body_case != SKERRY__V1__ENVELOPE__BODY_PONG) {
+            cr_assert_neq(answer->body_case, SKERRY__V1__ENVELOPE__BODY_APPLIED, "nobody listens to it yet");
+            skr_envelope_free(answer);
+        }
+        cr_assert_not_null(answer);
+        skr_envelope_free(answer);
+    }
+}
+
+static void expect_failure(SSL *ssl)
+{
+    Skerry__V1__Envelope *applied = controller_expect(ssl, SKERRY__V1__ENVELOPE__BODY_APPLIED);
+    cr_assert_not_null(applied);
+    cr_assert_eq(applied->applied->n_failures, 1);
+    skr_envelope_free(applied);
+}
+
+static bool hear_failures_twice(struct controller *c, SSL *ssl, int connection)
+{
+    static uint64_t digest;
+    (void)c;
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 5000, false);
+    if (connection == 0) {
+        digest = send_delta(ssl, 1, 0);
+        expect_failure(ssl);
+        goodbye(ssl, "controller_stops");
+        return true;
+    }
+    ping_twice(ssl);
+    agree(ssl, root_of(digest));
+    expect_failure(ssl);
+    return false;
+}
+
+/* A controller that has started anew knows nothing of failures, and hears of them once it has compared. */
+Test(session, failures_are_told_in_each_session_after_the_comparison)
+{
+    start(hear_failures_twice);
+    skr_desired_listen(desired, fail, NULL);
+    run();
+    stop();
+}
+
+static bool disagree_now_and_then(struct controller *c, SSL *ssl, int connection)
+{
+    (void)c;
+    cr_assert_eq(connection, 0, "the session ended");
+    expect_and_forget(ssl, SKERRY__V1__ENVELOPE__BODY_HELLO);
+    welcome(ssl, 5000, false);
+    for (int i = 0; i < 3; i++) {
+        agree(ssl, 4711); /* scopes are on their way */
+        agree(ssl, 4711);
+        agree(ssl, 0);
+    }
+    ping_twice(ssl);
+    return false;
+}
+
+Test(session, digests_that_differ_in_between_do_not_end_it)
+{
+    start(disagree_now_and_then);
+    run();
+    cr_assert_eq(atomic_load(&controller.connections), 1);
     stop();
 }
