@@ -15,6 +15,8 @@ static void changed(void *arg, const struct skr_change *changes, size_t count)
     struct scene *scene = arg;
     if (scene->policy)
         skr_policy_changes(scene->policy, changes, count);
+    if (scene->before_south)
+        scene->before_south(scene);
     if (scene->south)
         skr_south_changes(scene->south, changes, count);
 }
