@@ -44,8 +44,6 @@ static __always_inline int port_unicast(struct __sk_buff *skb, const struct skr_
 static __always_inline int port_group(struct __sk_buff *skb, const struct skr_abi_port *port,
                                       const struct skr_abi_subnet *subnet, const struct frame *frame)
 {
-    if (mac_is_link_local_group(&frame->destination))
-        return -SKR_DROP_LINK_LOCAL_GROUP;
     if (frame_segment_length(frame) > subnet->mtu)
         return -SKR_DROP_TOO_BIG;
     return flood_from_port(skb, frame, port->vsid, subnet);
@@ -65,6 +63,9 @@ static __always_inline int port_forward(struct __sk_buff *skb, const struct skr_
     subnet = bpf_map_lookup_elem(&subnets, &port->vsid);
     if (!subnet)
         return port->flags & SKR_PORT_CLOSED ? -SKR_DROP_PORT_CLOSED : -SKR_DROP_NO_SUBNET;
+    result = guard_kind(port, frame);
+    if (result)
+        return result;
     if (port->vsid & SKR_SEGMENT)
         return segment_from_port(skb, port, subnet, frame);
     if (frame->ethertype == SKR_ETHERTYPE_IPV4) {

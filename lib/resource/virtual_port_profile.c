@@ -12,7 +12,8 @@ static const struct skr_field offload_fields[] = {
 static const struct skr_field security_fields[] = {
         [SKR_SECURITY_MAC_SPOOFING] = SWITCH("mac_spoofing", "false", "The VM may send with other source MACs"),
         [SKR_SECURITY_DHCP_GUARD] = SWITCH("dhcp_guard", "true", "DHCP answers of the VM are dropped"),
-        [SKR_SECURITY_ROUTER_GUARD] = SWITCH("router_guard", "true", "Router advertisements of the VM are dropped"),
+        [SKR_SECURITY_ROUTER_GUARD] =
+                SWITCH("router_guard", "true", "Router advertisements and redirects of the VM are dropped"),
         [SKR_SECURITY_ARP_ND_INSPECTION] =
                 SWITCH("arp_nd_inspection", "true", "ARP and neighbour discovery must name the VM's own addresses"),
         [SKR_SECURITY_GUEST_TEAMING] = SWITCH("guest_teaming", "false", "The VM may team its adapters"),

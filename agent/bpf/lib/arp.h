@@ -50,8 +50,8 @@ static __always_inline int arp_guard(struct __sk_buff *skb, const struct skr_abi
 
     if (inspects && !mac_equal(&arp->sender_mac, &frame->source))
         return -SKR_DROP_ARP_SPOOFED;
-    if (!arp->sender_ip)
-        return 0;
+    if (!arp->sender_ip) /* a probe (RFC 5227) asks; an answer from nobody makes a cache forget somebody */
+        return inspects && arp->operation != SKR_ARP_REQUEST ? -SKR_DROP_ARP_SPOOFED : 0;
     claim = guard_claim(port, subnet, &frame->source, arp->sender_ip);
     if (claim == CLAIM_NEW || (announces && (claim == CLAIM_HELD || claim == CLAIM_TAKEN)))
         event_seen(skb, port, kind, &frame->source, arp->sender_ip);

@@ -17,6 +17,8 @@
 #define SKR_ETHERTYPE_RARP  bpf_htons(ETH_P_RARP)
 #define SKR_FRAGMENT_OFFSET bpf_htons(0x1fff)
 #define SKR_FRAGMENT_ANY    bpf_htons(0x3fff) /* offset or more fragments */
+#define SKR_IPV4_LENGTH_MAX 60                /* of the header */
+#define SKR_ETHERTYPE_FIRST 0x600             /* what is less is a length (IEEE 802.3) */
 
 /* Aligned, because MACs are read as four bytes and two, and the stack must be read aligned. */
 #define SKR_ALIGNED __attribute__((aligned(4)))
@@ -60,10 +62,21 @@ static __always_inline bool mac_is_group(const struct mac *mac)
     return mac->bytes[0] & 1;
 }
 
-/* For the link alone: no switch forwards it (IEEE 802.1D). */
-static __always_inline bool mac_is_link_local_group(const struct mac *mac)
+/* Groups that bridges alone speak to: 0, or the drop reason. No switch forwards the first sixteen (IEEE 802.1Q, table
+ * 8-1); the others are the bridges' management, registration (GVRP, MVRP), connectivity faults and TRILL, and those of
+ * Cisco (CDP, VTP, UDLD, PVST+) and Foundry. From a guest they would change how the fabric itself works. */
+static __always_inline int mac_bridge_group(const struct mac *mac)
 {
-    return *(const __u32 *)mac->bytes == bpf_htonl(0x0180c200) && mac->bytes[4] == 0 && mac->bytes[5] < 0x10;
+    __be32 first = *(const __u32 *)mac->bytes;
+
+    if (first == bpf_htonl(0x0180c200) && mac->bytes[4] == 0) {
+        if (mac->bytes[5] < 0x10)
+            return -SKR_DROP_LINK_LOCAL_GROUP;
+        return mac->bytes[5] == 0x10 || (mac->bytes[5] >= 0x20 && mac->bytes[5] < 0x50) ? -SKR_DROP_BRIDGE_PROTOCOL : 0;
+    }
+    return (first & bpf_htonl(0xffffff00)) == bpf_htonl(0x01000c00) || first == bpf_htonl(0x01e052cc)
+                   ? -SKR_DROP_BRIDGE_PROTOCOL
+                   : 0;
 }
 
 static __always_inline void address_from_v4(struct skr_abi_address *address, __be32 v4)
@@ -136,10 +149,33 @@ static __always_inline int frame_parse_transport(struct __sk_buff *skb, struct f
     return 0;
 }
 
+/* The checksum of an IPv4 header, options included (RFC 791): false when it is wrong. */
+static __always_inline bool frame_checksum_ip(struct __sk_buff *skb, const struct iphdr *ip, __u32 length)
+{
+    const __u32 *words = (const __u32 *)ip;
+    __u64 sum = 0;
+    __u32 word;
+
+#pragma unroll
+    for (unsigned i = 0; i < sizeof(*ip) / 4; i++)
+        sum += words[i];
+    for (__u32 at = sizeof(*ip); at < SKR_IPV4_LENGTH_MAX && at < length; at += 4) {
+        if (bpf_skb_load_bytes(skb, ETH_HLEN + at, &word, sizeof(word)))
+            return false;
+        sum += word;
+    }
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return sum == 0xffff;
+}
+
 static __always_inline int frame_parse_ip(struct __sk_buff *skb, struct frame *frame)
 {
     void *data = frame_bytes(skb, ETH_HLEN + sizeof(struct iphdr));
     struct iphdr *ip;
+    bool first;
 
     if (!data)
         return -SKR_DROP_TRUNCATED;
@@ -147,15 +183,19 @@ static __always_inline int frame_parse_ip(struct __sk_buff *skb, struct frame *f
     frame->ip_length = ip->ihl * 4;
     if (ip->version != 4 || frame->ip_length < sizeof(struct iphdr))
         return -SKR_DROP_TRUNCATED;
-    /* A GSO packet's own length field may be anything that its segments will overwrite. */
-    if (!frame->gso_size && ETH_HLEN + (__u32)bpf_ntohs(ip->tot_len) > frame->length)
+    /* A GSO packet's own length and checksum may be anything that its segments will overwrite. */
+    if (!frame->gso_size &&
+        (bpf_ntohs(ip->tot_len) < frame->ip_length || ETH_HLEN + (__u32)bpf_ntohs(ip->tot_len) > frame->length))
         return -SKR_DROP_TRUNCATED;
     frame->protocol = ip->protocol;
     frame->tos = ip->tos;
     frame->ttl = ip->ttl;
     frame->source_ip = ip->saddr;
     frame->destination_ip = ip->daddr;
-    return frame_parse_transport(skb, frame, !(ip->frag_off & SKR_FRAGMENT_OFFSET));
+    first = !(ip->frag_off & SKR_FRAGMENT_OFFSET);
+    if (!frame->gso_size && !frame_checksum_ip(skb, ip, frame->ip_length))
+        return -SKR_DROP_CHECKSUM;
+    return frame_parse_transport(skb, frame, first);
 }
 
 /* Ethernet and, where it is IPv4, what follows. 0 or a negative drop reason. */

@@ -3,14 +3,19 @@
 #pragma once
 
 #include "event.h"
+#include "ipv6.h"
 
 #define SKR_DHCP_SERVER_PORT           bpf_htons(67)
 #define SKR_DHCP_CLIENT_PORT           bpf_htons(68)
+#define SKR_BOOTP_REQUEST              1 /* RFC 951; anything else is an answer */
+#define SKR_DHCP6_CLIENT_PORT          bpf_htons(546)
+#define SKR_DHCP6_SERVER_PORT          bpf_htons(547)
+#define SKR_DHCP6_RELAY_REPLY          13  /* RFC 8415: from a server to a relay */
+#define SKR_ICMP_REDIRECT              5   /* RFC 792 */
 #define SKR_ICMP_ROUTER_ADVERTISEMENT  9   /* RFC 1256 */
 #define SKR_ICMP6_ROUTER_ADVERTISEMENT 134 /* RFC 4861 */
-#define SKR_IPV6_NEXT_ICMP             58
-#define SKR_IPV6_NEXT_HEADER           6
-#define SKR_IPV6_LENGTH                40
+#define SKR_ICMP6_REDIRECT             137
+#define SKR_PORT_GUARDED               (SKR_PORT_ARP_ND_INSPECTION | SKR_PORT_DHCP_GUARD | SKR_PORT_ROUTER_GUARD)
 
 enum claim {
     CLAIM_HELD,  /* a record gives this address to the sender's MAC */
@@ -86,15 +91,72 @@ static __always_inline int guard_source_mac(const struct skr_abi_port *port, con
     return 0;
 }
 
-/* IPv4: a guest that answers as a DHCP server, or advertises itself as a router. */
-static __always_inline int guard_servers(const struct skr_abi_port *port, const struct frame *frame)
+/* Of any frame: protocols of bridges never come from a guest, and where a guard is asked for, what it cannot read does
+ * not pass: ARP and IP could be inside. */
+static __always_inline int guard_kind(const struct skr_abi_port *port, const struct frame *frame)
 {
-    if (frame->protocol == IPPROTO_UDP && frame->source_port == SKR_DHCP_SERVER_PORT &&
-        frame->destination_port == SKR_DHCP_CLIENT_PORT && port->flags & SKR_PORT_DHCP_GUARD)
+    int bridge = mac_bridge_group(&frame->destination);
+
+    if (bridge)
+        return bridge;
+    if (frame->ethertype == SKR_ETHERTYPE_IPV4 || frame->ethertype == SKR_ETHERTYPE_ARP ||
+        frame->ethertype == SKR_ETHERTYPE_IPV6 || frame->ethertype == SKR_ETHERTYPE_RARP)
+        return 0;
+    return port->flags & SKR_PORT_GUARDED ? -SKR_DROP_UNREADABLE : 0;
+}
+
+/* Is this an answer of a DHCP server? Judged by what its receiver goes by, which a forger cannot choose: the port that
+ * it is sent to, and at the port where relays and servers listen alike the kind of the message. A packet that is cut
+ * off before it names its kind counts as an answer. `offset`: of the UDP header. */
+static __always_inline bool guard_is_dhcp_answer(struct __sk_buff *skb, __u32 offset, __be16 destination, bool v6)
+{
+    __u8 kind;
+
+    if (destination == (v6 ? SKR_DHCP6_CLIENT_PORT : SKR_DHCP_CLIENT_PORT))
+        return true;
+    if (destination != (v6 ? SKR_DHCP6_SERVER_PORT : SKR_DHCP_SERVER_PORT))
+        return false;
+    if (bpf_skb_load_bytes(skb, offset + sizeof(struct udphdr), &kind, 1))
+        return true;
+    return v6 ? kind == SKR_DHCP6_RELAY_REPLY : kind != SKR_BOOTP_REQUEST;
+}
+
+/* IPv4: a guest that answers as a DHCP server, or sends what a router does (advertisements and redirects). */
+static __always_inline int guard_servers(struct __sk_buff *skb, const struct skr_abi_port *port,
+                                         const struct frame *frame)
+{
+    __u8 type = bpf_ntohs(frame->source_port) >> 8; /* of ICMP */
+
+    if (frame->protocol == IPPROTO_UDP && port->flags & SKR_PORT_DHCP_GUARD &&
+        guard_is_dhcp_answer(skb, ETH_HLEN + frame->ip_length, frame->destination_port, false))
         return -SKR_DROP_DHCP_GUARD;
-    if (frame->protocol == IPPROTO_ICMP && (bpf_ntohs(frame->source_port) >> 8) == SKR_ICMP_ROUTER_ADVERTISEMENT &&
-        port->flags & SKR_PORT_ROUTER_GUARD)
+    if (frame->protocol == IPPROTO_ICMP && port->flags & SKR_PORT_ROUTER_GUARD &&
+        (type == SKR_ICMP_ROUTER_ADVERTISEMENT || type == SKR_ICMP_REDIRECT))
         return -SKR_DROP_ROUTER_GUARD;
+    return 0;
+}
+
+/* The same of IPv6, once it is parsed. A later fragment tells nothing and is nothing without its first. */
+static __always_inline int guard_servers_ipv6(struct __sk_buff *skb, const struct skr_abi_port *port,
+                                              const struct ipv6 *packet)
+{
+    __be16 destination;
+    __u8 type;
+
+    if (packet->later)
+        return 0;
+    if (packet->protocol == IPPROTO_UDP && port->flags & SKR_PORT_DHCP_GUARD) {
+        if (bpf_skb_load_bytes(skb, packet->offset + 2, &destination, sizeof(destination)))
+            return -SKR_DROP_TRUNCATED;
+        if (guard_is_dhcp_answer(skb, packet->offset, destination, true))
+            return -SKR_DROP_DHCP_GUARD;
+    }
+    if (packet->protocol == SKR_IPV6_NEXT_ICMP && port->flags & SKR_PORT_ROUTER_GUARD) {
+        if (bpf_skb_load_bytes(skb, packet->offset, &type, 1))
+            return -SKR_DROP_TRUNCATED;
+        if (type == SKR_ICMP6_ROUTER_ADVERTISEMENT || type == SKR_ICMP6_REDIRECT)
+            return -SKR_DROP_ROUTER_GUARD;
+    }
     return 0;
 }
 
@@ -102,7 +164,7 @@ static __always_inline int guard_servers(const struct skr_abi_port *port, const 
 static __always_inline int guard_ip(struct __sk_buff *skb, const struct skr_abi_port *port,
                                     const struct skr_abi_subnet *subnet, const struct frame *frame)
 {
-    int server = guard_servers(port, frame);
+    int server = guard_servers(skb, port, frame);
 
     if (server)
         return server;
@@ -125,14 +187,16 @@ static __always_inline int guard_ip(struct __sk_buff *skb, const struct skr_abi_
     }
 }
 
-/* IPv6 is not carried; a router advertisement is named as what it is. */
-static __always_inline int guard_ipv6(struct __sk_buff *skb, const struct skr_abi_port *port)
+/* IPv6 is not carried; what a guard would have refused is named as what it is. */
+static __noinline int guard_ipv6(struct __sk_buff *skb, const struct skr_abi_port *port)
 {
-    __u8 next = 0, type = 0;
+    struct ipv6 packet;
+    int result;
 
-    if (port->flags & SKR_PORT_ROUTER_GUARD && !bpf_skb_load_bytes(skb, ETH_HLEN + SKR_IPV6_NEXT_HEADER, &next, 1) &&
-        next == SKR_IPV6_NEXT_ICMP && !bpf_skb_load_bytes(skb, ETH_HLEN + SKR_IPV6_LENGTH, &type, 1) &&
-        type == SKR_ICMP6_ROUTER_ADVERTISEMENT)
-        return -SKR_DROP_ROUTER_GUARD;
-    return -SKR_DROP_NOT_IPV4;
+    if (!port)
+        return -SKR_DROP_INTERNAL;
+    result = ipv6_parse(skb, &packet);
+    if (!result)
+        result = guard_servers_ipv6(skb, port, &packet);
+    return result == -SKR_DROP_DHCP_GUARD || result == -SKR_DROP_ROUTER_GUARD ? result : -SKR_DROP_NOT_IPV4;
 }

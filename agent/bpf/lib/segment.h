@@ -5,24 +5,11 @@
 
 #include "route.h"
 
-#define SKR_TAG_VLAN            0x0fff
-#define SKR_TAG_PRIORITY        0xe000
-#define SKR_TAG_PROTOCOL        bpf_htons(ETH_P_8021Q)
-#define SKR_IPV6_HOP_BY_HOP     0
-#define SKR_IPV6_ROUTING        43
-#define SKR_IPV6_FRAGMENT       44
-#define SKR_IPV6_DESTINATION    60
-#define SKR_IPV6_EXTENSIONS_MAX 4
-#define SKR_ICMP6_NA            136 /* RFC 4861 */
-#define SKR_DHCP6_SERVER_PORT   bpf_htons(547)
-#define SKR_DHCP6_CLIENT_PORT   bpf_htons(546)
-
-/* The upper layer of an IPv6 packet. */
-struct segment_ipv6 {
-    struct skr_abi_address source;
-    __u32 offset;
-    __u8 protocol;
-};
+#define SKR_TAG_VLAN     0x0fff
+#define SKR_TAG_PRIORITY 0xe000
+#define SKR_TAG_PROTOCOL bpf_htons(ETH_P_8021Q)
+#define SKR_ICMP6_NS     135 /* RFC 4861 */
+#define SKR_ICMP6_NA     136
 
 /* May the sender use this address? Records of a segment are those of its ports here, so that a port without addresses
  * of its own may have any, but none of its neighbours'. */
@@ -49,13 +36,14 @@ static __always_inline bool segment_is_fabric(__be32 address)
     return route_find(0, address) != NULL;
 }
 
-static __noinline int segment_guard_ipv4(const struct skr_abi_port *port, const struct frame *frame)
+static __noinline int segment_guard_ipv4(struct __sk_buff *skb, const struct skr_abi_port *port,
+                                         const struct frame *frame)
 {
     int server;
 
     if (!port || !frame)
         return -SKR_DROP_INTERNAL;
-    server = guard_servers(port, frame);
+    server = guard_servers(skb, port, frame);
     if (server)
         return server;
     if (segment_is_fabric(frame->destination_ip) || segment_is_fabric(frame->source_ip))
@@ -78,44 +66,11 @@ static __noinline int segment_guard_arp(struct __sk_buff *skb, const struct skr_
         return -SKR_DROP_PROVIDER_SUBNET;
     if (!(port->flags & SKR_PORT_ARP_ND_INSPECTION))
         return 0;
-    if (!mac_equal(&arp.sender_mac, &frame->source) ||
-        (arp.sender_ip && !segment_holds_v4(port, &frame->source, arp.sender_ip)))
+    if (!mac_equal(&arp.sender_mac, &frame->source))
         return -SKR_DROP_ARP_SPOOFED;
-    return 0;
-}
-
-/* Walks the extension headers. What hides what it is behind too many of them is told as such by the caller. */
-static __always_inline int segment_parse_ipv6(struct __sk_buff *skb, struct segment_ipv6 *packet)
-{
-    __u8 extension[2];
-
-    packet->offset = ETH_HLEN + SKR_IPV6_LENGTH;
-    if (bpf_skb_load_bytes(skb, ETH_HLEN + SKR_IPV6_NEXT_HEADER, &packet->protocol, 1) ||
-        bpf_skb_load_bytes(skb, ETH_HLEN + 8, &packet->source, sizeof(packet->source)))
-        return -SKR_DROP_TRUNCATED;
-#pragma unroll
-    for (int i = 0; i < SKR_IPV6_EXTENSIONS_MAX; i++) {
-        if (packet->protocol != SKR_IPV6_HOP_BY_HOP && packet->protocol != SKR_IPV6_ROUTING &&
-            packet->protocol != SKR_IPV6_DESTINATION)
-            break;
-        if (bpf_skb_load_bytes(skb, packet->offset, extension, sizeof(extension)))
-            return -SKR_DROP_TRUNCATED;
-        packet->protocol = extension[0];
-        packet->offset += 8 + 8 * extension[1];
-    }
-    return 0;
-}
-
-/* IPv6 that a guard must understand and cannot: fragments of ICMPv6 (RFC 6980 forbids them) and too many headers. */
-static __always_inline bool segment_hides_ipv6(struct __sk_buff *skb, const struct segment_ipv6 *packet)
-{
-    __u8 next;
-
-    if (packet->protocol == SKR_IPV6_FRAGMENT)
-        return bpf_skb_load_bytes(skb, packet->offset, &next, 1) || next == SKR_IPV6_NEXT_ICMP ||
-               next == SKR_IPV6_DESTINATION || next == SKR_IPV6_ROUTING || next == SKR_IPV6_HOP_BY_HOP;
-    return packet->protocol == SKR_IPV6_HOP_BY_HOP || packet->protocol == SKR_IPV6_ROUTING ||
-           packet->protocol == SKR_IPV6_DESTINATION;
+    if (!arp.sender_ip) /* only a probe (RFC 5227) has no sender */
+        return arp.operation == SKR_ARP_REQUEST ? 0 : -SKR_DROP_ARP_SPOOFED;
+    return segment_holds_v4(port, &frame->source, arp.sender_ip) ? 0 : -SKR_DROP_ARP_SPOOFED;
 }
 
 static __always_inline bool segment_is_link_local(const struct skr_abi_address *address)
@@ -123,51 +78,72 @@ static __always_inline bool segment_is_link_local(const struct skr_abi_address *
     return (address->words[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
 }
 
-static __always_inline int segment_guard_icmp6(struct __sk_buff *skb, const struct skr_abi_port *port,
-                                               const struct mac *mac, const struct segment_ipv6 *packet)
+/* An address whose last eight bytes are made of a MAC (RFC 4291, appendix A): only the owner of that MAC may have it.
+ */
+static __always_inline bool segment_is_of_a_mac(const struct skr_abi_address *address)
+{
+    return address->bytes[11] == 0xff && address->bytes[12] == 0xfe;
+}
+
+static __always_inline bool segment_is_of_this_mac(const struct skr_abi_address *address, const struct mac *mac)
+{
+    return address->words[0] == bpf_htonl(0xfe800000) && !address->words[1] &&
+           address->bytes[8] == (mac->bytes[0] ^ 2) && address->bytes[9] == mac->bytes[1] &&
+           address->bytes[10] == mac->bytes[2] && address->bytes[13] == mac->bytes[3] &&
+           address->bytes[14] == mac->bytes[4] && address->bytes[15] == mac->bytes[5];
+}
+
+/* May the sender use this address of IPv6? A port has the link-local address of its MAC without being given it. */
+static __noinline bool segment_holds_v6(const struct skr_abi_port *port, const struct mac *mac,
+                                        const struct skr_abi_address *address)
+{
+    if (!port || !mac || !address)
+        return false;
+    if (segment_is_link_local(address) && segment_is_of_a_mac(address))
+        return segment_is_of_this_mac(address, mac);
+    return segment_holds(port, mac, address);
+}
+
+/* Neighbour discovery: an advertisement says who has its target, and a solicitation from nobody that its sender is
+ * about to take it (RFC 4862): a neighbour that hears it gives the address up. */
+static __always_inline int segment_guard_neighbour(struct __sk_buff *skb, const struct skr_abi_port *port,
+                                                   const struct mac *mac, const struct ipv6 *packet)
 {
     struct skr_abi_address target;
     __u8 type;
 
     if (bpf_skb_load_bytes(skb, packet->offset, &type, 1))
         return -SKR_DROP_TRUNCATED;
-    if (type == SKR_ICMP6_ROUTER_ADVERTISEMENT && port->flags & SKR_PORT_ROUTER_GUARD)
-        return -SKR_DROP_ROUTER_GUARD;
-    if (type != SKR_ICMP6_NA || !(port->flags & SKR_PORT_ARP_ND_INSPECTION))
+    if (type != SKR_ICMP6_NA && (type != SKR_ICMP6_NS || !address_is_zero(&packet->source)))
         return 0;
     if (bpf_skb_load_bytes(skb, packet->offset + 8, &target, sizeof(target)))
         return -SKR_DROP_TRUNCATED;
-    return segment_is_link_local(&target) || segment_holds(port, mac, &target) ? 0 : -SKR_DROP_ARP_SPOOFED;
+    return segment_holds_v6(port, mac, &target) ? 0 : -SKR_DROP_ARP_SPOOFED;
 }
 
 static __noinline int segment_guard_ipv6(struct __sk_buff *skb, const struct skr_abi_port *port,
                                          const struct frame *frame)
 {
-    struct segment_ipv6 packet;
-    __be16 ports[2];
+    struct ipv6 packet;
     int result;
 
     if (!port || !frame)
         return -SKR_DROP_INTERNAL;
-    result = segment_parse_ipv6(skb, &packet);
+    result = ipv6_parse(skb, &packet);
+    if (result == -SKR_DROP_UNREADABLE && !(port->flags & SKR_PORT_GUARDED))
+        result = 0;
+    if (!result)
+        result = guard_servers_ipv6(skb, port, &packet);
     if (result)
         return result;
-    if (port->flags & SKR_PORT_ROUTER_GUARD && segment_hides_ipv6(skb, &packet))
-        return -SKR_DROP_ROUTER_GUARD;
-    if (packet.protocol == SKR_IPV6_NEXT_ICMP) {
-        result = segment_guard_icmp6(skb, port, &frame->source, &packet);
+    if (packet.protocol == SKR_IPV6_NEXT_ICMP && !packet.later && port->flags & SKR_PORT_ARP_ND_INSPECTION) {
+        result = segment_guard_neighbour(skb, port, &frame->source, &packet);
         if (result)
             return result;
     }
-    if (packet.protocol == IPPROTO_UDP && port->flags & SKR_PORT_DHCP_GUARD) {
-        if (bpf_skb_load_bytes(skb, packet.offset, ports, sizeof(ports)))
-            return -SKR_DROP_TRUNCATED;
-        if (ports[0] == SKR_DHCP6_SERVER_PORT && ports[1] == SKR_DHCP6_CLIENT_PORT)
-            return -SKR_DROP_DHCP_GUARD;
-    }
-    if (address_is_zero(&packet.source) || segment_is_link_local(&packet.source))
+    if (address_is_zero(&packet.source))
         return 0;
-    return segment_holds(port, &frame->source, &packet.source) ? 0 : -SKR_DROP_SOURCE_ADDRESS;
+    return segment_holds_v6(port, &frame->source, &packet.source) ? 0 : -SKR_DROP_SOURCE_ADDRESS;
 }
 
 /* Header length of the segments of IPv6, which frame_parse() leaves open: for the meter and the MTU. */
@@ -215,7 +191,7 @@ static __always_inline int segment_guard(struct __sk_buff *skb, const struct skr
     int result = 0;
 
     if (frame->ethertype == SKR_ETHERTYPE_IPV4)
-        result = segment_guard_ipv4(port, frame);
+        result = segment_guard_ipv4(skb, port, frame);
     else if (frame->ethertype == SKR_ETHERTYPE_ARP)
         result = segment_guard_arp(skb, port, frame);
     else if (frame->ethertype == SKR_ETHERTYPE_IPV6)
@@ -256,7 +232,5 @@ static __noinline int segment_from_port(struct __sk_buff *skb, const struct skr_
         ifindex = segment_find(port->vsid, &frame->destination);
         return ifindex ? deliver(skb, frame, port->vsid, ifindex) : segment_to_uplink(skb, port, frame);
     }
-    if (mac_is_link_local_group(&frame->destination))
-        return -SKR_DROP_LINK_LOCAL_GROUP;
     return segment_flood(skb, port, frame);
 }

@@ -48,7 +48,7 @@ static __noinline int segment_from_uplink(struct __sk_buff *skb)
     if (!bpf_map_lookup_elem(&subnets, &segment) || !segment_destination(skb, &destination))
         return segment_pass(skb);
     if (mac_is_group(&destination))
-        return mac_is_link_local_group(&destination) ? segment_pass(skb) : segment_deliver(skb, segment, 0);
+        return mac_bridge_group(&destination) ? segment_pass(skb) : segment_deliver(skb, segment, 0);
     ifindex = segment_find(segment, &destination);
     return ifindex ? segment_deliver(skb, segment, ifindex) : segment_pass(skb);
 }
@@ -103,7 +103,7 @@ static __noinline int segment_tagged_from_uplink(struct __sk_buff *skb, __u32 *r
         return -SKR_DROP_DECAPSULATION_FAILED;
     if (ifindex)
         return segment_deliver(skb, segment, ifindex);
-    if (group && !mac_is_link_local_group(&destination)) {
+    if (group && !mac_bridge_group(&destination)) {
         result = segment_deliver(skb, segment, 0);
         /* Others on this host may have an interface in this VLAN. */
         if (!host)

@@ -10,7 +10,7 @@
     X(SOURCE_ADDRESS, "source address is not held by the adapter")                                                     \
     X(ARP_SPOOFED, "ARP names an address or MAC the adapter does not hold")                                            \
     X(DHCP_GUARD, "a guest answered as a DHCP server")                                                                 \
-    X(ROUTER_GUARD, "a guest sent a router advertisement")                                                             \
+    X(ROUTER_GUARD, "a guest sent a router advertisement or a redirect")                                               \
     X(NO_SUBNET, "the port's VM subnet is not programmed")                                                             \
     X(UNKNOWN_DESTINATION, "no lookup record for the destination")                                                     \
     X(NO_ROUTE, "no route in the routing domain")                                                                      \
@@ -40,7 +40,10 @@
     X(PORT_CLOSED, "the port is closed: no adapter is on it, or what it asks for cannot be enforced here")             \
     X(PROVIDER_SUBNET, "a port that is not virtualized sent to or from a subnet of provider addresses")                \
     X(NOT_CURRENT, "the VM is moving here, and this host has not been told everything yet")                            \
-    X(STRAGGLER_LOOP, "a frame for a VM that moved away went round until its time to live ended")
+    X(STRAGGLER_LOOP, "a frame for a VM that moved away went round until its time to live ended")                      \
+    X(BRIDGE_PROTOCOL, "a guest spoke a protocol of bridges (CDP, VTP, PVST+, GVRP or the like)")                      \
+    X(UNREADABLE, "a guarded port sent what its guards cannot read (LLC/SNAP, MPLS, an unknown EtherType)")            \
+    X(CHECKSUM, "the checksum of the IPv4 header is wrong")
 
 enum skr_drop_reason {
 #define SKR_DROP_ENUM(name, text) SKR_DROP_##name,

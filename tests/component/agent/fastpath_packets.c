@@ -133,7 +133,7 @@ Test(fastpath_packets, broadcast)
     programs_shell("ip netns exec a python3 -c \""
                    "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0));"
                    "m = bytes.fromhex('ffffffffffff020100000005');"
-                   "s.send(m + bytes.fromhex('88b5') + b'x' * 20)\"");
+                   "s.send(m + bytes.fromhex('8035') + b'x' * 20)\"");
     programs_shell("ip netns exec a python3 -c \""
                    "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0));"
                    "s.send(bytes.fromhex('ffffffffffff020100000005' '0806' '0001080006040001' '0201000000050a000005'"
@@ -162,7 +162,7 @@ Test(fastpath_packets, guest_vlan_tag)
     before = two_hosts_statistic("c", "eth0", "rx_bytes");
     programs_shell("ip netns exec a python3 -c \""
                    "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0));"
-                   "s.send(bytes.fromhex('020100000007020100000005' '8100e000' '88b5') + bytes(46))\"");
+                   "s.send(bytes.fromhex('020100000007020100000005' '8100e000' '8035') + bytes(46))\"");
     cr_assert_eq(two_hosts_statistic("c", "eth0", "rx_bytes") - before, 60);
     two_hosts_close(&lab);
 }

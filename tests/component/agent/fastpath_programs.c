@@ -337,6 +337,7 @@ Test(fastpath_programs, gateway_answers_ping)
         uint32_t sum = 0;
 
         frame[23] = 1; /* ICMP instead of UDP */
+        programs_checksum_frame(frame);
         memcpy(frame + 34, echo, sizeof(echo));
         for (unsigned word = 0; word < 14; word++)
             sum += (uint32_t)(frame[34 + 2 * word] << 8 | frame[35 + 2 * word]);
@@ -365,13 +366,16 @@ Test(fastpath_programs, guards)
     expect_drop(programs.port, p1, programs_udp(frame, mac_b, mac_a, IP_R, IP_B, 1, 2, 10), SKR_DROP_SOURCE_ADDRESS);
     expect_drop(programs.port, p1, programs_udp(frame, mac_b, mac_a, GATEWAY, IP_B, 1, 2, 10), SKR_DROP_SOURCE_ADDRESS);
     expect_drop(programs.port, p1, programs_udp(frame, mac_b, mac_a, 0, IP_B, 1, 2, 10), SKR_DROP_SOURCE_ADDRESS);
-    from_guest(p1, programs_udp(frame, broadcast, mac_a, 0, 0xffffffff, 68, 67, 10));
+    length = programs_udp(frame, broadcast, mac_a, 0, 0xffffffff, 68, 67, 10);
+    frame[42] = 1; /* a request */
+    from_guest(p1, length);
     cr_assert_eq(verdict.verdict, SKR_VERDICT_FLOOD);
     expect_drop(programs.port, p1, programs_arp(frame, broadcast, mac_a, 1, IP_R, IP_B), SKR_DROP_ARP_SPOOFED);
     expect_drop(programs.port, p1, programs_arp(frame, broadcast, mac_a, 1, GATEWAY, GATEWAY), SKR_DROP_ARP_SPOOFED);
     expect_drop(programs.port, p1, programs_udp(frame, mac_b, mac_a, IP_A, IP_B, 67, 68, 10), SKR_DROP_DHCP_GUARD);
     length = udp_a_to(mac_b, IP_B, 10);
     frame[23] = 1; /* ICMP router advertisement */
+    programs_checksum_frame(frame);
     frame[34] = 9;
     expect_drop(programs.port, p1, length, SKR_DROP_ROUTER_GUARD);
     length = udp_a_to(mac_b, IP_B, 10);
@@ -410,6 +414,7 @@ Test(fastpath_programs, port_drops)
     expect_drop(programs.port, p1, udp_a_to(gateway_mac, 0x0a000107, 10), SKR_DROP_UNBOUND);
     length = udp_a_to(gateway_mac, IP_C, 10);
     frame[22] = 1;
+    programs_checksum_frame(frame);
     expect_drop(programs.port, p1, length, SKR_DROP_TTL_EXCEEDED);
     expect_drop(programs.port, p1, udp_a_to(mac_r, IP_R, 1458 - 27), SKR_DROP_TOO_BIG);
     from_guest(p1, udp_a_to(mac_r, IP_R, 1458 - 28));

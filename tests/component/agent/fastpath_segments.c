@@ -199,11 +199,11 @@ Test(fastpath_segments, a_port_switches_within_its_vlan)
 
 Test(fastpath_segments, what_a_vlan_carries_besides_ipv4)
 {
-    size_t length = udp(mac_out, mac_a, IP_A, OUTSIDE);
+    size_t length = udp(mac_out, mac_c, IP_A, OUTSIDE);
 
-    memcpy(frame + 12, (uint8_t[]){0x88, 0xb5}, 2); /* for experiments */
-    run(programs.port, p1, length);
-    expect_tag(u1, 10, length);
+    memcpy(frame + 12, (uint8_t[]){0x88, 0xb5}, 2); /* for experiments, from a port without guards */
+    run(programs.port, p3, length);
+    expect_tag(u1, 20, length);
     length = programs_arp(frame, broadcast, mac_a, 1, IP_A, OUTSIDE);
     run(programs.port, p1, length);
     cr_assert_eq(verdict.verdict, SKR_VERDICT_FLOOD);
@@ -219,10 +219,13 @@ Test(fastpath_segments, guards)
     expect_drop(programs.port, p1, udp(mac_b, mac_a, IP_B, IP_B), SKR_DROP_SOURCE_ADDRESS);
     expect_drop(programs.port, p1, programs_arp(frame, broadcast, mac_a, 1, IP_B, OUTSIDE), SKR_DROP_ARP_SPOOFED);
     expect_drop(programs.port, p1, programs_udp(frame, mac_b, mac_a, IP_A, IP_B, 67, 68, 10), SKR_DROP_DHCP_GUARD);
-    run(programs.port, p1, programs_udp(frame, broadcast, mac_a, 0, 0xffffffff, 68, 67, 10));
+    length = programs_udp(frame, broadcast, mac_a, 0, 0xffffffff, 68, 67, 10);
+    frame[42] = 1; /* a request */
+    run(programs.port, p1, length);
     cr_assert_eq(verdict.verdict, SKR_VERDICT_FLOOD);
     length = udp(mac_b, mac_a, IP_A, IP_B);
     frame[23] = 1; /* ICMP router advertisement */
+    programs_checksum_frame(frame);
     frame[34] = 9;
     expect_drop(programs.port, p1, length, SKR_DROP_ROUTER_GUARD);
     expect_drop(programs.port, p1, tagged(udp(mac_b, mac_a, IP_A, IP_B), 20), SKR_DROP_GUEST_VLAN_TAG);
@@ -258,8 +261,8 @@ static size_t ipv6(const uint8_t *source_address, uint8_t extension, uint8_t nex
 
 Test(fastpath_segments, guards_of_ipv6)
 {
-    static const uint8_t link_local[16] = {0xfe, 0x80, [15] = 5}, own[16] = {0x20, 1, 0xd, 0xb8, [15] = 5},
-                         other[16] = {0x20, 1, 0xd, 0xb8, [15] = 6};
+    static const uint8_t link_local[16] = {0xfe, 0x80, [8] = 0, 1, 0, 0xff, 0xfe, 10, 0, 5},
+                         own[16] = {0x20, 1, 0xd, 0xb8, [15] = 5}, other[16] = {0x20, 1, 0xd, 0xb8, [15] = 6};
     struct skr_abi_address held;
     size_t length;
 
@@ -275,7 +278,7 @@ Test(fastpath_segments, guards_of_ipv6)
     expect_drop(programs.port, p1, length, SKR_DROP_ARP_SPOOFED);
     expect_drop(programs.port, p1, ipv6(link_local, 0, 58, 134), SKR_DROP_ROUTER_GUARD);
     expect_drop(programs.port, p1, ipv6(link_local, 60, 58, 134), SKR_DROP_ROUTER_GUARD);
-    expect_drop(programs.port, p1, ipv6(link_local, 44, 58, 0), SKR_DROP_ROUTER_GUARD);
+    expect_drop(programs.port, p1, ipv6(link_local, 44, 58, 134), SKR_DROP_ROUTER_GUARD);
     length = ipv6(link_local, 0, 17, 0);
     memcpy(frame + 54, (uint8_t[]){547 >> 8, 547 & 0xff, 546 >> 8, 546 & 0xff}, 4);
     expect_drop(programs.port, p1, length, SKR_DROP_DHCP_GUARD);

@@ -85,6 +85,8 @@ struct packet {
     struct arp_fields arp;
     uint32_t payload, gso_size;
     bool cut; /* shorter than its headers say */
+    bool wrong_checksum;
+    uint8_t bootp; /* first byte of the payload of UDP: 1 is a request of DHCP */
     /* On the wire. */
     bool wire;
     uint32_t outer_source, outer_destination, vsid;
@@ -123,5 +125,7 @@ void vlan_make(struct model *model);
 void vlan_program(const struct model *model, const struct programs *programs);
 void vlan_packet_make(const struct model *model, struct packet *packet);
 struct expectation vlan_oracle(const struct model *model, const struct packet *packet);
+bool is_dhcp_answer(const struct packet *packet);
+uint32_t bridge_reason(const uint8_t *mac);      /* why no guest may send to this group; 0: it may */
 uint32_t ip_length(const struct packet *packet); /* of the longest segment */
 struct expectation oracle(const struct model *model, const struct packet *packet);

@@ -164,8 +164,6 @@ static struct expectation switched(const struct model *model, const struct packe
     const struct model_adapter *to;
 
     if (is_group(packet->destination)) {
-        if (!memcmp(packet->destination, "\1\x80\xc2\0\0", 5) && packet->destination[5] < 16)
-            return dropped(SKR_DROP_LINK_LOCAL_GROUP);
         if (ip_length(packet) > subnet->mtu)
             return dropped(SKR_DROP_TOO_BIG);
         return flooded(model, from->subnet, from->interface, true);
@@ -192,7 +190,7 @@ static struct expectation asked(const struct model *model, const struct packet *
 
     if (from->flags & SKR_PORT_ARP_ND_INSPECTION &&
         (memcmp(arp->sender_mac, packet->source, 6) != 0 ||
-         (arp->sender && !may_use(model, from, packet->source, arp->sender, announces))))
+         (arp->sender ? !may_use(model, from, packet->source, arp->sender, announces) : arp->operation != 1)))
         return dropped(SKR_DROP_ARP_SPOOFED);
     if (announces)
         return flooded(model, from->subnet, from->interface, true);
@@ -225,13 +223,35 @@ static bool forwards_from(const struct model *model, const struct model_adapter 
     return next_hop && !memcmp(next_hop->mac, packet->source, 6);
 }
 
+/* A client listens at 68; at 67 a relay hears its server, and everything that is no request. */
+bool is_dhcp_answer(const struct packet *packet)
+{
+    if (packet->protocol != IPPROTO_UDP)
+        return false;
+    return packet->destination_port == 68 ||
+           (packet->destination_port == 67 && !(packet->payload && packet->bootp == 1));
+}
+
+/* The groups of IEEE 802.1Q that bridges speak to, and Cisco's. */
+uint32_t bridge_reason(const uint8_t *mac)
+{
+    if (!memcmp(mac, "\1\x80\xc2\0\0", 5)) {
+        if (mac[5] <= 0x0f)
+            return SKR_DROP_LINK_LOCAL_GROUP;
+        if (mac[5] == 0x10 || mac[5] >> 4 == 2 || mac[5] >> 4 == 3 || mac[5] >> 4 == 4)
+            return SKR_DROP_BRIDGE_PROTOCOL;
+    }
+    return memcmp(mac, "\1\0\xc", 3) ? 0 : SKR_DROP_BRIDGE_PROTOCOL;
+}
+
 static uint32_t guarded(const struct model *model, const struct packet *packet, const struct model_adapter *from)
 {
     bool udp = packet->protocol == IPPROTO_UDP;
 
-    if (udp && packet->source_port == 67 && packet->destination_port == 68 && from->flags & SKR_PORT_DHCP_GUARD)
+    if (is_dhcp_answer(packet) && from->flags & SKR_PORT_DHCP_GUARD)
         return SKR_DROP_DHCP_GUARD;
-    if (packet->protocol == 1 && packet->icmp_type == 9 && from->flags & SKR_PORT_ROUTER_GUARD)
+    if (packet->protocol == 1 && (packet->icmp_type == 9 || packet->icmp_type == 5) &&
+        from->flags & SKR_PORT_ROUTER_GUARD)
         return SKR_DROP_ROUTER_GUARD;
     if (!packet->source_ip)
         return udp && packet->source_port == 68 && packet->destination_port == 67 ? 0 : SKR_DROP_SOURCE_ADDRESS;
@@ -263,6 +283,8 @@ static struct expectation from_guest(const struct model *model, const struct pac
         return dropped(SKR_DROP_GUEST_VLAN_TAG);
     if (packet->ethertype == ETHERTYPE_IP && packet->cut && !packet->gso_size)
         return dropped(SKR_DROP_TRUNCATED);
+    if (packet->ethertype == ETHERTYPE_IP && packet->wrong_checksum && !packet->gso_size)
+        return dropped(SKR_DROP_CHECKSUM);
     if (from->arrives)
         return arrived(model, packet, from);
     if (memcmp(packet->source, from->mac, 6) != 0 &&
@@ -272,6 +294,11 @@ static struct expectation from_guest(const struct model *model, const struct pac
         return dropped(SKR_DROP_PORT_CLOSED);
     if (!model->subnets[from->subnet].programmed)
         return dropped(SKR_DROP_NO_SUBNET);
+    if (bridge_reason(packet->destination))
+        return dropped(bridge_reason(packet->destination));
+    if (packet->ethertype == 0x88b5 &&
+        from->flags & (SKR_PORT_ARP_ND_INSPECTION | SKR_PORT_DHCP_GUARD | SKR_PORT_ROUTER_GUARD))
+        return dropped(SKR_DROP_UNREADABLE);
     if (packet->ethertype == ETHERTYPE_IPV6)
         return dropped(SKR_DROP_NOT_IPV4);
     if (packet->ethertype == ETHERTYPE_ARP)

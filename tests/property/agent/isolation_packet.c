@@ -77,10 +77,12 @@ static void spoil_inner(const struct model *model, struct packet *packet, const 
         packet->tagged = true;
         break;
     case 6:
-        packet->source_port = 67, packet->destination_port = 68;
+        packet->source_port = random_percent(50) ? 67 : 4000;
+        packet->destination_port = random_percent(50) ? 68 : 67;
+        packet->bootp = (uint8_t)random_below(3);
         break;
     case 7:
-        packet->protocol = 1, packet->icmp_type = random_percent(50) ? 9 : 8;
+        packet->protocol = 1, packet->icmp_type = random_percent(30) ? 9 : random_percent(50) ? 5 : 8;
         break;
     case 8:
         packet->ethertype = ETHERTYPE_IPV6, packet->payload = 60;
@@ -92,10 +94,13 @@ static void spoil_inner(const struct model *model, struct packet *packet, const 
         packet->payload = 200 + random_below(1200);
         break;
     case 11:
-        packet->cut = true;
+        packet->cut = random_percent(50);
+        packet->wrong_checksum = !packet->cut;
         break;
     case 12:
-        memcpy(packet->destination, (uint8_t[]){1, 0x80, 0xc2, 0, 0, (uint8_t)random_below(32)}, 6);
+        memcpy(packet->destination, (uint8_t[]){1, 0x80, 0xc2, 0, 0, (uint8_t)random_below(100)}, 6);
+        if (random_percent(30))
+            memcpy(packet->destination, "\1\0\xc\xcc\xcc\xcc", 6);
         break;
     case 13:
         packet->source_ip = random_percent(50) ? 0 : subnet_gateway(subnet);
@@ -111,9 +116,9 @@ static void spoil_inner(const struct model *model, struct packet *packet, const 
         break;
     default:
         memcpy(packet->destination, gateway_mac, 6);
-        packet->destination_ip = random_percent(30)   ? 0x08080808
-                                 : random_percent(40) ? 0xac100505
-                                 : random_percent(40)
+        packet->destination_ip = random_percent(20)   ? 0x08080808
+                                 : random_percent(25) ? 0xac100505
+                                 : random_percent(60)
                                          ? subnet_gateway(&model->subnets[random_below(model->subnet_count)])
                                          : subnet->prefix + random_below(256);
         if (random_percent(30))
@@ -225,6 +230,7 @@ void packet_make(const struct model *model, struct packet *packet)
                               .ttl = 64,
                               .source_port = (uint16_t)(1024 + random_below(1000)),
                               .destination_port = 2000,
+                              .bootp = 1,
                               .payload = random_below(200),
                               .vlan_port = NOWHERE};
     if (random_percent(20))
@@ -254,7 +260,10 @@ static size_t inner_bytes(const struct packet *packet, uint8_t *out)
         if (packet->cut && !packet->wire)
             ip.tot_len = htons((uint16_t)(ntohs(ip.tot_len) + 1));
         programs_checksum(&ip);
+        ip.check ^= packet->wrong_checksum ? htons(0x0100) : 0;
         memcpy(out + 14, &ip, sizeof(ip));
+        if (packet->protocol == IPPROTO_UDP && packet->payload > 0)
+            out[42] = packet->bootp;
         if (packet->protocol == 1)
             out[34] = packet->icmp_type;
         if (packet->ethertype == ETHERTYPE_IPV6)

@@ -126,10 +126,12 @@ static void vlan_spoil(const struct model *model, struct packet *packet)
         packet->tagged = true;
         break;
     case 3:
-        packet->source_port = 67, packet->destination_port = 68;
+        packet->source_port = random_percent(50) ? 67 : 4000;
+        packet->destination_port = random_percent(50) ? 68 : 67;
+        packet->bootp = (uint8_t)random_below(3);
         break;
     case 4:
-        packet->protocol = 1, packet->icmp_type = random_percent(60) ? 9 : 8;
+        packet->protocol = 1, packet->icmp_type = random_percent(40) ? 9 : random_percent(50) ? 5 : 8;
         break;
     case 5:
         packet->destination_ip = FABRIC_IP(random_below(254));
@@ -147,10 +149,13 @@ static void vlan_spoil(const struct model *model, struct packet *packet)
         packet->payload = 200 + random_below(1200);
         break;
     case 10:
-        packet->cut = true;
+        packet->cut = random_percent(50);
+        packet->wrong_checksum = !packet->cut;
         break;
     case 11:
-        memcpy(packet->destination, (uint8_t[]){1, 0x80, 0xc2, 0, 0, (uint8_t)random_below(32)}, 6);
+        memcpy(packet->destination, (uint8_t[]){1, 0x80, 0xc2, 0, 0, (uint8_t)random_below(100)}, 6);
+        if (random_percent(30))
+            memcpy(packet->destination, "\1\0\xc\xcc\xcc\xcd", 6);
         break;
     case 12:
         packet->source_ip = 0;
@@ -213,11 +218,6 @@ static struct expectation dropped(uint32_t reason)
     return (struct expectation){.verdict = SKR_VERDICT_DROP, .reason = reason};
 }
 
-static bool is_link_local(const uint8_t *mac)
-{
-    return !memcmp(mac, "\1\x80\xc2\0\0", 5) && mac[5] < 16;
-}
-
 static bool is_fabric(uint32_t ip)
 {
     return (ip & 0xffffff00) == FABRIC;
@@ -261,16 +261,19 @@ static uint32_t guarded(const struct model *model, const struct packet *packet, 
             return SKR_DROP_PROVIDER_SUBNET;
         return from->flags & SKR_PORT_ARP_ND_INSPECTION &&
                                (memcmp(arp->sender_mac, packet->source, 6) != 0 ||
-                                (arp->sender && !may_use(model, from, packet->source, arp->sender)))
+                                (arp->sender ? !may_use(model, from, packet->source, arp->sender)
+                                             : arp->operation != 1))
                        ? SKR_DROP_ARP_SPOOFED
                        : 0;
     }
-    if (packet->ethertype != ETHERTYPE_IP)
-        return 0;
-    if (packet->protocol == IPPROTO_UDP && packet->source_port == 67 && packet->destination_port == 68 &&
-        from->flags & SKR_PORT_DHCP_GUARD)
+    if (packet->ethertype != ETHERTYPE_IP) /* what a guard cannot read */
+        return from->flags & (SKR_PORT_ARP_ND_INSPECTION | SKR_PORT_DHCP_GUARD | SKR_PORT_ROUTER_GUARD)
+                       ? SKR_DROP_UNREADABLE
+                       : 0;
+    if (is_dhcp_answer(packet) && from->flags & SKR_PORT_DHCP_GUARD)
         return SKR_DROP_DHCP_GUARD;
-    if (packet->protocol == 1 && packet->icmp_type == 9 && from->flags & SKR_PORT_ROUTER_GUARD)
+    if (packet->protocol == 1 && (packet->icmp_type == 9 || packet->icmp_type == 5) &&
+        from->flags & SKR_PORT_ROUTER_GUARD)
         return SKR_DROP_ROUTER_GUARD;
     if (is_fabric(packet->source_ip) || is_fabric(packet->destination_ip))
         return SKR_DROP_PROVIDER_SUBNET;
@@ -287,16 +290,18 @@ static struct expectation from_port(const struct model *model, const struct pack
         return dropped(SKR_DROP_GUEST_VLAN_TAG);
     if (packet->ethertype == ETHERTYPE_IP && packet->cut && !packet->gso_size)
         return dropped(SKR_DROP_TRUNCATED);
+    if (packet->ethertype == ETHERTYPE_IP && packet->wrong_checksum && !packet->gso_size)
+        return dropped(SKR_DROP_CHECKSUM);
     if (memcmp(packet->source, from->mac, 6) != 0 &&
         (!(from->flags & SKR_PORT_MAC_SPOOFING) || !memcmp(packet->source, gateway_mac, 6)))
         return dropped(SKR_DROP_SOURCE_MAC);
     if (from->closed)
         return dropped(SKR_DROP_PORT_CLOSED);
-    reason = guarded(model, packet, from);
+    reason = bridge_reason(packet->destination);
+    if (!reason)
+        reason = guarded(model, packet, from);
     if (!reason && ip_length(packet) > model->vlan_mtu)
         reason = SKR_DROP_TOO_BIG;
-    if (!reason && is_link_local(packet->destination))
-        reason = SKR_DROP_LINK_LOCAL_GROUP;
     if (reason)
         return dropped(reason);
     if (packet->destination[0] & 1)
@@ -317,7 +322,7 @@ static struct expectation from_wire(const struct model *model, const struct pack
         return (struct expectation){SKR_VERDICT_LOCAL, 0, interface_index[vlan_interface((unsigned)to)], segment, 0};
     if (!(packet->destination[0] & 1) || !copies(model, &place, NOWHERE))
         return (struct expectation){.verdict = SKR_VERDICT_PASS};
-    if (is_link_local(packet->destination)) /* its tag was off, and is back */
+    if (bridge_reason(packet->destination)) /* its tag was off, and is back */
         return (struct expectation){.verdict = SKR_VERDICT_PASS, .vsid = place.vlan ? segment : 0};
     return (struct expectation){SKR_VERDICT_FLOOD, 0, copies(model, &place, NOWHERE), segment, 0};
 }

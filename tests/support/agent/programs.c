@@ -148,6 +148,15 @@ void programs_checksum(struct iphdr *ip)
     ip->check = (uint16_t)~sum;
 }
 
+void programs_checksum_frame(uint8_t *frame)
+{
+    struct iphdr ip;
+
+    memcpy(&ip, frame + ETH_HLEN, sizeof(ip));
+    programs_checksum(&ip);
+    memcpy(frame + ETH_HLEN, &ip, sizeof(ip));
+}
+
 static uint8_t *put_ethernet(uint8_t *out, const uint8_t *destination, const uint8_t *source, uint16_t type)
 {
     memcpy(out, destination, 6);
