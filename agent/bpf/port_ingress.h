@@ -36,7 +36,7 @@ static __always_inline int port_unicast(struct __sk_buff *skb, const struct skr_
         return deliver(skb, frame, port->vsid, record->ifindex);
     if (frame_segment_length(frame) > subnet->mtu) {
         event_quote(skb, port, SKR_EVENT_TOO_BIG, subnet->mtu);
-        return -SKR_DROP_TOO_BIG;
+        return tunnel_too_big(subnet);
     }
     return forward_remote(skb, frame, port->vsid, subnet, record);
 }
@@ -44,7 +44,7 @@ static __always_inline int port_unicast(struct __sk_buff *skb, const struct skr_
 static __always_inline int port_group(struct __sk_buff *skb, const struct skr_abi_port *port,
                                       const struct skr_abi_subnet *subnet, const struct frame *frame)
 {
-    if (frame_segment_length(frame) > subnet->mtu)
+    if (frame_segment_length(frame) > subnet->mtu && !(subnet->flags & SKR_SUBNET_UPLINK_MTU))
         return -SKR_DROP_TOO_BIG;
     return flood_from_port(skb, frame, port->vsid, subnet);
 }

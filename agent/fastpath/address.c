@@ -59,6 +59,12 @@ static uint32_t smaller_mtu(uint32_t a, uint32_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+uint32_t skr_program_own_mtu(const struct skr_program *program, const struct skr_address *address)
+{
+    const struct skr_program_pa *pa = pa_find(program, address);
+    return pa && pa->standing_ifindex ? skr_program_uplink_mtu(program, pa->standing_ifindex) : 0;
+}
+
 static void set_segment(struct skr_program *program, struct skr_program_provider_address *object, uint32_t segment)
 {
     if (segment == object->asserted_segment)
@@ -157,6 +163,7 @@ void skr_program_own_pa(struct skr_program *program, const struct skr_address *a
     for (struct skr_program_provider_address *o = program->provider_addresses; o; o = o->hh.next)
         if (skr_address_compare(&o->address, address) == 0)
             assert_own(program, o);
+    skr_program_domains_uplink(program);
     skr_program_commit(program);
 }
 

@@ -61,6 +61,14 @@ static void withdraw_subnet(struct skr_program *program, struct skr_program_doma
     subnet->asserted = false;
 }
 
+/* What fits into the uplink that carries the domain's provider address, in its encapsulation; 0: nothing is known. */
+static uint32_t uplink_mtu(const struct skr_program *program, const struct skr_program_domain *domain)
+{
+    uint32_t outer = skr_program_own_mtu(program, &domain->source_pa);
+    uint32_t overhead = domain->vxlan ? SKR_VXLAN_OVERHEAD : SKR_NVGRE_OVERHEAD;
+    return outer > overhead ? outer - overhead : 0;
+}
+
 static void assert_subnet(struct skr_program *program, struct skr_program_domain *domain,
                           struct skr_program_subnet *subnet)
 {
@@ -81,6 +89,11 @@ static void assert_subnet(struct skr_program *program, struct skr_program_domain
             .prefix_length = skr_prefix_length_128(&subnet->prefix),
             .mtu = subnet->mtu ? subnet->mtu : domain->mtu,
     };
+    uint32_t carried = uplink_mtu(program, domain);
+    if (carried && carried < value.mtu) {
+        value.mtu = carried;
+        value.flags |= SKR_SUBNET_UPLINK_MTU;
+    }
     struct skr_abi_route_key key = route_key(domain->number, &subnet->prefix);
     struct skr_abi_route route = {.vsid = subnet->vsid};
     skr_program_ask(program, SKR_TABLE_SUBNETS, &subnet->vsid, &owner, &value);
@@ -365,6 +378,18 @@ void skr_program_domains_source(struct skr_program *program)
     for (struct skr_program_domain *domain = program->domains; domain; domain = domain->hh.next)
         if (domain->known && domain_source(program, domain))
             domain_reassert(program, domain);
+}
+
+void skr_program_domains_uplink(struct skr_program *program)
+{
+    for (struct skr_program_domain *domain = program->domains; domain; domain = domain->hh.next) {
+        uint32_t carried = uplink_mtu(program, domain);
+        if (!domain->known || carried == domain->asserted_uplink_mtu)
+            continue;
+        domain->asserted_uplink_mtu = carried;
+        for (struct skr_program_subnet *subnet = domain->subnets; subnet; subnet = subnet->hh.next)
+            assert_subnet(program, domain, subnet);
+    }
 }
 
 static void domain_object_change(struct skr_program *program, struct skr_program_domain *domain,

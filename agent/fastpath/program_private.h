@@ -13,8 +13,11 @@
 #include <utlist.h>
 
 #define SKR_AUDIT_DIFFERENCES_MAX 4096 /* of a table in one round; the next round finds the rest */
-#define SKR_KEY_SIZE_MAX          64
-#define SKR_VALUE_SIZE_MAX        64
+/* What an encapsulation adds to a packet of the guest: outer IPv4, GRE or UDP and VXLAN, inner Ethernet. */
+#define SKR_NVGRE_OVERHEAD 42
+#define SKR_VXLAN_OVERHEAD 50
+#define SKR_KEY_SIZE_MAX   64
+#define SKR_VALUE_SIZE_MAX 64
 
 struct skr_program_domain;
 
@@ -88,6 +91,7 @@ struct skr_program_domain {
     char lacks[SKR_SUPPORT_TEXT_MAX]; /* what it cannot do; empty: nothing */
     bool vxlan;
     uint32_t number, mtu;
+    uint32_t asserted_uplink_mtu; /* inner; 0: no limit is known */
     struct skr_uuid logical_network_id;
     struct skr_address source_pa; /* zero: none */
     struct skr_program_subnet *subnets;
@@ -231,6 +235,8 @@ const struct skr_program_subnet *skr_program_domain_subnet(const struct skr_prog
 void skr_program_domain_change(struct skr_program *program, const struct skr_desired_change *change);
 void skr_program_self(struct skr_program *program, const struct skr_uuid *host_id);
 void skr_program_domains_source(struct skr_program *program);
+/* An own provider address or an uplink changed: VM subnets carry what fits into the uplink. */
+void skr_program_domains_uplink(struct skr_program *program);
 void skr_program_domains_sweep(struct skr_program *program, bool all);
 
 /* ---- adapter.c ---- */
@@ -258,6 +264,8 @@ void skr_program_segment_assert(struct skr_program *program, const struct skr_pr
                                 const struct skr_program_owner *owner);
 void skr_program_segment_withdraw(struct skr_program *program, const struct skr_program_adapter *adapter,
                                   const struct skr_program_owner *owner);
+/* 0: no uplink has this number. */
+uint32_t skr_program_uplink_mtu(const struct skr_program *program, uint32_t ifindex);
 /* One user more (1) or less (-1): a port, or an own provider address (host). */
 void skr_program_segment_hold(struct skr_program *program, uint32_t number, bool host, int delta);
 void skr_program_segments_free(struct skr_program *program);
@@ -279,6 +287,8 @@ void skr_program_formers_free(struct skr_program *program);
 void skr_program_provider_address_change(struct skr_program *program, const struct skr_desired_change *change);
 /* An entry names this PA, or no longer does. */
 void skr_program_pa_reference(struct skr_program *program, const struct skr_address *pa, int delta);
+/* MTU of the uplink that the own address stands on; 0: it stands on none, or none is known. */
+uint32_t skr_program_own_mtu(const struct skr_program *program, const struct skr_address *address);
 /* What we send to this PA comes from that own one; zeros: nothing known. */
 void skr_program_pa_source(struct skr_program *program, const struct skr_address *pa, const struct skr_address *source);
 void skr_program_pas_settle(struct skr_program *program);

@@ -13,7 +13,7 @@ static struct skr_program_uplink *uplink_find(const struct skr_program *program,
     return uplink;
 }
 
-static uint32_t mtu_of(const struct skr_program *program, uint32_t ifindex)
+uint32_t skr_program_uplink_mtu(const struct skr_program *program, uint32_t ifindex)
 {
     for (const struct skr_program_uplink *uplink = program->uplinks; uplink; uplink = uplink->hh.next)
         if (uplink->ifindex == ifindex)
@@ -26,7 +26,7 @@ static uint32_t mtu_of(const struct skr_program *program, uint32_t ifindex)
 static void assert_segment(struct skr_program *program, const struct skr_program_segment *segment)
 {
     struct skr_abi_subnet value = {.flags = segment->hosts ? SKR_SUBNET_HOST : 0,
-                                   .mtu = mtu_of(program, SKR_SEGMENT_IFINDEX(segment->number))};
+                                   .mtu = skr_program_uplink_mtu(program, SKR_SEGMENT_IFINDEX(segment->number))};
     skr_program_ask(program, SKR_TABLE_SUBNETS, &segment->number, &nobody, &value);
 }
 
@@ -149,6 +149,7 @@ void skr_program_uplink(struct skr_program *program, const char *name, uint32_t 
     for (const struct skr_program_segment *segment = program->segments; segment; segment = segment->hh.next)
         assert_segment(program, segment);
     program->segments_touched = true;
+    skr_program_domains_uplink(program);
     skr_program_commit(program);
 }
 

@@ -111,6 +111,8 @@ static __noinline int flood_remote(struct __sk_buff *skb, const struct frame *fr
     walk.at.vsid = vsid;
     if (!bpf_map_lookup_elem(&flood, &walk.at))
         return 0; /* nobody elsewhere */
+    if (frame_segment_length(frame) > subnet->mtu)
+        return tunnel_too_big(subnet);
     result = tunnel_init(&tunnel, frame, vsid, subnet);
     if (!result && !probe)
         result = tunnel_wrap(skb, &tunnel, frame);

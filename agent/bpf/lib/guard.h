@@ -42,20 +42,20 @@ static __always_inline struct skr_abi_route *route_find(__u32 domain, __be32 des
 }
 
 /* Is the sender the next hop of a customer route to this address? What it forwards from there comes through it. */
-static __noinline bool guard_routes_for(const struct skr_abi_port *port, const struct mac *mac, __be32 address)
+static __noinline bool guard_routes_for(__u32 domain, __u32 vsid, const struct mac *mac, __be32 address)
 {
     struct skr_abi_ca_record *next_hop;
     struct skr_abi_route *route;
     struct skr_abi_ca_key key;
 
-    if (!port || !mac)
+    if (!mac)
         return false;
-    key.vsid = port->vsid;
+    key.vsid = vsid;
     address_from_v4(&key.ca, address);
     if (bpf_map_lookup_elem(&records_ca, &key)) /* somebody's own */
         return false;
-    route = route_find(port->domain, address);
-    if (!route || route->vsid != port->vsid || address_is_zero(&route->next_hop))
+    route = route_find(domain, address);
+    if (!route || route->vsid != vsid || address_is_zero(&route->next_hop))
         return false;
     key.ca = route->next_hop;
     next_hop = bpf_map_lookup_elem(&records_ca, &key);
@@ -181,7 +181,8 @@ static __always_inline int guard_ip(struct __sk_buff *skb, const struct skr_abi_
         event_seen(skb, port, SKR_EVENT_LEARN, &frame->source, frame->source_ip);
         return 0;
     case CLAIM_REFUSED:
-        return guard_routes_for(port, &frame->source, frame->source_ip) ? 0 : -SKR_DROP_SOURCE_ADDRESS;
+        return guard_routes_for(port->domain, port->vsid, &frame->source, frame->source_ip) ? 0
+                                                                                            : -SKR_DROP_SOURCE_ADDRESS;
     default:
         return -SKR_DROP_SOURCE_ADDRESS;
     }

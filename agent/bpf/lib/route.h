@@ -86,9 +86,9 @@ static __always_inline int route_to(struct __sk_buff *skb, const struct skr_abi_
         event_quote(skb, port, SKR_EVENT_UNREACHABLE, 0);
         return -SKR_DROP_UNKNOWN_DESTINATION;
     }
-    if (frame_segment_length(frame) > subnet->mtu) {
+    if (frame_segment_length(frame) > subnet->mtu && !(record->ifindex && subnet->flags & SKR_SUBNET_UPLINK_MTU)) {
         event_quote(skb, port, SKR_EVENT_TOO_BIG, subnet->mtu);
-        return -SKR_DROP_TOO_BIG;
+        return tunnel_too_big(subnet);
     }
     result = route_rewrite(skb, frame, key.mac);
     if (result)

@@ -230,6 +230,12 @@ static __always_inline int tunnel_send(struct __sk_buff *skb, const struct frame
     return neighbor ? bpf_redirect(uplink, 0) : bpf_redirect_neigh(uplink, NULL, 0, 0);
 }
 
+/* Why a frame larger than subnet->mtu does not leave. */
+static __always_inline int tunnel_too_big(const struct skr_abi_subnet *subnet)
+{
+    return subnet->flags & SKR_SUBNET_UPLINK_MTU ? -SKR_DROP_UPLINK_MTU : -SKR_DROP_TOO_BIG;
+}
+
 /* To the host that a record names. Its own PA there means: here, but without an interface. */
 static __always_inline int forward_remote(struct __sk_buff *skb, const struct frame *frame, __u32 vsid,
                                           const struct skr_abi_subnet *subnet, const struct skr_abi_mac_record *record)

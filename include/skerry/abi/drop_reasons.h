@@ -43,7 +43,10 @@
     X(STRAGGLER_LOOP, "a frame for a VM that moved away went round until its time to live ended")                      \
     X(BRIDGE_PROTOCOL, "a guest spoke a protocol of bridges (CDP, VTP, PVST+, GVRP or the like)")                      \
     X(UNREADABLE, "a guarded port sent what its guards cannot read (LLC/SNAP, MPLS, an unknown EtherType)")            \
-    X(CHECKSUM, "the checksum of the IPv4 header is wrong")
+    X(CHECKSUM, "the checksum of the IPv4 header is wrong")                                                            \
+    X(UPLINK_MTU, "larger than this host's uplink carries, which is less than the VM network's MTU")                   \
+    X(WRONG_ENCAPSULATION, "came in another encapsulation than the VM network's")                                      \
+    X(SENDER_ADDRESS, "inner source address is not at the sending host")
 
 enum skr_drop_reason {
 #define SKR_DROP_ENUM(name, text) SKR_DROP_##name,

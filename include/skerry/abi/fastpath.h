@@ -92,7 +92,12 @@ struct skr_abi_ca_record {
 
 /* subnets: VSID (__u32) -> the VM subnet. Segment -> only flags and mtu (the uplink's): it has ports here, or carries
  * own provider addresses (SKR_SUBNET_HOST), or both. */
-enum { SKR_SUBNET_LEARNS = 1 << 0, SKR_SUBNET_VXLAN = 1 << 1, SKR_SUBNET_HOST = 1 << 2 };
+enum {
+    SKR_SUBNET_LEARNS = 1 << 0,
+    SKR_SUBNET_VXLAN = 1 << 1,
+    SKR_SUBNET_HOST = 1 << 2,
+    SKR_SUBNET_UPLINK_MTU = 1 << 3 /* `mtu` is what the uplink carries, less than the VM subnet's: of remote frames */
+};
 struct skr_abi_subnet {
     __u32 domain;
     __u32 flags;

@@ -166,7 +166,7 @@ TestSuite(fastpath_moves, .init = setup, .fini = teardown);
 static size_t wire(uint32_t source_pa, const uint8_t *destination, const uint8_t *source)
 {
     uint8_t inner[200];
-    size_t length = programs_udp(inner, destination, source, IP_V, IP_A, 1, 2, 10);
+    size_t length = programs_udp(inner, destination, source, source == mac_w ? IP_W : IP_V, IP_A, 1, 2, 10);
 
     return programs_nvgre(frame, mac_uplink, mac_router, source_pa, OWN, VSID, inner, length);
 }
@@ -302,6 +302,7 @@ Test(fastpath_moves, stragglers_go_on_as_they_came)
     memcpy(frame + 26, (uint32_t[]){htonl(WATCHER), htonl(OWN)}, 8);
     memcpy(frame + 50, mac_v, 6);
     memcpy(frame + 56, mac_w, 6);
+    memcpy(frame + 76, (uint32_t[]){htonl(IP_W)}, 4);
     programs_run(programs.uplink, u1, frame, length, 0, &verdict);
     expect_rewritten(length);
 }

@@ -452,7 +452,7 @@ Test(fastpath_programs, flood_needs_neighbors)
 static size_t from_wire(uint32_t source_pa, uint32_t vsid, const uint8_t *destination, const uint8_t *source)
 {
     uint8_t inner[200];
-    size_t length = programs_udp(inner, destination, source, IP_R, IP_A, 1, 2, 10);
+    size_t length = programs_udp(inner, destination, source, source == mac_s ? IP_S : IP_R, IP_A, 1, 2, 10);
 
     return programs_nvgre(frame, mac_uplink, mac_router, source_pa, OWN_PA, vsid, inner, length);
 }

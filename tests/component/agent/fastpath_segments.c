@@ -125,6 +125,7 @@ static void setup(void)
     put_address(vlan_10, mac_a, programs_v4(IP_A));
     put_address(vlan_10, mac_b, programs_v4(IP_B));
     put_address(5001, mac_v, programs_v4(IP_V));
+    put_address(5001, mac_r, programs_v4(IP_R));
     put_tagged_pa();
 }
 

@@ -71,8 +71,16 @@ static bool right_straggler(size_t length)
            !memcmp(&ip, &was, sizeof(ip)) && !memcmp(found.bytes + 34, frame + 34, length - 34);
 }
 
+static bool is_vxlan(const struct model *model, uint32_t vsid)
+{
+    for (unsigned i = 0; i < model->subnet_count; i++)
+        if (model->subnets[i].vsid == vsid)
+            return model->subnets[i].vxlan;
+    return false;
+}
+
 /* What left is what came: inside the right outer headers, or rewritten as a router may. */
-static bool right_bytes(const struct packet *packet, size_t length)
+static bool right_bytes(const struct model *model, const struct packet *packet, size_t length)
 {
     const uint8_t *inner = found.bytes, *original = frame;
     size_t outer = 0, tag = packet->plain && packet->vlan ? 4 : 0;
@@ -86,12 +94,15 @@ static bool right_bytes(const struct packet *packet, size_t length)
         return right_straggler(length);
 
     if (found.verdict == SKR_VERDICT_REMOTE) {
+        bool vxlan = found.bytes[23] == IPPROTO_UDP;
         uint32_t key, pa;
 
-        outer = 42;
-        memcpy(&key, found.bytes + 38, 4);
+        outer = vxlan ? 50 : 42;
+        memcpy(&key, found.bytes + outer - 4, 4);
         memcpy(&pa, found.bytes + 30, 4);
-        if (ntohl(key) >> 8 != found.vsid || pa != found.pa || memcmp(found.bytes + 34, "\x20\0\x65\x58", 4) != 0)
+        if (ntohl(key) >> 8 != found.vsid || pa != found.pa || vxlan != is_vxlan(model, found.vsid) ||
+            (vxlan ? memcmp(found.bytes + 42, "\x8\0\0\0", 4) != 0
+                   : memcmp(found.bytes + 34, "\x20\0\x65\x58", 4) != 0))
             return false;
         inner += outer;
     } else if (packet->wire) {
@@ -146,7 +157,7 @@ static bool judge(const struct model *model, const struct packet *packet, uint64
     reasons[expected.reason]++;
     if (found.verdict == expected.verdict && found.reason == expected.reason && found.target == expected.target &&
         found.vsid == expected.vsid && found.pa == expected.pa &&
-        (!moves || (same_tenant(model, packet) && right_bytes(packet, length))))
+        (!moves || (same_tenant(model, packet) && right_bytes(model, packet, length))))
         return true;
     describe(seed, number, packet, &expected);
     return false;

@@ -21,8 +21,9 @@ enum place { BOUND, UNBOUND, REMOTE, UNPLACED };
 struct model_subnet {
     uint32_t vsid, prefix, length, mtu;
     unsigned domain;
-    bool programmed, learns, has_source;
-    unsigned source; /* own PA: number of an uplink */
+    bool programmed, learns, has_source, vxlan;
+    bool uplink_small; /* `mtu` is what the uplink carries */
+    unsigned source;   /* own PA: number of an uplink */
 };
 
 struct model_adapter {

@@ -66,6 +66,8 @@ static void make_subnets(struct model *model)
                                             .programmed = !random_percent(4),
                                             .learns = random_percent(40),
                                             .has_source = !random_percent(5),
+                                            .vxlan = random_percent(20),
+                                            .uplink_small = random_percent(40),
                                             .source = random_below(UPLINKS)};
         }
     }
@@ -198,7 +200,9 @@ static void program_subnets(const struct model *model, const struct programs *pr
     for (unsigned i = 0; i < model->subnet_count; i++) {
         const struct model_subnet *from = &model->subnets[i];
         struct skr_abi_subnet subnet = {.domain = from->domain + 1,
-                                        .flags = from->learns ? SKR_SUBNET_LEARNS : 0,
+                                        .flags = (from->learns ? SKR_SUBNET_LEARNS : 0) |
+                                                 (from->vxlan ? SKR_SUBNET_VXLAN : 0) |
+                                                 (from->uplink_small ? SKR_SUBNET_UPLINK_MTU : 0),
                                         .gateway = programs_v4(subnet_gateway(from)),
                                         .prefix_length = 96 + from->length,
                                         .mtu = from->mtu};

@@ -11,6 +11,11 @@ static struct expectation dropped(uint32_t reason)
     return (struct expectation){.verdict = SKR_VERDICT_DROP, .reason = reason};
 }
 
+static struct expectation too_big(const struct model_subnet *subnet)
+{
+    return dropped(subnet->uplink_small ? SKR_DROP_UPLINK_MTU : SKR_DROP_TOO_BIG);
+}
+
 static bool is_group(const uint8_t *mac)
 {
     return mac[0] & 1;
@@ -140,8 +145,8 @@ static struct expectation routed(const struct model *model, const struct packet 
     to = by_ip(model, (unsigned)(target - model->subnets), next_hop);
     if (!to)
         return dropped(SKR_DROP_UNKNOWN_DESTINATION);
-    if (ip_length(packet) > target->mtu)
-        return dropped(SKR_DROP_TOO_BIG);
+    if (ip_length(packet) > target->mtu && !(to->place == BOUND && target->uplink_small))
+        return too_big(target);
     return to->place == BOUND ? delivered(model, to) : sent(model, packet, to);
 }
 
@@ -164,9 +169,9 @@ static struct expectation switched(const struct model *model, const struct packe
     const struct model_adapter *to;
 
     if (is_group(packet->destination)) {
-        if (ip_length(packet) > subnet->mtu)
+        if (ip_length(packet) > subnet->mtu && !subnet->uplink_small)
             return dropped(SKR_DROP_TOO_BIG);
-        return flooded(model, from->subnet, from->interface, true);
+        return flooded(model, from->subnet, from->interface, ip_length(packet) <= subnet->mtu);
     }
     if (is_gateway(packet->destination))
         return routed(model, packet, from);
@@ -175,7 +180,7 @@ static struct expectation switched(const struct model *model, const struct packe
         return dropped(SKR_DROP_UNKNOWN_DESTINATION);
     if (to->place == BOUND)
         return delivered(model, to);
-    return ip_length(packet) > subnet->mtu ? dropped(SKR_DROP_TOO_BIG) : sent(model, packet, to);
+    return ip_length(packet) > subnet->mtu ? too_big(subnet) : sent(model, packet, to);
 }
 
 static struct expectation asked(const struct model *model, const struct packet *packet,
@@ -346,6 +351,72 @@ static uint32_t sender_fault(const struct model *model, const struct packet *pac
                                                                                                : SKR_DROP_SOURCE_RECORD;
 }
 
+static int home_of(const struct model *model, unsigned domain, uint32_t ip)
+{
+    for (unsigned i = 0; i < model->subnet_count; i++)
+        if (model->subnets[i].domain == domain && inside(ip, model->subnets[i].prefix, model->subnets[i].length))
+            return (int)i;
+    return NOWHERE;
+}
+
+static const struct model_route *route_to(const struct model *model, unsigned domain, uint32_t ip)
+{
+    const struct model_route *best = NULL;
+
+    for (unsigned i = 0; i < model->route_count; i++)
+        if (model->routes[i].domain == domain && (!best || model->routes[i].length > best->length) &&
+            inside(ip, model->routes[i].prefix, model->routes[i].length))
+            best = &model->routes[i];
+    return best;
+}
+
+/* Nobody has the address, and somebody may who is elsewhere, where it was learned a moment ago. */
+static bool may_be_new(const struct model *model, unsigned subnet, uint32_t ip)
+{
+    return model->subnets[subnet].programmed && model->subnets[subnet].learns &&
+           is_host_of(&model->subnets[subnet], ip) && !by_ip(model, subnet, ip);
+}
+
+/* Is what an inner packet says of its source true? A switched one has the address of its MAC, a routed one comes from
+ * the host of the VM with the address, or of the next hop to it; `trusted`: whichever host that is. */
+static bool true_source(const struct model *model, const struct packet *packet, unsigned subnet, bool trusted)
+{
+    unsigned domain = model->subnets[subnet].domain, host = packet->outer_source - host_pa(0);
+    int home = home_of(model, domain, packet->source_ip);
+    const struct model_route *route = home == NOWHERE ? route_to(model, domain, packet->source_ip) : NULL;
+    const struct model_adapter *holder = by_ip(model, subnet, packet->source_ip);
+
+    if (!is_gateway(packet->source)) {
+        if (!packet->source_ip || may_be_new(model, subnet, packet->source_ip))
+            return true;
+        if (!holder && route && route->subnet == subnet)
+            holder = by_ip(model, subnet, route->next_hop);
+        return holder && !memcmp(holder->mac, packet->source, 6);
+    }
+    if (home != NOWHERE && may_be_new(model, (unsigned)home, packet->source_ip))
+        return true;
+    holder = home != NOWHERE ? by_ip(model, (unsigned)home, packet->source_ip)
+             : route         ? by_ip(model, route->subnet, route->next_hop)
+                             : NULL;
+    return holder && holder->place != UNPLACED &&
+           (trusted || (holder->place == REMOTE && holder->host == host) || holder->other == (int)host);
+}
+
+static uint32_t source_fault(const struct model *model, const struct packet *packet, unsigned subnet, bool trusted)
+{
+    const struct model_adapter *holder = by_ip(model, subnet, packet->arp.sender);
+
+    if (packet->ethertype == ETHERTYPE_IP)
+        return true_source(model, packet, subnet, trusted) ? 0 : SKR_DROP_SENDER_ADDRESS;
+    if (is_gateway(packet->source))
+        return SKR_DROP_SOURCE_RECORD;
+    if (packet->ethertype != ETHERTYPE_ARP || !packet->arp.sender)
+        return 0;
+    if (packet->arp.sender == subnet_gateway(&model->subnets[subnet]))
+        return SKR_DROP_ARP_SPOOFED;
+    return holder && !holder->dynamic && memcmp(holder->mac, packet->arp.sender_mac, 6) != 0 ? SKR_DROP_ARP_SPOOFED : 0;
+}
+
 /* What came to the wrong host goes on to the right one, unless it came from there, or would go to no member. */
 static struct expectation passed_on(const struct model *model, const struct packet *packet,
                                     const struct model_adapter *to)
@@ -367,6 +438,7 @@ static struct expectation from_wire(const struct model *model, const struct pack
 {
     uint32_t reason = outer_fault(packet);
     const struct model_adapter *to = NULL;
+    bool trusted;
     unsigned subnet = 0;
 
     if (reason)
@@ -375,13 +447,17 @@ static struct expectation from_wire(const struct model *model, const struct pack
         subnet++;
     if (subnet == model->subnet_count || !model->subnets[subnet].programmed)
         return dropped(SKR_DROP_UNKNOWN_VSID);
+    if (packet->vxlan != model->subnets[subnet].vxlan)
+        return dropped(SKR_DROP_WRONG_ENCAPSULATION);
     reason = sender_fault(model, packet, subnet);
     if (!is_group(packet->destination))
         to = by_mac(model, subnet, packet->destination);
     /* The host that a VM has left may pass on what others sent to it there. */
-    if (reason == SKR_DROP_SOURCE_RECORD && to && to->place == BOUND && to->turned &&
-        packet->outer_source == host_pa((unsigned)to->other))
+    trusted = to && to->place == BOUND && to->turned && packet->outer_source == host_pa((unsigned)to->other);
+    if (reason == SKR_DROP_SOURCE_RECORD && trusted)
         reason = 0;
+    if (!reason)
+        reason = source_fault(model, packet, subnet, trusted);
     if (reason)
         return dropped(reason);
     if (!is_group(packet->destination)) {

@@ -72,6 +72,8 @@ static void spoil_inner(const struct model *model, struct packet *packet, const 
         break;
     case 4:
         packet->ttl = (uint8_t)random_below(3);
+        if (random_percent(60))
+            memcpy(packet->destination, gateway_mac, 6);
         break;
     case 5:
         packet->tagged = true;
@@ -202,7 +204,7 @@ static void make_from_wire(const struct model *model, struct packet *packet)
     if (from->subnet != to->subnet || random_percent(10))
         memcpy(packet->source, gateway_mac, 6); /* routed there */
     packet->wire = true;
-    packet->vxlan = random_percent(20);
+    packet->vxlan = random_percent(97) ? subnet->vxlan : !subnet->vxlan;
     packet->vsid = subnet->vsid;
     packet->outer_source = host_pa(from->host);
     packet->outer_destination = own_pa(subnet->source);
@@ -216,6 +218,8 @@ static void make_from_wire(const struct model *model, struct packet *packet)
         packet->outer_source = host_pa((unsigned)to->other);
     if (random_percent(15))
         memcpy(packet->destination, broadcast_mac, 6);
+    if (random_percent(8))
+        make_arp(model, packet, from);
     if (random_percent(30))
         spoil_outer(model, packet);
     else if (random_percent(15))

@@ -146,6 +146,30 @@ static struct skr_abi_mac_record mac_record(uint32_t vsid, uint32_t mac, bool *t
     return value;
 }
 
+/* An uplink that carries less than the fabric: what fits is said, in the network's encapsulation. */
+Test(program, an_uplink_smaller_than_the_fabric)
+{
+    struct skr_address own = test_address(OWN);
+    struct skr_abi_subnet subnet;
+    uint32_t vsid = VSID;
+
+    host_scope(true);
+    domain_scope();
+    skr_program_own_pa(program, &own, 3, 1500);
+    cr_assert(get(SKR_TABLE_SUBNETS, &vsid, &subnet) && subnet.mtu == 1458 && subnet.flags == 0);
+    skr_program_uplink(program, "up", 3, 1400);
+    cr_assert(get(SKR_TABLE_SUBNETS, &vsid, &subnet));
+    cr_assert(subnet.mtu == 1400 - 42 && subnet.flags == SKR_SUBNET_UPLINK_MTU, "%u", subnet.mtu);
+    skr_program_uplink(program, "up", 3, 1600);
+    cr_assert(get(SKR_TABLE_SUBNETS, &vsid, &subnet) && subnet.mtu == 1458 && subnet.flags == 0);
+    skr_program_own_pa(program, &own, 0, 0);
+    skr_program_uplink(program, "up", 3, 1300);
+    cr_assert(get(SKR_TABLE_SUBNETS, &vsid, &subnet) && subnet.flags == 0, "it stands on no uplink");
+    skr_program_own_pa(program, &own, 3, 1500);
+    cr_assert(get(SKR_TABLE_SUBNETS, &vsid, &subnet));
+    cr_assert(subnet.mtu == 1300 - 42 && subnet.flags == SKR_SUBNET_UPLINK_MTU);
+}
+
 Test(program, compiles_everything)
 {
     host_scope(true);
