@@ -25,6 +25,13 @@ struct attachment {
     enum skr_fastpath_hook hook;
     struct skr_uuid adapter_id; /* of a port; nil: of none */
     char name[SKR_INTERFACE_NAME_MAX];
+    struct other_mac { /* the guest sends from a MAC that is not its adapter's */
+        bool told;
+        struct skr_mac mac;     /* the latest */
+        int64_t since_ms;       /* wall clock */
+        uint64_t first, frames; /* of the counter: before the first of them, and at the last look */
+        uint64_t own;           /* what the guest had sent from its own MAC then */
+    } other_mac;
     bool waits; /* for the tables to be filled: an earlier agent's program serves it meanwhile */
 };
 
@@ -60,6 +67,12 @@ struct skr_session_options wiring_session(struct daemon *daemon);
 struct skr_diag_options wiring_diag(struct daemon *daemon);
 /* After anything happened: the timer stands at the next deadline, and what changed is acknowledged. */
 void wiring_settle(struct daemon *daemon);
+
+/* ---- other_mac.c ---- */
+/* An event of the fast path: the guest's frame from another MAC was dropped. Told at once, once. */
+void other_mac_seen(struct daemon *daemon, const struct skr_abi_event *event);
+/* Now and then: how many they are by now; over when there was none since the last look. */
+void other_mac_look(struct daemon *daemon);
 
 /* ---- attachment.c ---- */
 /* NULL: none of this hook. */

@@ -137,6 +137,7 @@ static void on_counters(evutil_socket_t fd, short what, void *arg)
     daemon->fastpath->ops->drops(daemon->fastpath, add_dropped, &counters);
     skr_program_each(daemon->program, SKR_TABLE_PORTS, add_port, &counters);
     skr_report_counters(daemon->report, counters.dropped, counters.rx_packets, counters.tx_packets);
+    other_mac_look(daemon);
 }
 
 /* ---- from learn, drift, program, session ---- */
@@ -333,6 +334,8 @@ static void on_fastpath_event(void *arg, const struct skr_abi_event *event)
             event->kind == SKR_EVENT_MOVED ? attachment_find(daemon, SKR_HOOK_PORT, event->ifindex) : NULL;
     if (port)
         on_moved(daemon, &port->adapter_id);
+    if (event->kind == SKR_EVENT_OTHER_MAC)
+        other_mac_seen(daemon, event);
     skr_learn_event(daemon->learn, event, skr_clock_monotonic_ns());
 }
 

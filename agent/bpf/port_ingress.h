@@ -56,10 +56,13 @@ static __always_inline int port_forward(struct __sk_buff *skb, const struct skr_
 
     if (!result)
         result = frame_parse(skb, frame);
-    if (!result)
-        result = guard_source_mac(port, frame);
     if (result)
         return result;
+    result = guard_source_mac(port, frame);
+    if (result) { /* a guest with another MAC is dead, and nobody but this host can say why */
+        event_seen(skb, port, SKR_EVENT_OTHER_MAC, &frame->source, 0);
+        return result;
+    }
     subnet = bpf_map_lookup_elem(&subnets, &port->vsid);
     if (!subnet)
         return port->flags & SKR_PORT_CLOSED ? -SKR_DROP_PORT_CLOSED : -SKR_DROP_NO_SUBNET;

@@ -363,7 +363,7 @@ void skr_report_binding(struct skr_report *report, const struct skr_uuid *adapte
     message->adapter_id = bytes(adapter_id->bytes, sizeof(adapter_id->bytes));
     message->bound = interface && interface[0];
     message->interface = text(interface);
-    message->reason = text(message->bound ? "" : reason);
+    message->reason = text(reason);
     tell_one(report, KIND_BINDING, adapter_id->bytes, sizeof(adapter_id->bytes), &message->base, false);
 }
 

@@ -174,6 +174,15 @@ static void describe_events(struct skr_session *session, const json_t *object)
     json_decref(widths);
 }
 
+/* What is wrong although the port stands: above everything else, because the rest looks well. */
+static void describe_guest(const json_t *object)
+{
+    const json_t *status = json_object_get(object, "status");
+    const char *reason = json_string_value(json_object_get(status, "bound_reason"));
+    if (reason && json_is_true(json_object_get(status, "bound")))
+        printf("attention: %s\n\n", reason);
+}
+
 int skr_command_describe(const struct skr_command *command, const struct skr_arguments *arguments)
 {
     struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
@@ -194,6 +203,7 @@ int skr_command_describe(const struct skr_command *command, const struct skr_arg
     if (r < 0)
         return skr_fail(&error);
     struct skr_namer namer = skr_lookup_namer(session.lookup);
+    describe_guest(object);
     skr_describe_print(resource, object, &namer, stdout);
     describe_events(&session, object);
     json_decref(object);

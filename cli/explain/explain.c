@@ -49,6 +49,12 @@ static enum skr_finding_state check_bound(json_t *findings, const struct skr_exp
     const json_t *status = status_of(end->adapter);
     const char *interface = skr_text_of(status, "bound_interface"), *reason = skr_text_of(status, "bound_reason");
     bool placed = end->host || json_is_string(json_object_get(end->adapter, "host_id"));
+    if (json_is_true(json_object_get(status, "bound")) && *reason) /* what the host sees of the guest */
+        return skr_finding_add(
+                findings, strncmp(reason, "wrong_mac", 9) == 0 ? SKR_FINDING_STOPS : SKR_FINDING_UNCERTAIN,
+                "the VM of %s has another MAC than its adapter: %s; set the VM's MAC to the adapter's, or "
+                "give it a classification with mac_spoofing",
+                end->name, reason);
     if (json_is_true(json_object_get(status, "bound")))
         return skr_finding_add(findings, SKR_FINDING_FINE, "%s is bound%s%s%s%s", end->name, *interface ? " to " : "",
                                interface, end->host ? " on host " : "",

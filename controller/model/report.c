@@ -112,6 +112,23 @@ void skr_report_name(struct skr_report_names *names, struct skr_ids *ids, const 
 
 static const struct skr_query bound_on_host = {"SELECT id FROM network_adapter WHERE host_id = ?1 AND bound = 1"};
 
+/* Once, when a host begins to say so: counts follow in the status. */
+static int tell_other_mac(struct skr_txn *txn, const struct skr_object *before, const struct skr_object *after,
+                          struct skr_error *error)
+{
+    const char *was = skr_object_text(before, SKR_NETWORK_ADAPTER_BOUND_REASON);
+    const char *is = skr_object_text(after, SKR_NETWORK_ADAPTER_BOUND_REASON);
+    bool had = was && skr_object_integer(before, SKR_NETWORK_ADAPTER_BOUND);
+    if (!is || had || !skr_object_integer(after, SKR_NETWORK_ADAPTER_BOUND))
+        return 0;
+    struct skr_uuid host_id = skr_object_uuid(after, SKR_NETWORK_ADAPTER_HOST_ID);
+    return skr_event_add(
+            txn, "GuestMacDiffers", after, &host_id, error,
+            "The VM of network adapter \"%.100s\" sends from another MAC than the adapter's, and what it sends "
+            "so is dropped. %.255s.",
+            skr_object_name(after), is);
+}
+
 static int set_bound(struct skr_txn *txn, struct skr_object *adapter, bool bound, const char *interface,
                      const char *reason, struct skr_error *error)
 {
@@ -124,6 +141,8 @@ static int set_bound(struct skr_txn *txn, struct skr_object *adapter, bool bound
     skr_utf8_mend(text);
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_BOUND_REASON, *text ? text : NULL);
     int r = skr_txn_update(txn, adapter, after, error);
+    if (r == 0)
+        r = tell_other_mac(txn, adapter, after, error);
     return r < 0 ? r : skr_adapter_move_settle(txn, after, error);
 }
 

@@ -32,8 +32,9 @@ static const struct skr_field fields[] = {
                 FIELD("bound", BOOLEAN, STATUS, NOBODY, ANY, "A port of a host carries it", .column_title = "BOUND"),
         [SKR_NETWORK_ADAPTER_BOUND_INTERFACE] = FIELD("bound_interface", TEXT, STATUS | NULLABLE | WIDE, NOBODY, FABRIC,
                                                       "Interface of that port", .column_title = "INTERFACE"),
-        [SKR_NETWORK_ADAPTER_BOUND_REASON] = FIELD("bound_reason", TEXT, STATUS | NULLABLE | WIDE, NOBODY, ANY,
-                                                   "Why it is not bound", .column_title = "REASON"),
+        [SKR_NETWORK_ADAPTER_BOUND_REASON] =
+                FIELD("bound_reason", TEXT, STATUS | NULLABLE | WIDE, NOBODY, ANY,
+                      "Why it is not bound, or what its host sees wrong with the guest", .column_title = "REASON"),
         [SKR_NETWORK_ADAPTER_TARGET_HOST_ID] =
                 FIELD("target_host_id", REFERENCE, STATUS | NULLABLE | FILTER | WIDE, NOBODY, FABRIC,
                       "Host it is moving to", .target = SKR_HOST, .column_title = "MOVING TO"),

@@ -114,6 +114,23 @@ def test_an_uplink_never_binds(lab):
     assert lab.vms["red-1"].ping("10.0.0.1")
 
 
+def test_a_guest_with_another_mac_is_told(lab):
+    """Bound, realized, and dead: the host alone sees why, and says so."""
+    h1 = lab.model["hosts"][0]
+    vm = vm_of(lab, "masked", adapter(lab, "masked", host_id=h1.id))
+    vm.plug(h1)
+    vm.wait_bound()
+    status = lambda: lab.api.get(f"/v1/network-adapters/{vm.id}")["status"]
+    assert not status().get("bound_reason")
+    vm.namespace.run("ip", "link", "set", "eth0", "address", "02:00:00:00:99:01")
+    vm.namespace.run("ping", "-c", "1", "-W", "1", "10.0.0.1", check=False)
+    reason = wait_for("the host says what it sees", lambda: status().get("bound_reason"))
+    assert status()["bound"] and "02:00:00:00:99:01" in reason and vm.adapter["mac"] in reason
+    events = [e for e in lab.api.list("/v1/events") if e["object_id"] == vm.id and e["reason"] == "GuestMacDiffers"]
+    assert len(events) == 1 and "02:00:00:00:99:01" in events[0]["message"]
+    vm.unplug()
+
+
 def test_unbind_and_rebind_with_the_agent_away(lab):
     vm, h1 = lab.vms["red-1"], lab.model["hosts"][0]
     h1.agent.kill()

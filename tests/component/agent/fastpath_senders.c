@@ -291,6 +291,25 @@ static int take_event(void *context, void *data, size_t size)
     return 0;
 }
 
+/* The host can say which MAC a guest has that nobody hears. */
+Test(fastpath_senders_real, frames_from_another_mac_are_told)
+{
+    struct skr_abi_event event = {0};
+    struct ring_buffer *ring = ring_buffer__new(programs_map(&programs, "events"), take_event, &event, NULL);
+
+    cr_assert(ring);
+    expect(programs.port, p1, programs_udp(frame, mac_b, mac_s, IP_A, IP_B, 1, 2, 20), SKR_VERDICT_DROP,
+           SKR_DROP_SOURCE_MAC);
+    cr_assert_eq(ring_buffer__consume(ring), 1);
+    cr_assert(event.kind == SKR_EVENT_OTHER_MAC && event.ifindex == p1);
+    cr_assert_arr_eq(event.mac, mac_s, 6);
+    for (unsigned i = 0; i < 2000; i++)
+        expect(programs.port, p1, programs_udp(frame, mac_b, mac_s, IP_A, IP_B, 1, 2, 20), SKR_VERDICT_DROP,
+               SKR_DROP_SOURCE_MAC);
+    cr_assert_lt(ring_buffer__consume(ring), 1000);
+    ring_buffer__free(ring);
+}
+
 Test(fastpath_senders_real, the_guest_hears_what_the_uplink_carries)
 {
     struct skr_abi_event event = {0};

@@ -105,6 +105,19 @@ Test(explain, ends_that_are_not_there)
     close_scene(&scene);
 }
 
+/* The port stands and everything is green, and the guest is dead: that comes before whatever else is said. */
+Test(explain, a_guest_with_another_mac)
+{
+    struct scene scene;
+    open_scene(&scene);
+    json_t *status = json_object_get(scene.to, "status");
+    json_object_set_new(status, "bound_reason", json_string("wrong_mac: the guest sends from MAC 02:00:00:00:00:09"));
+    expect(&scene, SKR_FINDING_STOPS, "the VM of b has another MAC than its adapter: wrong_mac");
+    json_object_set_new(status, "bound_reason", json_string("other_mac: the guest sends from MAC 02:00:00:00:00:09"));
+    expect(&scene, SKR_FINDING_UNCERTAIN, "the VM of b has another MAC than its adapter: other_mac");
+    close_scene(&scene);
+}
+
 Test(explain, hosts_that_are_away_or_behind)
 {
     struct scene scene;

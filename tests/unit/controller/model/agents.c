@@ -525,6 +525,38 @@ Test(model_report, bindings_and_drift)
     world_close(&w);
 }
 
+/* What a host sees of a guest is in the status, and an event once, however often the count changes. */
+Test(model_report, a_guest_with_another_mac)
+{
+    struct world w;
+    struct say say;
+    world_open(&w);
+    world_fill(&w);
+    say_init(&say, &w, "red-1");
+    say.binding.bound = true;
+    say.binding.interface = "tap1";
+    say.report.n_bindings = 1;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(world_events(&w, "GuestMacDiffers"), 0);
+    say.binding.reason = "wrong_mac: 1 frame";
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    say.binding.reason = "wrong_mac: 60 frames";
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(world_events(&w, "GuestMacDiffers"), 1);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *told = world_get(&w, SKR_NETWORK_ADAPTER, "red-1");
+    cr_expect_eq(skr_object_integer(told, SKR_NETWORK_ADAPTER_BOUND), 1);
+    cr_expect_str_eq(skr_object_text(told, SKR_NETWORK_ADAPTER_BOUND_REASON), "wrong_mac: 60 frames");
+    say.binding.reason = "";
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *mended = world_get(&w, SKR_NETWORK_ADAPTER, "red-1");
+    cr_expect_null(skr_object_text(mended, SKR_NETWORK_ADAPTER_BOUND_REASON));
+    say.binding.bound = false;
+    say.binding.reason = "no_interface";
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(world_events(&w, "GuestMacDiffers"), 1, "unbound is another matter");
+    world_close(&w);
+}
+
 static void expect_compliance(struct world *world, int compliant, int non_compliant, int checked)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = world_get(world, SKR_HOST, "h1");
