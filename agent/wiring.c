@@ -334,6 +334,13 @@ static void on_fastpath_event(void *arg, const struct skr_abi_event *event)
             event->kind == SKR_EVENT_MOVED ? attachment_find(daemon, SKR_HOOK_PORT, event->ifindex) : NULL;
     if (port)
         on_moved(daemon, &port->adapter_id);
+    if (event->kind == SKR_EVENT_PA_CLAIMED) {
+        struct skr_address address;
+        struct skr_mac mac;
+        memcpy(address.bytes, event->ca.bytes, sizeof(address.bytes));
+        memcpy(mac.bytes, event->mac, sizeof(mac.bytes));
+        skr_host_pa_claimed(daemon->host, &address, &mac);
+    }
     if (event->kind == SKR_EVENT_OTHER_MAC)
         other_mac_seen(daemon, event);
     skr_learn_event(daemon->learn, event, skr_clock_monotonic_ns());

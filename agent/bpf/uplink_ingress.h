@@ -325,6 +325,23 @@ static __always_inline int uplink_receive(struct __sk_buff *skb, __u32 vlan)
     return TC_ACT_STOLEN;
 }
 
+/* A station that says it has a provider address of ours: hosts that believe it send their tunnels there. */
+static __noinline int uplink_watch_arp(struct __sk_buff *skb)
+{
+    struct skr_abi_port nobody = {};
+    struct skr_abi_address address;
+    struct mac mac SKR_ALIGNED;
+    __be32 sender;
+
+    if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct arp, sender_ip), &sender, sizeof(sender)) ||
+        bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct arp, sender_mac), &mac, sizeof(mac.bytes)))
+        return 0;
+    address_from_v4(&address, sender);
+    if (bpf_map_lookup_elem(&own_pas, &address))
+        event_seen(skb, &nobody, SKR_EVENT_PA_CLAIMED, &mac, sender);
+    return 0;
+}
+
 /* What no tunnel carried. */
 static __always_inline int uplink_other(struct __sk_buff *skb, __u32 vlan)
 {
@@ -346,6 +363,8 @@ int uplink_ingress(struct __sk_buff *skb)
     }
     if (skb->protocol == SKR_ETHERTYPE_IPV4)
         result = uplink_receive(skb, vlan & SKR_TAG_VLAN);
+    else if (skb->protocol == SKR_ETHERTYPE_ARP)
+        uplink_watch_arp(skb);
     if (result == SKR_NOT_OURS)
         result = uplink_other(skb, vlan);
 decided:

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <skerry/clock.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,6 +112,41 @@ static void audit_sysctl(struct audit *audit, const struct provider_address *pa,
     differ(audit, "provider-address", &pa->id, skr_address_format(&pa->address, object), key, expected, found);
 }
 
+void skr_host_doubt(struct doubt *doubt, const uint8_t mac[static 6])
+{
+    memcpy(doubt->mac, mac, sizeof(doubt->mac));
+    doubt->at_ns = skr_clock_monotonic_ns();
+}
+
+bool skr_host_doubts(const struct doubt *doubt)
+{
+    return doubt->at_ns && skr_clock_monotonic_ns() - doubt->at_ns < SKR_HOST_DOUBT_NS;
+}
+
+static const char *mac_text(const uint8_t bytes[static 6], char out[static SKR_MAC_TEXT_MAX])
+{
+    struct skr_mac mac;
+    memcpy(mac.bytes, bytes, sizeof(mac.bytes));
+    return skr_mac_format(&mac, out);
+}
+
+/* Forged ARP, or a mistake on the wire: another station speaks for our address, or a next hop has got another MAC. */
+static void audit_doubts(struct audit *audit)
+{
+    static const struct skr_uuid none;
+    char object[SKR_ADDRESS_TEXT_MAX], expected[SKR_MAC_TEXT_MAX], found[SKR_MAC_TEXT_MAX];
+    for (const struct provider_address *pa = audit->host->addresses; pa; pa = pa->hh.next) {
+        const struct skr_host_interface *interface = skr_host_interface(audit->host, pa->ifindex);
+        if (pa->state == PA_READY && interface && skr_host_doubts(&pa->claimed))
+            differ(audit, "provider-address", &pa->id, skr_address_format(&pa->address, object), "station",
+                   skr_mac_format(&interface->mac, expected), mac_text(pa->claimed.mac, found));
+    }
+    for (const struct next_hop *hop = audit->host->next_hops; hop; hop = hop->hh.next)
+        if (skr_host_doubts(&hop->former))
+            differ(audit, "provider-address", &none, skr_address_format(&hop->key.address, object), "next_hop_mac",
+                   mac_text(hop->former.mac, expected), mac_text(hop->mac, found));
+}
+
 static void audit_address(struct audit *audit, const struct provider_address *pa)
 {
     char object[SKR_ADDRESS_TEXT_MAX];
@@ -200,6 +236,7 @@ void skr_host_audit(struct skr_host *host, void (*fn)(void *arg, const struct sk
         for (const struct provider_address *pa = host->addresses; pa; pa = pa->hh.next)
             audit_address(&audit, pa);
         audit_links(&audit);
+        audit_doubts(&audit);
         skr_host_closed_each(host, skr_host_guest_told_ns(host), audit_closed, &audit);
     }
     struct seen *seen, *next;
@@ -211,6 +248,8 @@ void skr_host_audit(struct skr_host *host, void (*fn)(void *arg, const struct sk
 
 int skr_host_repair(struct skr_host *host, const struct skr_host_difference *difference)
 {
+    if (!strcmp(difference->field, "station") || !strcmp(difference->field, "next_hop_mac"))
+        return -ENOTSUP; /* what others say on the wire is the administrator's to stop */
     if (!strcmp(difference->object_kind, "provider-address")) {
         struct provider_address *pa;
         HASH_FIND(hh, host->addresses, &difference->object_id, sizeof(difference->object_id), pa);

@@ -94,6 +94,8 @@ struct skr_host_removed {
     size_t rules, routes, neighbors, addresses, promiscuous, failed;
 };
 void skr_host_remove_unintended(struct skr_host *host, struct skr_host_removed *ret);
+/* A station on an uplink speaks for this address with that MAC: unless it is this host itself, the audit tells. */
+void skr_host_pa_claimed(struct skr_host *host, const struct skr_address *pa, const struct skr_mac *mac);
 /* A skr_program_remote_pa_fn. */
 void skr_host_need_neighbor(void *host, const struct skr_address *pa, const struct skr_address *source);
 

@@ -223,10 +223,15 @@ static void enter(struct skr_host *host, const struct nlmsghdr *message, bool te
     const uint8_t *mac = mnl_attr_get_payload(table[NDA_LLADDR]);
     if (!next_hop || (next_hop->resolved && !memcmp(next_hop->mac, mac, 6)))
         return;
+    bool other = next_hop->resolved;
+    if (other)
+        skr_host_doubt(&next_hop->former, next_hop->mac);
     next_hop->resolved = true;
     memcpy(next_hop->mac, mac, 6);
     if (tell_all)
         tell_users(host, next_hop);
+    if (other && tell_all)
+        host->output.changed(host->output.arg, "neighbor", next_hop->key.ifindex);
 }
 
 void skr_host_neighbor_message(struct skr_host *host, const struct nlmsghdr *message)

@@ -61,6 +61,13 @@ struct index_node {
     UT_hash_handle hh;
 };
 
+/* What makes an address of the fabric doubtful: this MAC spoke for it. 0: never. Told for SKR_HOST_DOUBT_NS. */
+#define SKR_HOST_DOUBT_NS (120 * 1000000000LL)
+struct doubt {
+    uint8_t mac[6];
+    int64_t at_ns;
+};
+
 enum pa_state { PA_WAITING, PA_PROBING, PA_READY };
 
 struct provider_address {
@@ -74,6 +81,7 @@ struct provider_address {
     int probe_fd, probes_sent;
     int64_t due_ns;
     char reason[96];
+    struct doubt claimed; /* by another station, when */
     UT_hash_handle hh;
 };
 
@@ -94,6 +102,7 @@ struct next_hop {
     struct remote_pa *users;
     bool resolved;
     uint8_t mac[6];
+    struct doubt former; /* the MAC that it had until then */
     UT_hash_handle hh;
 };
 
@@ -140,6 +149,10 @@ struct skr_host {
     struct next_hop *next_hops;
     int64_t now_ns;
 };
+
+/* audit.c */
+void skr_host_doubt(struct doubt *doubt, const uint8_t mac[static 6]);
+bool skr_host_doubts(const struct doubt *doubt); /* it is recent */
 
 /* interfaces.c */
 /* Reads all interfaces; what differs from the known ones is told like a notification. 1: something

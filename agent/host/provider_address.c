@@ -54,6 +54,23 @@ static int64_t later(const struct skr_host *host)
     return host->now_ns + RETRY_NS + RETRY_NS * (int64_t)(noise & 0xff) / 256;
 }
 
+void skr_host_pa_claimed(struct skr_host *host, const struct skr_address *address, const struct skr_mac *mac)
+{
+    const struct skr_host_interface *interfaces;
+    size_t count = skr_host_interfaces(host, &interfaces);
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(&interfaces[i].mac, mac, sizeof(*mac)) == 0)
+            return;
+    for (struct provider_address *pa = host->addresses; pa; pa = pa->hh.next) {
+        if (pa->state != PA_READY || skr_address_compare(&pa->address, address) != 0)
+            continue;
+        bool known = skr_host_doubts(&pa->claimed) && !memcmp(pa->claimed.mac, mac->bytes, 6);
+        skr_host_doubt(&pa->claimed, mac->bytes);
+        if (!known)
+            host->output.changed(host->output.arg, "address", pa->ifindex);
+    }
+}
+
 struct address_search {
     uint32_t ifindex, v4;
     bool found, ours;

@@ -277,6 +277,27 @@ static int tell_closed(struct skr_report *report, const Skerry__V1__DriftItem *i
                          item->object ? item->object : "", item->found ? item->found : "");
 }
 
+/* Somebody on the wire speaks for an address of the fabric: tunnels go astray, and no host can stop it. */
+static int tell_claimed(struct skr_report *report, const Skerry__V1__DriftItem *item, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    const char *field = item->field ? item->field : "";
+    bool own = strcmp(field, "station") == 0;
+    if (!own && strcmp(field, "next_hop_mac") != 0)
+        return 0;
+    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
+    if (r < 0)
+        return r;
+    return skr_event_add(
+            report->txn, "ProviderAddressClaimed", NULL, &report->host_id, error,
+            own ? "A station with MAC %.17s claims provider address %.45s of host \"%.100s\", whose MAC is "
+                  "%.17s: forged ARP, or an address that is used twice."
+                : "MAC %.17s answers for %.45s, the next hop of host \"%.100s\" to provider addresses, where "
+                  "%.17s did: forged ARP, or a station that was replaced.",
+            item->found ? item->found : "", item->object ? item->object : "", skr_object_name(host),
+            item->expected ? item->expected : "");
+}
+
 static int take_drift(struct skr_report *report, size_t index, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL, *after = NULL;
@@ -301,7 +322,9 @@ static int take_drift(struct skr_report *report, size_t index, struct skr_error 
     if (row)
         return skr_txn_update(report->txn, row, after, error);
     r = skr_txn_insert(report->txn, after, error);
-    return r < 0 ? r : tell_closed(report, item, error);
+    if (r == 0)
+        r = tell_closed(report, item, error);
+    return r < 0 ? r : tell_claimed(report, item, error);
 }
 
 static int lose_finding(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)

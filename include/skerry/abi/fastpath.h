@@ -182,6 +182,7 @@ enum {
     SKR_EVENT_TOO_BIG = 3, /* packet (whole frame from the VM) follows; the agent answers with ICMP (recipe 7); mtu */
     SKR_EVENT_TTL_EXCEEDED = 4, /* likewise, at the gateway */
     SKR_EVENT_UNREACHABLE = 5,  /* likewise, no route or no record behind the route */
+    SKR_EVENT_PA_CLAIMED = 8,   /* ARP of a station on the uplink with our own provider address `ca` and `mac` */
     SKR_EVENT_OTHER_MAC = 7,    /* the guest sent from `mac`, which the port may not have: dropped */
     SKR_EVENT_MOVED = 6         /* the VM's first frame made an armed port current */
 };

@@ -310,6 +310,24 @@ Test(fastpath_senders_real, frames_from_another_mac_are_told)
     ring_buffer__free(ring);
 }
 
+Test(fastpath_senders_real, a_station_with_our_provider_address_is_told)
+{
+    static const uint8_t stranger[6] = {2, 0, 0, 0, 0, 0x66};
+    struct skr_abi_event event = {0};
+    struct skr_abi_address own = programs_v4(OWN_PA);
+    struct ring_buffer *ring = ring_buffer__new(programs_map(&programs, "events"), take_event, &event, NULL);
+
+    cr_assert(ring);
+    expect(programs.uplink, u1, programs_arp(frame, broadcast, stranger, 1, PEER, OWN_PA), SKR_VERDICT_PASS, 0);
+    cr_assert_eq(ring_buffer__consume(ring), 0);
+    expect(programs.uplink, u1, programs_arp(frame, broadcast, stranger, 2, OWN_PA, PEER), SKR_VERDICT_PASS, 0);
+    cr_assert_eq(ring_buffer__consume(ring), 1);
+    cr_assert(event.kind == SKR_EVENT_PA_CLAIMED && event.ifindex == u1);
+    cr_assert_arr_eq(event.mac, stranger, 6);
+    cr_assert_arr_eq(event.ca.bytes, own.bytes, 16);
+    ring_buffer__free(ring);
+}
+
 Test(fastpath_senders_real, the_guest_hears_what_the_uplink_carries)
 {
     struct skr_abi_event event = {0};

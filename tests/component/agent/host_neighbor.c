@@ -202,3 +202,55 @@ Test(host_neighbor, the_gateway_of_the_sending_address)
     need_from(ON_LINK, 0xc0000299u); /* no address of ours */
     cr_assert_not(told_about(ON_LINK)->present);
 }
+
+struct doubts {
+    unsigned count;
+    char field[32], expected[64], found[64];
+};
+
+static void take_doubt(void *arg, const struct skr_host_difference *difference)
+{
+    struct doubts *doubts = arg;
+    if (strcmp(difference->field, "next_hop_mac") != 0 && strcmp(difference->field, "station") != 0)
+        return;
+    doubts->count++;
+    memcpy(doubts->field, difference->field, sizeof(doubts->field));
+    memcpy(doubts->expected, difference->expected, sizeof(doubts->expected));
+    memcpy(doubts->found, difference->found, sizeof(doubts->found));
+}
+
+static bool is_doubted(struct world *w, void *arg)
+{
+    memset(arg, 0, sizeof(struct doubts));
+    skr_host_audit(w->host, take_doubt, arg);
+    return ((struct doubts *)arg)->count > 0;
+}
+
+/* A forged answer leads tunnels elsewhere: the audit names both MACs. */
+Test(host_neighbor, another_mac_for_a_next_hop_is_told)
+{
+    struct doubts doubts = {0};
+    need(FAR_1, true);
+    until_resolved(FAR_1);
+    cr_assert_not(is_doubted(&world, &doubts), "the first answer is no other");
+    programs_shell("ip -n fabric link set f0 address 02:00:00:00:00:f1 && ip -n fabric neigh flush all && "
+                   "ip neigh change 192.0.2.1 lladdr 02:00:00:00:00:f1 dev u0 nud reachable");
+    world_until(&world, is_doubted, &doubts, "the audit says so");
+    cr_assert_str_eq(doubts.field, "next_hop_mac");
+    cr_assert_str_eq(doubts.expected, "02:00:00:00:00:f0");
+    cr_assert_str_eq(doubts.found, "02:00:00:00:00:f1");
+}
+
+Test(host_neighbor, a_station_with_our_address_is_told)
+{
+    struct doubts doubts = {0};
+    struct skr_address own = test_address(0xc0000205u);
+    struct skr_mac stranger = {{2, 0, 0, 0, 0, 0x66}};
+    const struct skr_host_interface *uplink = skr_host_interface(world.host, world_ifindex("u0"));
+    skr_host_pa_claimed(world.host, &own, &uplink->mac);
+    cr_assert_not(is_doubted(&world, &doubts), "our own announcement, come back");
+    skr_host_pa_claimed(world.host, &own, &stranger);
+    cr_assert(is_doubted(&world, &doubts));
+    cr_assert_str_eq(doubts.field, "station");
+    cr_assert_str_eq(doubts.found, "02:00:00:00:00:66");
+}

@@ -557,6 +557,24 @@ Test(model_report, a_guest_with_another_mac)
     world_close(&w);
 }
 
+/* Forged ARP against the fabric is an event, once a finding. */
+Test(model_report, a_provider_address_that_another_station_claims)
+{
+    struct world w;
+    struct say say;
+    world_open(&w);
+    world_fill(&w);
+    say_init(&say, &w, "red-1");
+    say.drift.object_kind = "provider-address";
+    say.drift.field = "station";
+    say.drift.found = "02:00:00:00:00:66";
+    say.report.n_drift = 1;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(world_events(&w, "ProviderAddressClaimed"), 1);
+    world_close(&w);
+}
+
 static void expect_compliance(struct world *world, int compliant, int non_compliant, int checked)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = world_get(world, SKR_HOST, "h1");
