@@ -103,6 +103,11 @@ int skr_error_field(struct skr_error *error, const char *pointer, const char *fo
     return -EINVAL;
 }
 
+bool skr_error_is_refusal(const struct skr_error *error)
+{
+    return error->tag != SKR_ERROR_NONE && skr_error_tag_info(error->tag)->http_status < 500;
+}
+
 void skr_error_clear(struct skr_error *error)
 {
     if (!error)

@@ -279,9 +279,14 @@ static int check_adapter(struct skr_txn *txn, const struct skr_reach *reach, con
     const struct skr_value *addresses = &adapter->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
     const struct skr_reach_uplink *uplink = NULL;
     struct skr_uuid site_id;
-    struct skr_error unused = {0};
-    bool fits = skr_home_load(txn, adapter, &home, &unused) == 0;
-    int r = fits ? skr_reach_vm_network(txn, reach, home.vm_network, &site_id, &uplink, error) : 0;
+    struct skr_error failed = {0};
+    int r = skr_home_load(txn, adapter, &home, &failed);
+    bool fits = r == 0;
+    if (r < 0 && !skr_error_is_refusal(&failed)) {
+        *error = failed;
+        return r;
+    }
+    r = fits ? skr_reach_vm_network(txn, reach, home.vm_network, &site_id, &uplink, error) : 0;
     fits = fits && uplink;
     for (uint32_t i = 0; r == 0 && fits && addresses->type == SKR_VALUE_ADDRESSES && i < addresses->count; i++) {
         const char *why = NULL;

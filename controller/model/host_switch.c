@@ -242,7 +242,11 @@ int skr_host_switch_check_host(struct skr_txn *txn, const struct skr_object *hos
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *host_switch = NULL;
         struct skr_error why = {0};
         r = skr_fetch(txn, SKR_HOST_SWITCH, &ids.items[i], &host_switch, error);
-        if (r == 0 && check_reached(txn, host_switch, &why) < 0)
+        int reached = r == 0 ? check_reached(txn, host_switch, &why) : 0;
+        if (reached < 0 && !skr_error_is_refusal(&why)) {
+            *error = why;
+            r = reached;
+        } else if (reached < 0)
             r = skr_refuse(error, SKR_ERROR_IN_USE, pointer,
                            "Host adapters of host switch \"%.100s\" on host \"%.100s\" would lose their site or VLAN; "
                            "change its host_adapters first.",

@@ -1,9 +1,10 @@
 /* What was freed rests: an address or a VSID is given out again only when every host that is not removed has synced
- * past the revision of its removal. Time is no proof. */
+ * past the revision of its removal. Time is no proof. A host in maintenance goes on forwarding with what it has, so it
+ * holds back what was freed like an active one; one that never comes back is removed. */
 #include "controller/model/rules.h"
 
 static const struct skr_query lowest_synced = {
-        "SELECT synced_revision FROM host WHERE state = 'active' ORDER BY synced_revision LIMIT 1"};
+        "SELECT synced_revision FROM host WHERE state = ?1 ORDER BY synced_revision LIMIT 1"};
 static const struct skr_query retired = {
         "SELECT id FROM ip_allocation WHERE retired_at_revision IS NOT NULL AND retired_at_revision <= ?1 LIMIT 1000"};
 
@@ -23,16 +24,23 @@ int skr_ip_retire(struct skr_txn *txn, const struct skr_uuid *pool_id, const str
 
 int skr_retired_limit(struct skr_txn *txn, int64_t *ret, struct skr_error *error)
 {
+    static const char *const forwarding[] = {"active", "maintenance"};
     struct skr_statement *statement;
-    int r = skr_txn_query(txn, &lowest_synced, &statement, error);
-    if (r < 0)
-        return r;
-    r = skr_step(statement, error);
-    int64_t limit = r > 0 ? skr_column_integer(statement, 0) : INT64_MAX;
-    skr_statement_reset(statement);
-    if (r >= 0)
-        *ret = limit;
-    return r < 0 ? r : 0;
+    int64_t limit = INT64_MAX;
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(forwarding); i++) {
+        int r = skr_txn_query(txn, &lowest_synced, &statement, error);
+        if (r < 0)
+            return r;
+        skr_bind_text(statement, 1, forwarding[i]);
+        r = skr_step(statement, error);
+        if (r > 0 && skr_column_integer(statement, 0) < limit)
+            limit = skr_column_integer(statement, 0);
+        skr_statement_reset(statement);
+        if (r < 0)
+            return r;
+    }
+    *ret = limit;
+    return 0;
 }
 
 static int reclaim_one(struct skr_txn *txn, const struct skr_uuid *id, struct skr_ids *sites, struct skr_error *error)

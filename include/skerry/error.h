@@ -5,6 +5,7 @@
 #pragma once
 
 #include <skerry/macros.h>
+#include <stdbool.h>
 
 #define SKR_ERROR_DETAIL_MAX  512
 #define SKR_ERROR_POINTER_MAX 128
@@ -77,4 +78,6 @@ int skr_error_set(struct skr_error *error, enum skr_error_tag tag, const char *f
  * Returns -EINVAL. */
 int skr_error_field(struct skr_error *error, const char *pointer, const char *format, ...) SKR_PRINTF(3, 4);
 
+/* A rule has refused it; else the program or the database failed, and it says nothing about the objects. */
+bool skr_error_is_refusal(const struct skr_error *error);
 void skr_error_clear(struct skr_error *error);

@@ -57,13 +57,6 @@ bool skr_txn_is_writable(const struct skr_txn *txn, struct skr_error *error)
     return false;
 }
 
-/* The rest says that the database or a rule is at fault, and no row can be trusted. */
-static bool is_refusal(const struct skr_error *why)
-{
-    return why->tag != SKR_ERROR_STORAGE && why->tag != SKR_ERROR_INTERNAL && why->tag != SKR_ERROR_UNAVAILABLE &&
-           why->tag != SKR_ERROR_NONE;
-}
-
 int skr_txn_try(struct skr_txn *txn, skr_write_fn *fn, void *arg, struct skr_error *ret_why, struct skr_error *error)
 {
     SKR_CLEANUP(skr_mark_done) struct skr_mark mark = {0};
@@ -74,9 +67,9 @@ int skr_txn_try(struct skr_txn *txn, skr_write_fn *fn, void *arg, struct skr_err
     int r = code ? skr_sqlite_error(txn->connection, code, NULL, &why) : fn(txn, arg, &why);
     if (!code)
         code = skr_savepoint_close(txn, &mark, !r);
-    if (code && (!r || is_refusal(&why)))
+    if (code && (!r || skr_error_is_refusal(&why)))
         r = skr_sqlite_error(txn->connection, code, NULL, &why);
-    if (code || (r && !is_refusal(&why))) {
+    if (code || (r && !skr_error_is_refusal(&why))) {
         txn->broken = true; /* whatever the caller makes of it */
         if (error)
             *error = why;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char directory[64];
@@ -118,4 +119,67 @@ Test(file, a_locked_directory_names_its_holder)
     cr_expect_eq(skr_directory_lock(in("locked"), &second, &holder), 0, "a dead process holds nothing");
     cr_expect_eq(skr_directory_lock(in("missing"), &fd, &holder), -ENOENT);
     close(second);
+}
+
+/* ---- what a power cut must not take ---- */
+
+static char calls[512];
+static int fsync_fails_at; /* 0: never */
+
+static void note(const char *what, const char *path)
+{
+    const char *name = strrchr(path, '/');
+    size_t used = strlen(calls);
+    snprintf(calls + used, sizeof(calls) - used, "%s %s, ", what, name ? name + 1 : path);
+}
+
+/* In the place of libc's: what the code under test asks the kernel for, in order. */
+int fsync(int fd)
+{
+    char link[64], path[256] = "";
+    static int count;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    if (readlink(link, path, sizeof(path) - 1) < 0)
+        return -1;
+    note("fsync", path);
+    if (fsync_fails_at && ++count >= fsync_fails_at) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+    note("rename", from);
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+/* The content is on the disk before it gets the name, and the name before anybody relies on it. */
+Test(file, content_then_name_then_directory_go_to_the_disk)
+{
+    char expected[256];
+    const char *folder = strrchr(directory, '/') + 1;
+    calls[0] = '\0';
+    cr_assert_eq(skr_file_replace(in("state"), "x", 1, 0600), 0);
+    snprintf(expected, sizeof(expected), "fsync state.new, rename state.new, fsync %s, ", folder);
+    cr_assert_str_eq(calls, expected);
+    calls[0] = '\0';
+    cr_assert_eq(skr_file_sync_name(in("state")), 0);
+    snprintf(expected, sizeof(expected), "fsync %s, ", folder);
+    cr_assert_str_eq(calls, expected);
+}
+
+Test(file, a_disk_that_does_not_take_it_is_told)
+{
+    uint8_t *data = NULL;
+    size_t size;
+    cr_assert_eq(skr_file_replace(in("state"), "old", 3, 0600), 0);
+    fsync_fails_at = 1;
+    cr_assert_eq(skr_file_replace(in("state"), "new", 3, 0600), -EIO);
+    cr_assert_eq(skr_file_sync_name(in("state")), -EIO);
+    cr_assert_neq(access(in("state.new"), F_OK), 0);
+    cr_assert_eq(skr_file_read(in("state"), 10, &data, &size), 0);
+    cr_assert_str_eq((char *)data, "old");
+    free(data);
 }

@@ -307,6 +307,59 @@ Test(realization, a_host_is_online_since_it_connected)
     skr_realization_table_free(table);
 }
 
+/* A failure that the policy itself found counts as soon as the host has the version, whatever the host reports. */
+Test(realization, what_the_policy_knows_to_fail_ends_with_its_mending)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_map_key scope = domain_of(1);
+    struct skr_uuid host = id_of(1), object = id_of(50);
+    const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD;
+    struct heard heard = {0};
+    publish(table, 10, 3, 50);
+    skr_realization_local_failure(table, &scope, &host, type, &object, "no_provider_address");
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_FAILED);
+    applied(table, 1, 3, 0, NULL);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_FAILED, "the host has it, and it still cannot work");
+    skr_realization_local_failure(table, &scope, &host, type, &object, NULL);
+    cr_assert_eq(state_of(table, 10), SKR_REALIZATION_REALIZED);
+    /* While only the local failure is there, another version of the host is a change of what it owes. */
+    publish(table, 11, 4, 50);
+    applied(table, 1, 4, 0, NULL);
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 12, hear, &heard);
+    skr_realization_local_failure(table, &scope, &host, type, &object, "no_provider_address");
+    publish(table, 12, 5, 50);
+    applied(table, 1, 6, 0, NULL);
+    cr_assert_eq(heard.times, 1);
+    cr_assert_eq(heard.last.state, SKR_REALIZATION_FAILED);
+    applied(table, 1, 4, 0, NULL);
+    skr_realization_local_failure(table, &scope, &host, type, &object, NULL);
+    cr_assert_eq(state_of(table, 12), SKR_REALIZATION_PENDING, "it has lost the version meanwhile");
+    cr_assert_not(skr_realization_wait_cancel(wait));
+    skr_realization_table_free(table);
+}
+
+/* A wait for a write that is given up ends with the hosts' synced revisions, at once and by nothing else. */
+Test(realization, a_wait_for_what_is_given_up_ends_by_synced_revisions_alone)
+{
+    struct skr_realization_table *table = table_with_hosts(2);
+    struct skr_uuid one = id_of(1), two = id_of(2);
+    struct heard first_heard = {0};
+    for (int64_t i = 0; i <= SKR_REALIZATION_WRITES_MAX; i++)
+        publish(table, 1 + i, 2 + (uint64_t)i, 50);
+    /* The second one is given up by a write that is not reached yet. */
+    struct skr_realization_needs *needs = skr_realization_needs_new(1, 0);
+    struct skr_realization_wait *first = skr_realization_wait_new(table, 2, hear, &first_heard);
+    needs->pairs[0] = (struct skr_realization_pair){.scope = domain_of(1), .version = 1 << 20};
+    skr_realization_write(table, 1 << 20, needs, NULL, 0);
+    skr_realization_needs_unref(needs);
+    skr_realization_host_synced(table, &one, 2);
+    cr_assert_eq(first_heard.times, 0);
+    skr_realization_host_synced(table, &two, 2);
+    cr_assert_eq(first_heard.times, 1, "it waited for what both hosts have");
+    cr_assert_not(skr_realization_wait_cancel(first));
+    skr_realization_table_free(table);
+}
+
 /* ---- counts, against what the test itself knows ---- */
 
 #define CENSUS_HOSTS 7

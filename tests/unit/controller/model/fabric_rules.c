@@ -1,6 +1,7 @@
 /* The rules of the fabric that refuse: teams, host adapters, sites and their VLANs, private VLANs, VM networks on
  * VLANs, host groups; and what a tenant's quota counts of it. Each sentence says what to do. */
 #include "tests/support/controller/world.h"
+#include <sqlite3.h>
 
 #define CREATED(w, resource, json, tag, words)                                                                         \
     world_judge(w, SKR_OPERATION_CREATE, SKR_##resource, NULL, json, SKR_ERROR_##tag, NULL, words)
@@ -61,6 +62,42 @@ Test(model_fabric_rules, teams_of_uplinks)
     PATCHED(&w, LOGICAL_SWITCH, "team", "{'uplink_mode': 'none'}", IN_USE, "leave one in each of them first");
     PATCHED(&w, HOST_SWITCH, "hs", "{'uplinks': [" MEMBER("eth1", "both") "]}", NONE, NULL);
     PATCHED(&w, LOGICAL_SWITCH, "team", "{'uplink_mode': 'none'}", NONE, NULL);
+    world_close(&w);
+}
+
+static void rename_table(struct world *w, const char *from, const char *to)
+{
+    char sql[160];
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(w->test.path, &db), SQLITE_OK);
+    snprintf(sql, sizeof(sql), "PRAGMA legacy_alter_table = ON; ALTER TABLE %s RENAME TO %s", from, to);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+/* A table that cannot be read is the database's failure: no reason to tell people that something is in use. */
+Test(model_fabric_rules, what_cannot_be_read_is_not_in_use)
+{
+    static const char *const hidden[] = {"vm_network", "vm_subnet"};
+    struct world w;
+    open_fabric(&w);
+    world_create(&w, SKR_VM_NETWORK, "lab-net",
+                 "{'name': 'lab-net', 'tenant_id': '$red', 'logical_network_id': '$lab', 'isolation': 'vlan'}");
+    world_create(&w, SKR_HOST_SWITCH, "hs",
+                 "{'host_id': '$h2', 'logical_switch_id': '$single', 'uplinks': [" MEMBER(
+                         "eth1", "both") "], 'host_adapters': [{'name': 'v', 'vm_network_id': '$lab-net'}]}");
+    world_create(&w, SKR_NETWORK_ADAPTER, "vlan-vm",
+                 "{'name': 'vlan-vm', 'tenant_id': '$red', 'vm_network_id': '$lab-net', 'host_id': '$h2'}");
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(hidden); i++) {
+        struct answer answer __attribute__((cleanup(answer_cleanup))) = {0};
+        rename_table(&w, hidden[i], "hidden");
+        cr_expect_lt(world_request(&w, SKR_OPERATION_PATCH, SKR_UPLINK_PORT_PROFILE, "both",
+                                   "{'network_site_ids': ['$lab-1', '$site-north']}", &answer),
+                     0);
+        cr_expect_eq(answer.error.tag, SKR_ERROR_INTERNAL, "%s: %s", hidden[i], answer.error.detail);
+        rename_table(&w, "hidden", hidden[i]);
+    }
+    world_patch(&w, SKR_UPLINK_PORT_PROFILE, "both", "{'network_site_ids': ['$lab-1', '$site-north']}");
     world_close(&w);
 }
 

@@ -252,6 +252,27 @@ Test(model_provider_address, rests_until_every_host_has_synced)
     world_close(&w);
 }
 
+/* Nobody waits for a host in maintenance, but it goes on forwarding: to the old owner of an address too. */
+Test(model_provider_address, rests_until_hosts_in_maintenance_have_let_go)
+{
+    struct world w;
+    struct skr_error error = {0};
+    world_open(&w);
+    world_fill(&w);
+    world_patch(&w, SKR_IP_POOL, "pa-north", "{'range_end': '10.83.1.11'}");
+    cr_assert_eq(world_join(&w, "h3", "north", "eth0", 3, &error), 0);
+    expect_provider(&w, "h3", "10.83.1.11");
+    world_patch(&w, SKR_HOST, "h2", "{'state': 'maintenance'}");
+    world_delete(&w, SKR_HOST, "h3");
+    int64_t removed = skr_store_revision(w.test.store);
+    world_synced(&w, "h1", removed);
+    cr_assert_eq(world_join(&w, "h4", "north", "eth0", 4, &error), 0);
+    expect_provider(&w, "h4", "");
+    world_synced(&w, "h2", removed);
+    expect_provider(&w, "h4", "10.83.1.11");
+    world_close(&w);
+}
+
 /* What hosts had before the removal is no proof that they let go, however close: one revision short is short. */
 Test(model_provider_address, rests_past_the_revision_before_its_removal)
 {
