@@ -2,12 +2,19 @@
  * name of its own; only then it gets the name that the row says. Done twice it is the same file. */
 #include "controller/jobs/private.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <skerry/file.h>
 
+#define PARTIAL ".partial" /* the end of a copy's name while it is being made */
+
+/* The row may come from a restored database, which may be anybody's: a backup stands in its directory and nowhere else.
+ */
 static int path_of(const char *directory, const char *file, const char *suffix, char out[static PATH_MAX],
                    struct skr_error *error)
 {
+    if (!file || !*file || *file == '.' || strchr(file, '/'))
+        return skr_error_set(error, SKR_ERROR_CONFLICT, "'%.100s' is no name of a backup's file.", file ? file : "");
     return snprintf(out, PATH_MAX, "%s/%s%s", directory, file, suffix) < PATH_MAX
                    ? 0
                    : skr_error_set(error, SKR_ERROR_CONFLICT, "The name of the backup directory is too long.");
@@ -33,7 +40,7 @@ static int copy(struct skr_store *store, const struct skr_object *job, const cha
     if (r == 0)
         r = path_of(directory, skr_object_text(row, SKR_BACKUP_FILE), "", path, error);
     if (r == 0)
-        r = path_of(directory, skr_object_text(row, SKR_BACKUP_FILE), ".partial", partial, error);
+        r = path_of(directory, skr_object_text(row, SKR_BACKUP_FILE), PARTIAL, partial, error);
     if (r < 0)
         return r;
     r = skr_directory_make(directory, 0700);
@@ -85,11 +92,21 @@ static int undo(struct skr_job_run *run, struct skr_error *error)
     return r < 0 ? r == -ENOENT ? 0 : r : skr_txn_delete(run->txn, row, error);
 }
 
+void skr_job_backup_sweep(const char *directory)
+{
+    DIR *entries = opendir(directory);
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (strstr(entry->d_name, PARTIAL)) /* and what SQLite keeps beside it */
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+}
+
 void skr_job_backup_deleted(const char *directory, const struct skr_object *backup)
 {
     char path[PATH_MAX];
     const char *file = skr_object_text(backup, SKR_BACKUP_FILE);
-    if (file && !strchr(file, '/') && path_of(directory, file, "", path, NULL) == 0)
+    if (path_of(directory, file, "", path, NULL) == 0)
         unlink(path);
 }
 

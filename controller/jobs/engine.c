@@ -395,6 +395,7 @@ int skr_jobs_new(const struct skr_jobs_options *options, struct skr_jobs **ret, 
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&jobs->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    skr_job_backup_sweep(jobs->backup_directory);
     int r = load(jobs, error);
     if (r < 0) {
         skr_jobs_free(jobs);

@@ -63,6 +63,8 @@ struct skr_job_kind {
 /* NULL: a kind this version does not know. */
 const struct skr_job_kind *skr_job_kind_find(const char *name);
 /* On the writer's thread: the row is gone, and so must be its file. */
+/* Before any job runs: what a controller that was killed while it made a copy has left. */
+void skr_job_backup_sweep(const char *directory);
 void skr_job_backup_deleted(const char *directory, const struct skr_object *backup);
 extern const struct skr_job_kind skr_job_deploy_host_switch, skr_job_remove_host_switch, skr_job_backup,
         skr_job_migrate, skr_job_drain, skr_job_replace, skr_job_remediate;

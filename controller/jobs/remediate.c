@@ -20,6 +20,7 @@ static void remember(struct skr_job_run *run, const struct skr_object *finding, 
         return;
     snprintf(text, sizeof(text), "%.80s %.80s", skr_object_text(finding, SKR_COMPLIANCE_OBJECT),
              skr_object_text(finding, SKR_COMPLIANCE_FIELD));
+    skr_utf8_mend(text);
     json_array_append_new(named, json_string(text));
     (void)run;
 }

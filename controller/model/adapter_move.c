@@ -146,6 +146,7 @@ static int set_waiting(struct skr_report *report, struct skr_object *adapter, co
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(adapter);
     char text[16];
     snprintf(text, sizeof(text), "%.15s", interface ? interface : "");
+    skr_utf8_mend(text);
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_TARGET_INTERFACE, *text ? text : NULL);
     int r = skr_txn_update(report->txn, adapter, after, error);
     return r < 0 ? r : skr_adapter_move_settle(report->txn, after, error);

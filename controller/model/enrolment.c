@@ -146,6 +146,7 @@ static void set_text(struct skr_object *host, int field, const char *text, size_
 {
     char copy[256];
     snprintf(copy, sizeof(copy) < max + 1 ? sizeof(copy) : max + 1, "%s", text ? text : "");
+    skr_utf8_mend(copy);
     skr_object_set_text(host, field, copy);
 }
 

@@ -136,6 +136,7 @@ static int set_bound(struct skr_txn *txn, struct skr_object *adapter, bool bound
     char text[SKR_TEXT_MAX];
     skr_object_set_integer(after, SKR_NETWORK_ADAPTER_BOUND, bound);
     snprintf(text, sizeof(text), "%.15s", interface ? interface : "");
+    skr_utf8_mend(text);
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_BOUND_INTERFACE, *text ? text : NULL);
     snprintf(text, sizeof(text), "%.255s", reason ? reason : "");
     skr_utf8_mend(text);

@@ -1,8 +1,10 @@
 /* Backups and what is made of them: the copy, the key in it, a damaged one, and going on with an older database. */
 #include "tests/unit/controller/jobs/scene.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <skerry/file.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 static struct scene s;
@@ -167,6 +169,57 @@ Test(backup, a_killed_controller_makes_it_again)
     path_of(path);
     cr_expect_eq(stat(path, &facts), 0);
     cr_expect_gt(scene_integer(&s, SKR_BACKUP, "backup", SKR_BACKUP_BYTES), 0);
+}
+
+static size_t entries(const char *directory, const char *part)
+{
+    size_t count = 0;
+    DIR *open = opendir(directory);
+    for (struct dirent *entry; open && (entry = readdir(open));)
+        count += strstr(entry->d_name, part) != NULL;
+    if (open)
+        closedir(open);
+    return count;
+}
+
+/* The next controller does not go on with every copy: its job may have been cancelled, or be in no database any more.
+ */
+Test(backup, a_killed_controller_leaves_no_half_copy)
+{
+    char path[256];
+    create("{}");
+    scene_drive(&s);
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const names[] = {"skerry-1.db.partial", "skerry-1.db.partial-journal", "kept.db"};
+        snprintf(path, sizeof(path), "%s/%s", s.backups, names[i]);
+        cr_assert_eq(skr_file_replace(path, "half", 4, 0600), 0);
+    }
+    cr_assert_eq(entries(s.backups, ".partial"), 2);
+    scene_kill(&s);
+    cr_expect_eq(entries(s.backups, ".partial"), 0);
+    cr_expect_eq(entries(s.backups, ".db"), 2, "what is complete stays");
+}
+
+/* A row of a database that somebody else made names a file outside of the directory. */
+Test(backup, stays_in_its_directory)
+{
+    static const char *const names[] = {"../outside.db", "/tmp/outside.db", ".hidden", ""};
+    char victim[256];
+    sqlite3 *db;
+    snprintf(victim, sizeof(victim), "%s/outside.db", s.world.test.directory);
+    cr_assert_eq(skr_file_replace(victim, "mine", 4, 0600), 0);
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(names); i++) {
+        char sql[160];
+        create("{}");
+        cr_assert_eq(sqlite3_open(s.world.test.path, &db), SQLITE_OK);
+        snprintf(sql, sizeof(sql), "UPDATE backup SET file = '%s' WHERE completed_at IS NULL", names[i]);
+        cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+        sqlite3_close(db);
+        scene_drive(&s);
+        cr_expect(!file_holds(victim, "SQLite"), "%s", names[i]);
+        cr_expect_eq(entries(s.world.test.directory, "outside"), 1, "%s", names[i]);
+        cr_expect_eq(entries(s.backups, "hidden") + entries(s.backups, "partial"), 0, "%s", names[i]);
+    }
 }
 
 Test(backup, one_that_cannot_be_written_fails_and_leaves_nothing)

@@ -32,6 +32,52 @@ static int join(struct world *world, struct joining *joining, uint8_t key, struc
     return skr_store_write_wait(world->test.store, skr_model_enroll, ret, NULL, error);
 }
 
+/* jansson takes UTF-8 alone; what it does not take would be missing from every answer. */
+static void expect_utf8(const struct skr_object *object, int field, size_t at_least)
+{
+    const char *text = skr_object_text(object, field);
+    json_t *json = json_string(text);
+    cr_expect(json && text && strlen(text) >= at_least, "%s: %s", object->resource->fields[field].name,
+              text ? text : "(null)");
+    json_decref(json);
+}
+
+/* `length` bytes, the last two of which are one character. */
+static char *long_text(size_t length)
+{
+    static char texts[8][512];
+    static unsigned next;
+    char *text = texts[next++ % 8];
+    memset(text, 'x', length);
+    memcpy(text + length - 2, "\xc3\xa9", 3);
+    return text;
+}
+
+Test(model_enrolment, texts_are_cut_between_characters)
+{
+    struct world w;
+    struct joining joining;
+    struct skr_enrolment enrolment;
+    struct skr_error error;
+    world_open(&w);
+    make_token(&w, "{'name': 'one', 'host_group_id': '$root'}", &joining);
+    Skerry__V1__Enroll enroll;
+    skerry__v1__enroll__init(&enroll);
+    enroll.token_id = (ProtobufCBinaryData){16, joining.token_id.bytes};
+    enroll.secret = joining.secret;
+    enroll.host_name = "h";
+    enroll.agent_version = long_text(65);
+    enroll.kernel = long_text(256);
+    enrolment = (struct skr_enrolment){.enroll = &enroll};
+    error = (struct skr_error){0};
+    cr_assert_eq(skr_store_write_wait(w.test.store, skr_model_enroll, &enrolment, NULL, &error), 0, "%s", error.detail);
+    world_name(&w, "h", &enrolment.host_id);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = world_get(&w, SKR_HOST, "h");
+    expect_utf8(host, SKR_HOST_AGENT_VERSION, 63);
+    expect_utf8(host, SKR_HOST_KERNEL, 254);
+    world_close(&w);
+}
+
 static int authorize(struct world *world, const struct skr_uuid *id, uint8_t key, struct skr_error *error)
 {
     SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
@@ -486,6 +532,36 @@ Test(model_claim, only_where_it_is_allowed_and_reached)
     cr_expect_eq(claim(&w, "h3", "blue-1", false), 1);
     cr_expect_eq(world_events(&w, "ClaimRefused"), 1);
     cr_expect(on_host(&w, "blue-1", NULL));
+    world_close(&w);
+}
+
+Test(model_report, texts_are_cut_between_characters)
+{
+    struct world w;
+    struct say say;
+    struct skr_object *rows[2];
+    world_open(&w);
+    world_fill(&w);
+    say_init(&say, &w, "red-1");
+    say.binding.bound = true;
+    say.binding.interface = long_text(16);
+    say.report.n_bindings = say.report.n_drift = 1;
+    say.drift.object = say.drift.field = say.drift.expected = say.drift.found = long_text(257);
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *bound = world_get(&w, SKR_NETWORK_ADAPTER, "red-1");
+    expect_utf8(bound, SKR_NETWORK_ADAPTER_BOUND_INTERFACE, 14);
+    say.report.n_drift = 0;
+    say.binding.bound = false;
+    say.binding.reason = long_text(256);
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *unbound = world_get(&w, SKR_NETWORK_ADAPTER, "red-1");
+    expect_utf8(unbound, SKR_NETWORK_ADAPTER_BOUND_REASON, 254);
+    cr_assert_eq(world_list(&w, SKR_COMPLIANCE, SKR_COMPLIANCE_HOST_ID, "h1", rows, 2), 1);
+    expect_utf8(rows[0], SKR_COMPLIANCE_OBJECT, 200);
+    expect_utf8(rows[0], SKR_COMPLIANCE_FIELD, 200);
+    expect_utf8(rows[0], SKR_COMPLIANCE_EXPECTED, 200);
+    expect_utf8(rows[0], SKR_COMPLIANCE_FOUND, 200);
+    skr_object_unref(rows[0]);
     world_close(&w);
 }
 
