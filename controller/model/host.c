@@ -204,7 +204,7 @@ static int stored(struct skr_write *write, struct skr_error *error)
     bool moved = write->before && skr_write_changes(write, SKR_HOST_HOST_GROUP_ID);
     if (!moved && !skr_write_changes(write, SKR_HOST_UPLINKS) && !skr_write_changes(write, SKR_HOST_ENROLMENT))
         return 0;
-    return skr_provider_address_host(write->txn, write->after, moved ? SKR_WITHDRAWAL_NONE : SKR_WITHDRAWAL_FREE,
+    return skr_provider_address_host(write->txn, write->after, moved ? SKR_WITHDRAWAL_UNUSED : SKR_WITHDRAWAL_FREE,
                                      moved ? "/host_group_id" : "/uplinks", error);
 }
 

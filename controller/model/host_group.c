@@ -107,7 +107,7 @@ static int stored(struct skr_write *write, struct skr_error *error)
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids hosts = {0};
     struct skr_uuid id = skr_object_id(write->after);
     int r = skr_host_group_hosts(write->txn, &id, &hosts, error);
-    return r < 0 ? r : skr_provider_address_hosts(write->txn, &hosts, SKR_WITHDRAWAL_NONE, "/parent_id", error);
+    return r < 0 ? r : skr_provider_address_hosts(write->txn, &hosts, SKR_WITHDRAWAL_UNUSED, "/parent_id", error);
 }
 
 static int removing(struct skr_write *write, struct skr_error *error)

@@ -27,7 +27,9 @@ static const struct skr_query network_of_site = {
         "WHERE s.id = ?1 AND n.network_virtualization = 1"};
 static const struct skr_query adapter_on_network = {
         "SELECT a.name FROM network_adapter a JOIN vm_network v ON v.id = a.vm_network_id "
-        "WHERE a.host_id = ?1 AND v.logical_network_id = ?2 LIMIT 1"};
+        "WHERE a.host_id = ?1 AND v.logical_network_id = ?2 UNION ALL "
+        "SELECT a.name FROM network_adapter a JOIN vm_network v ON v.id = a.vm_network_id "
+        "WHERE a.target_host_id = ?1 AND v.logical_network_id = ?2 LIMIT 1"};
 
 struct want {
     struct skr_uuid site_id, network_id;
@@ -277,11 +279,6 @@ static int check_withdrawal(struct skr_txn *txn, const struct skr_object *host, 
 {
     if (!skr_host_in_service(host))
         return 0;
-    if (withdrawal == SKR_WITHDRAWAL_NONE && skr_object_has(row, SKR_PROVIDER_ADDRESS_ADDRESS))
-        return skr_refuse(error, SKR_ERROR_CONFLICT, pointer,
-                          "Host \"%.100s\" has the provider address %s, whose site would no longer cover it; widen the "
-                          "site's host groups first.",
-                          skr_object_name(host), skr_object_name(row));
     struct skr_uuid network_id = skr_object_uuid(row, SKR_PROVIDER_ADDRESS_LOGICAL_NETWORK_ID);
     if (withdrawal == SKR_WITHDRAWAL_FREE && has_network(wants, &network_id))
         return 0;
@@ -296,8 +293,8 @@ static int check_withdrawal(struct skr_txn *txn, const struct skr_object *host, 
     if (r > 0)
         r = skr_refuse(
                 error, SKR_ERROR_IN_USE, pointer,
-                "Host \"%.100s\" would lose its provider address %s, which network adapter \"%.100s\" needs; take "
-                "the adapters off the host first.",
+                "Host \"%.100s\" would lose its provider address %s, which network adapter \"%.100s\" needs; move the "
+                "adapters of that network to other hosts first, or all of them with \"skerryctl host drain\".",
                 skr_object_name(host), skr_object_name(row), skr_column_text(statement, 0));
     skr_statement_reset(statement);
     return r;

@@ -204,9 +204,8 @@ int skr_host_group_hosts(struct skr_txn *txn, const struct skr_uuid *id, struct 
 /* ---- provider addresses (provider_address.c) ---- */
 
 enum skr_withdrawal {
-    SKR_WITHDRAWAL_FREE,   /* the administrator asked for it: uplinks, removal, revocation */
-    SKR_WITHDRAWAL_UNUSED, /* a site, group or network changed: refused where adapters would lose their network */
-    SKR_WITHDRAWAL_NONE    /* the host's group changed: refused */
+    SKR_WITHDRAWAL_FREE,  /* the administrator asked for it: uplinks, removal, revocation */
+    SKR_WITHDRAWAL_UNUSED /* a site, group or network changed, or the host's group: refused where adapters are on it */
 };
 /* Makes the rows of a host what its group, uplinks and the sites ask for. `pointer` names the field to blame. */
 int skr_provider_address_host(struct skr_txn *txn, const struct skr_object *host, enum skr_withdrawal withdrawal,

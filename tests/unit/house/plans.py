@@ -30,7 +30,7 @@ PAGE = 100
 PARTIAL = 1000  # a partial index knows so much less than its table has: what waits, what is open
 # Different values in the column of that name, in every table; a column that is not here is all but unique.
 VALUES = {
-    "tenant_id": TENANTS, "host_id": HOSTS, "target_host_id": 10, "host_group_id": GROUPS, "parent_id": GROUPS,
+    "tenant_id": TENANTS, "host_id": HOSTS, "target_host_id": HOSTS, "host_group_id": GROUPS, "parent_id": GROUPS,
     "network_site_id": SITES, "logical_network_id": LOGICAL_NETWORKS, "vm_network_id": NETWORKS,
     "vm_subnet_id": SUBNETS, "ip_pool_id": POOLS, "network_adapter_id": ADAPTERS, "classification_id": 10,
     "virtual_port_profile_id": 20,

@@ -174,7 +174,7 @@ Test(model_fabric_rules, hosts_stay_where_their_adapters_have_a_site)
                  "{'name': 'corp', 'tenant_id': '$red', 'logical_network_id': '$plain', 'isolation': 'none'}");
     world_create(&w, SKR_NETWORK_ADAPTER, "c1",
                  "{'name': 'c1', 'vm_network_id': '$corp', 'host_id': '$h1', 'ip_addresses': ['10.20.0.5']}");
-    PATCHED(&w, HOST, "h1", "{'host_group_id': '$south'}", CONFLICT, "widen the site's host groups first");
+    PATCHED(&w, HOST, "h1", "{'host_group_id': '$south'}", IN_USE, "skerryctl host drain");
     PATCHED(&w, NETWORK_SITE, "lab-north", "{'host_group_ids': ['$south']}", IN_USE, "take it off the host first");
     PATCHED(&w, HOST_GROUP, "north", "{'parent_id': '$south'}", NONE, NULL);
     PATCHED(&w, NETWORK_SITE, "lab-north", "{'host_group_ids': ['$south']}", NONE, NULL); /* serves the subtree */

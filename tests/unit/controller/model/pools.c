@@ -252,6 +252,29 @@ Test(model_provider_address, rests_until_every_host_has_synced)
     world_close(&w);
 }
 
+/* A host changes its site when nothing on it needs the old one: nothing of the network is on it, or all has been
+ * drained. */
+Test(model_provider_address, a_host_without_adapters_changes_its_site)
+{
+    struct world w;
+    struct skr_error error = {0};
+    world_open(&w);
+    world_fill(&w);
+    cr_assert_eq(world_join(&w, "h3", "north", "eth0", 3, &error), 0);
+    expect_provider(&w, "h3", "10.83.1.11");
+    world_patch(&w, SKR_HOST, "h3", "{'host_group_id': '$south'}");
+    expect_provider(&w, "h3", "10.83.2.11");
+    world_patch(&w, SKR_NETWORK_ADAPTER, "red-1", "{'host_id': '$h3'}");
+    world_judge(&w, SKR_OPERATION_PATCH, SKR_HOST, "h3", "{'host_group_id': '$north'}", SKR_ERROR_IN_USE,
+                "/host_group_id", "skerryctl host drain");
+    world_patch(&w, SKR_HOST_GROUP, "south", "{'parent_id': '$north'}"); /* south's own site stays nearer */
+    world_patch(&w, SKR_HOST, "h3", "{'state': 'maintenance'}");
+    world_patch(&w, SKR_NETWORK_ADAPTER, "red-1", "{'host_id': '$h1'}");
+    world_patch(&w, SKR_HOST, "h3", "{'host_group_id': '$north'}");
+    expect_provider(&w, "h3", "10.83.1.12");
+    world_close(&w);
+}
+
 /* Nobody waits for a host in maintenance, but it goes on forwarding: to the old owner of an address too. */
 Test(model_provider_address, rests_until_hosts_in_maintenance_have_let_go)
 {
