@@ -1,14 +1,14 @@
 // Whether what was asked for is so on every host that needs it.
 import {h, setText, show} from "/dom.js";
 
-const WORDS = {realized: "Realized", pending: "Pending", failed: "Failed"};
-const RANK = {realized: 0, pending: 1, failed: 2};
+const WORDS = {realized: "Realized", unplaced: "On no host", pending: "Pending", failed: "Failed"};
+const RANK = {realized: 0, unplaced: 0, pending: 1, failed: 2};
 
 export function stateOf(object) {
   return object?.status?.realization?.state ?? "pending";
 }
 
-// The worst of several.
+// The worst of several; an adapter that is on no host yet makes its network no worse.
 export function worstOf(objects) {
   return objects.map(stateOf).reduce((a, b) => (RANK[b] > RANK[a] ? b : a), "realized");
 }
@@ -26,6 +26,7 @@ export function fillBadge(element, state) {
 export function explain(object) {
   const realization = object?.status?.realization;
   if (!realization || realization.state === "realized") return "";
+  if (realization.state === "unplaced") return "No host has its interface yet";
   const {applied, pending, offline, failed, not_applied: rest = []} = realization.hosts;
   const all = applied + pending + offline + failed;
   const counts = all ? [`${applied} of ${all} ${all === 1 ? "host has" : "hosts have"} it`] : [];

@@ -53,7 +53,7 @@ export class Recheck {
 
   unsettled() {
     return ["vm-network", "vm-subnet", "network-adapter"].flatMap((kind) =>
-      this.store.select(kind, (object) => stateOf(object) !== "realized").map(({id}) => [kind, id]));
+      this.store.select(kind, (object) => !["realized", "unplaced"].includes(stateOf(object))).map(({id}) => [kind, id]));
   }
 
   async run() {

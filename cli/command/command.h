@@ -79,9 +79,9 @@ int skr_secret_from_flag(const struct skr_field *field, const char *word, json_t
 /* ---- waiting (progress.c, follow.c) ---- */
 
 /* Waits until a write is realized, at most `ms`, and tells how far it is where standard error is a terminal. *ret_code:
- * as skr_realization_code. */
+ * as skr_realization_code. *ret_hosts: how many hosts need it. */
 int skr_wait_realized(struct skr_session *session, const char *what, int64_t revision, unsigned ms, int *ret_code,
-                      struct skr_error *error);
+                      json_int_t *ret_hosts, struct skr_error *error);
 /* Follows a job until it ends, at most `ms` (0: as long as it takes), and tells its steps. *ret_code: DONE when it
  * succeeded, FAILED when it failed or was cancelled, NOT_YET_REALIZED when it goes on. */
 int skr_wait_job(struct skr_session *session, const char *id, int64_t ms, int *ret_code, struct skr_error *error);

@@ -57,11 +57,15 @@ static json_int_t host_count(const json_t *realization, const char *name)
     return json_integer_value(json_object_get(json_object_get(realization, "hosts"), name));
 }
 
+static json_int_t all_hosts(const json_t *realization)
+{
+    return host_count(realization, "applied") + host_count(realization, "pending") +
+           host_count(realization, "offline") + host_count(realization, "failed");
+}
+
 static void show_realization(const char *what, const json_t *realization)
 {
-    json_int_t applied = host_count(realization, "applied");
-    json_int_t all = applied + host_count(realization, "pending") + host_count(realization, "offline") +
-                     host_count(realization, "failed");
+    json_int_t applied = host_count(realization, "applied"), all = all_hosts(realization);
     char gauge[BAR_WIDTH + 3], line[256];
     bar(all ? (unsigned)(100 * applied / all) : 0, gauge);
     snprintf(line, sizeof(line), "%s %.100s: applied on %lld of %lld hosts", gauge, what, (long long)applied,
@@ -70,7 +74,7 @@ static void show_realization(const char *what, const json_t *realization)
 }
 
 int skr_wait_realized(struct skr_session *session, const char *what, int64_t revision, unsigned ms, int *ret_code,
-                      struct skr_error *error)
+                      json_int_t *ret_hosts, struct skr_error *error)
 {
     int64_t deadline = skr_clock_monotonic_ns() + (int64_t)ms * SKR_NS_PER_MS;
     bool watched = is_terminal(), shown = false;
@@ -92,6 +96,7 @@ int skr_wait_realized(struct skr_session *session, const char *what, int64_t rev
         if (!goes_on) {
             end_line(shown);
             *ret_code = skr_realization_code(what, answer.body);
+            *ret_hosts = all_hosts(answer.body);
         }
         skr_answer_done(&answer);
         if (!goes_on)

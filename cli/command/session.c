@@ -92,6 +92,12 @@ int skr_realization_code(const char *what, const json_t *realization)
     const char *state = json_string_value(json_object_get(realization, "state"));
     if (!state || strcmp(state, "realized") == 0)
         return SKR_EXIT_DONE;
+    if (strcmp(state, "unplaced") == 0) {
+        skr_say("%s is not realized: it is on no host; a host claims it when it has an interface with the alias "
+                "skerry:<adapter id>",
+                what);
+        return SKR_EXIT_NOT_YET_REALIZED;
+    }
     skr_say("%s is not realized: %s", what, state);
     json_t *host;
     size_t i;

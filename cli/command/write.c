@@ -3,6 +3,8 @@
 #include <skerry/clock.h>
 #include <string.h>
 
+static const char adapters[] = "/v1/network-adapters";
+
 bool skr_write_is_dry(const struct skr_writing *writing)
 {
     return skr_arguments_flag(writing->arguments, "dry-run") != NULL;
@@ -33,7 +35,9 @@ int skr_write_send(struct skr_writing *writing, struct skr_request *request, str
         return r;
     if (answer.revision && skr_arguments_flag(writing->arguments, "wait")) {
         writing->revisions = writing->revisions ? writing->revisions : json_array();
-        json_array_append_new(writing->revisions, json_pack("[s, I]", what ? what : "?", (json_int_t)answer.revision));
+        bool adapter = strncmp(path->text, adapters, strlen(adapters)) == 0 && strcmp(request->method, "DELETE") != 0;
+        json_array_append_new(writing->revisions,
+                              json_pack("[s, I, b]", what ? what : "?", (json_int_t)answer.revision, (int)adapter));
     }
     if (answer.job[0]) {
         writing->jobs = writing->jobs ? writing->jobs : json_array();
@@ -141,11 +145,14 @@ int skr_write_settle(struct skr_writing *writing, int *ret_code, struct skr_erro
         return r;
     json_array_foreach (writing->revisions, i, write) {
         int64_t left = (deadline - skr_clock_monotonic_ns()) / SKR_NS_PER_MS;
+        const char *what = json_string_value(json_array_get(write, 0));
         int code = SKR_EXIT_DONE;
+        json_int_t hosts = 1;
         if (r == 0)
-            r = skr_wait_realized(writing->session, json_string_value(json_array_get(write, 0)),
-                                  json_integer_value(json_array_get(write, 1)), left > 1 ? (unsigned)left : 1, &code,
-                                  error);
+            r = skr_wait_realized(writing->session, what, json_integer_value(json_array_get(write, 1)),
+                                  left > 1 ? (unsigned)left : 1, &code, &hosts, error);
+        if (hosts == 0 && json_is_true(json_array_get(write, 2)))
+            skr_say("%s: no host needs it; an adapter is realized when it is on a host", what);
         if (*ret_code == SKR_EXIT_DONE)
             *ret_code = code;
     }

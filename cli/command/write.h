@@ -7,7 +7,7 @@ struct skr_writing {
     struct skr_session *session;
     const struct skr_arguments *arguments; /* --wait, --timeout, --dry-run, --confirm */
     enum skr_form form;
-    json_t *revisions; /* with --wait: [what, revision] of each write that was done */
+    json_t *revisions; /* with --wait: [what, revision, an adapter?] of each write that was done */
     json_t *jobs;      /* ids of the jobs that writes started */
 };
 /* Cleanup function; the struct may be zeroed but for its first members. */

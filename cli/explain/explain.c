@@ -84,7 +84,7 @@ static enum skr_finding_state check_realized(json_t *findings, const struct skr_
     const char *state = skr_text_of(realization, "state");
     json_t *host;
     size_t i;
-    if (!*state || strcmp(state, "realized") == 0)
+    if (!*state || strcmp(state, "realized") == 0 || strcmp(state, "unplaced") == 0) /* check_bound says that */
         return SKR_FINDING_FINE;
     bool failed = strcmp(state, "failed") == 0;
     skr_finding_add(findings, SKR_FINDING_UNCERTAIN, "%s is not realized everywhere: %s", end->name, state);

@@ -18,7 +18,7 @@ static const char *colour_of(const char *text)
 {
     static const struct {
         const char *word, *colour;
-    } states[] = {{"realized", "\033[32m"}, {"enrolled", "\033[32m"}, {"pending", "\033[33m"},
+    } states[] = {{"realized", "\033[32m"}, {"enrolled", "\033[32m"}, {"pending", "\033[33m"}, {"unplaced", "\033[33m"},
                   {"failed", "\033[31m"},   {"revoked", "\033[31m"},  {"offline", "\033[31m"}};
     for (size_t i = 0; i < SKR_ARRAY_SIZE(states); i++)
         if (strcmp(text, states[i].word) == 0)

@@ -166,7 +166,8 @@ static int parse_selectors(struct skr_http_request *request, struct page *page, 
         return skr_error_set(error, SKR_ERROR_SYNTAX, "A %s has no realization of its own",
                              request->route.resource->name);
     if (state && !skr_render_state_parse(state, &page->realization))
-        return skr_error_set(error, SKR_ERROR_SYNTAX, "realization is pending, realized or failed, not '%.60s'", state);
+        return skr_error_set(error, SKR_ERROR_SYNTAX,
+                             "realization is pending, realized, failed or unplaced, not '%.60s'", state);
     page->by_realization = state != NULL;
     if (!labels)
         return 0;

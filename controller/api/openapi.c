@@ -19,7 +19,7 @@ static const struct {
         {"page_token", "{\"type\": \"string\"}", "next_page_token of the page before"},
         {"fields", "{\"type\": \"string\"}", "Names of the members to answer, separated by commas"},
         {"labels", "{\"type\": \"string\"}", "name=value or name, separated by commas: objects with all of them"},
-        {"realization", "{\"enum\": [\"pending\", \"realized\", \"failed\"]}",
+        {"realization", "{\"enum\": [\"pending\", \"realized\", \"failed\", \"unplaced\"]}",
          "Objects in this state; a page may hold fewer than the limit although another follows"},
         {"watch", "{\"type\": \"boolean\"}", "Changes as Server-Sent Events instead of a page"},
         {"since", "{\"type\": \"integer\", \"minimum\": 0}", "Revision to watch from; 410 when it is forgotten"},

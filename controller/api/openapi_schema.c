@@ -215,7 +215,7 @@ json_t *skr_openapi_parse(const char *text)
     return schema;
 }
 
-#define STATE "{\"enum\": [\"pending\", \"realized\", \"failed\"]}"
+#define STATE "{\"enum\": [\"pending\", \"realized\", \"failed\", \"unplaced\"]}"
 #define REALIZATION                                                                                                    \
     "\"state\": " STATE ", \"hosts\": {\"type\": \"object\", \"additionalProperties\": false,"                         \
     " \"required\": [\"applied\", \"pending\", \"offline\", \"failed\", \"not_applied\"], \"properties\": {"           \

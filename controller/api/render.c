@@ -1,10 +1,12 @@
 #include "controller/api/http.h"
 
+#include <skerry/resource_fields.h>
 #include <string.h>
 
 static const char *const state_names[] = {[SKR_REALIZATION_PENDING] = "pending",
                                           [SKR_REALIZATION_REALIZED] = "realized",
-                                          [SKR_REALIZATION_FAILED] = "failed"};
+                                          [SKR_REALIZATION_FAILED] = "failed",
+                                          [SKR_REALIZATION_UNPLACED] = "unplaced"};
 static const char *const host_state_names[] = {[SKR_HOST_APPLIED] = "applied",
                                                [SKR_HOST_PENDING] = "pending",
                                                [SKR_HOST_OFFLINE] = "offline",
@@ -47,6 +49,13 @@ bool skr_render_state_parse(const char *text, enum skr_realization_state *ret)
     return false;
 }
 
+/* An adapter without a host is nowhere, and what is nowhere is not realized. */
+static enum skr_realization_state state_of(const struct skr_object *object, enum skr_realization_state state)
+{
+    bool nowhere = object->resource->id == SKR_NETWORK_ADAPTER && !skr_object_has(object, SKR_NETWORK_ADAPTER_HOST_ID);
+    return nowhere && state == SKR_REALIZATION_REALIZED ? SKR_REALIZATION_UNPLACED : state;
+}
+
 /* What the table knows of the object, unless the policy has not even reached the object's last change: then nobody
  * knows yet who needs it, and "realized" would be a lie. */
 void skr_render_look_up(struct skr_api *api, const struct skr_object *object, struct skr_realization *ret)
@@ -56,6 +65,7 @@ void skr_render_look_up(struct skr_api *api, const struct skr_object *object, st
     skr_realization_of_object(api->realizations, object->resource->id, &id, ret);
     if (!known && ret->state == SKR_REALIZATION_REALIZED)
         ret->state = SKR_REALIZATION_PENDING;
+    ret->state = state_of(object, ret->state);
 }
 
 /* What the object's own status fields do not say: realization, and whether a host is there. */
@@ -72,7 +82,9 @@ static void add_status(struct skr_api *api, const struct skr_principal *principa
         skr_render_look_up(api, object, &found);
         realization = &found;
     }
-    json_object_set_new(status, "realization", skr_render_realization(principal, realization));
+    json_t *shown = skr_render_realization(principal, realization);
+    json_object_set_new(shown, "state", json_string(state_names[state_of(object, realization->state)]));
+    json_object_set_new(status, "realization", shown);
     if (object->resource->id == SKR_HOST) {
         struct skr_uuid id = skr_object_uuid(object, SKR_FIELD_ID);
         char since[SKR_TIME_TEXT_MAX];

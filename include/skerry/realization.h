@@ -14,7 +14,14 @@
 #define SKR_REALIZATION_HOSTS_MAX  20
 #define SKR_REALIZATION_REASON_MAX 160
 
-enum skr_realization_state { SKR_REALIZATION_PENDING, SKR_REALIZATION_REALIZED, SKR_REALIZATION_FAILED };
+/* UNPLACED is never said by the table: nobody needs an adapter that is on no host, so nothing of it is outstanding, but
+ * "realized" it is not either. Whoever shows the object says so. */
+enum skr_realization_state {
+    SKR_REALIZATION_PENDING,
+    SKR_REALIZATION_REALIZED,
+    SKR_REALIZATION_FAILED,
+    SKR_REALIZATION_UNPLACED
+};
 enum skr_realization_host_state { SKR_HOST_APPLIED, SKR_HOST_PENDING, SKR_HOST_OFFLINE, SKR_HOST_FAILED };
 
 struct skr_realization_host {

@@ -261,6 +261,12 @@ Test(skerryctl, wait_and_watch)
     expect(0, apply(cloud));
     expect(0, ctl("wait vmn red/web"));
     cr_expect_str_eq(out, "vm-network/red/web realized\n");
+    expect(0, ctl("create na red/web/nowhere --vm-subnet front --wait"));
+    cr_expect(strstr(err, "nowhere: no host needs it"), "a wait that ends at once says why: %s", err);
+    expect(7, ctl("wait na red/web/nowhere --timeout 300ms"));
+    cr_expect(strstr(err, "on no host"), "what is nowhere is not realized: %s", err);
+    expect(0, ctl("get na red/web/nowhere"));
+    cr_expect(strstr(out, "unplaced"), "%s", out);
     expect(7, ctl("wait na red/web/vm --for bound --timeout 300ms"));
     expect(7, ctl("wait na red/web/vm --for deleted --timeout 300ms"));
     expect(2, ctl("wait tenant red --for bound"));

@@ -108,7 +108,7 @@ Test(api_matrix_ways, labels_and_realization)
 {
     static const char *const queries[] = {"labels=team%3Dzqforeign", "labels=team%3Dzqplaced",
                                           "labels=team%3Dzqfabric"};
-    static const char *const states[] = {"pending", "realized", "failed"};
+    static const char *const states[] = {"pending", "realized", "failed", "unplaced"};
     EACH_RESOURCE(r)
     EACH_NARROW(who)
     {
