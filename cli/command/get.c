@@ -91,6 +91,38 @@ static int get_list(struct skr_session *session, const struct skr_resource *reso
     return r < 0 ? r : skr_client_list(session->client, &path, collect_page, items, NULL, error);
 }
 
+static int count_absent(void *arg, json_t *items, struct skr_error *error)
+{
+    unsigned *absent = arg;
+    json_t *host;
+    size_t i;
+    (void)error;
+    json_array_foreach (items, i, host) {
+        const char *state = json_string_value(json_object_get(host, "state"));
+        *absent += (!state || strcmp(state, "removed") != 0) &&
+                   json_is_false(json_object_get(json_object_get(host, "status"), "online"));
+    }
+    return 0;
+}
+
+/* After a restore each host tells what it has when it connects: until then "none" means nothing. */
+static int tell_who_is_waited_for(struct skr_session *session, struct skr_error *error)
+{
+    struct skr_request_path path;
+    json_t *controller = NULL;
+    unsigned absent = 0;
+    int r = skr_client_get(session->client, "/v1/controller", &controller, error);
+    bool restored = json_is_true(json_object_get(controller, "rolled_back"));
+    json_decref(controller);
+    skr_path_set(&path, "/v1/hosts");
+    if (r == 0 && restored)
+        r = skr_client_list(session->client, &path, count_absent, &absent, NULL, error);
+    if (r == 0 && absent)
+        skr_say("They are not all known yet: waiting for %u host%s to connect and tell what %s.", absent,
+                absent == 1 ? "" : "s", absent == 1 ? "it has" : "they have");
+    return r;
+}
+
 static int run_get(struct skr_session *session, const struct skr_resource *resource, const char *name,
                    const struct skr_arguments *arguments, enum skr_form form, struct skr_error *error)
 {
@@ -101,6 +133,8 @@ static int run_get(struct skr_session *session, const struct skr_resource *resou
         json_array_append_new(items, object);
     if (r == 0)
         print_items(session->lookup, resource, items, name != NULL, form);
+    if (r == 0 && resource->id == SKR_ORPHAN && !name)
+        r = tell_who_is_waited_for(session, error);
     json_decref(items);
     return r;
 }

@@ -71,6 +71,24 @@ static bool says(const char *text)
     return strstr(err, text) != NULL;
 }
 
+/* A host of the database that does not connect. */
+static void add_host(const char *name)
+{
+    char path[128], sql[512];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/data/skerry.db", directory);
+    snprintf(
+            sql, sizeof(sql),
+            "INSERT INTO host (id, name, description, labels, created_at, updated_at, etag, host_group_id, state, "
+            "gateway_only, remediation, enrolment, key_hash, synced_revision, agent_version, kernel, inventory) SELECT "
+            "randomblob(16), '%s', '', '{}', 0, 0, 1, id, 'active', 0, 'auto', 'enrolled', '%s', 0, '', '', '[]' FROM "
+            "host_group WHERE parent_id IS NULL",
+            name, name);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
 Test(restore, puts_a_backup_in_the_place_of_the_database)
 {
     char copy[256], broken[128], old[256];
@@ -95,13 +113,18 @@ Test(restore, puts_a_backup_in_the_place_of_the_database)
     cr_expect(strstr(out, "/v1/orphans") && strstr(out, "accept-database"), "%s", out);
     cr_expect_geq(files("data/skerry.db.before-restore*", old), 1, "what was there is kept");
 
+    add_host("h1");
+    add_host("h2");
     start_controller();
     cr_expect_eq(when_it_answers("get tenant early"), 0, "%s", err);
     expect(3, ctl("get tenant late"));
     expect(4, ctl("create tenant new"));
     cr_expect(says("orphans") && says("accept-database"), "%s", err);
     expect(0, ctl("get orphans"));
+    cr_expect(says("waiting for 2 hosts to connect"), "no host has told anything: %s", err);
     expect(0, ctl("controller accept-database"));
+    expect(0, ctl("get orphans"));
+    cr_expect(!says("waiting"), "%s", err);
     expect(0, ctl("create tenant new"));
     expect(0, ctl("get audit-log -o json"));
     cr_expect(strstr(out, "/v1/controller:accept-database"), "%s", out);
