@@ -243,7 +243,7 @@ int skr_store_restore(const struct skr_store_restore *options, struct skr_error 
 {
     SKR_CLEANUP(skr_close_cleanup) int fd = -1;
     char beside[PATH_MAX];
-    struct stat like;
+    struct stat like = {0};
     int r = path_with(options->path, ".restore", beside, error);
     if (r == 0)
         r = owner_of(options->path, &like, error);
