@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <skerry/frame.h>
+#include <skerry/macros.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -613,4 +614,32 @@ Test(desired, what_is_noted_and_in_the_file_counts_once)
     cr_assert_eq(rename(kept, journal), 0);
     expect_same();
     close_journal();
+}
+
+/* A controller takes at most 16 KiB before it has admitted a host, however many of its VM networks fail. */
+Test(desired, a_hello_stays_small_whatever_fails)
+{
+    Skerry__V1__Envelope *envelope = calloc(1, sizeof(*envelope));
+    Skerry__V1__Hello *hello = calloc(1, sizeof(*hello));
+    SKR_CLEANUP(skr_free_cleanup) uint8_t *frame = NULL;
+    size_t size;
+    skerry__v1__envelope__init(envelope);
+    skerry__v1__hello__init(hello);
+    envelope->body_case = SKERRY__V1__ENVELOPE__BODY_HELLO;
+    envelope->hello = hello;
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct skr_uuid id = test_id(0xaa, i + 1);
+        Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, id, 0, 1);
+        delta->digest =
+                delta_upsert(delta, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN, id, body_domain(i + 1, test_id(3, 1)));
+        cr_assert_eq(deliver(delta), 0, "%s", error.detail);
+        skr_desired_failure_set(desired, DOMAIN_SCOPE, &id, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN, &id,
+                                "table_full: no room");
+    }
+    hello->root_digest = skr_desired_root_digest(desired);
+    skr_desired_tell_failing(desired, hello);
+    cr_assert_eq(skr_frame_pack(envelope, &frame, &size), 0);
+    cr_assert_leq(size - SKR_FRAME_HEADER, SKR_FRAME_MAX_UNAUTHENTICATED);
+    cr_assert_neq(hello->root_digest, skr_desired_root_digest(desired), "not all are listed, so digests are compared");
+    skr_envelope_free(envelope);
 }

@@ -1,8 +1,10 @@
 /* What a host tells: each occurrence once, a whole report in as many parts as it takes, and nothing for ever. */
 #include "agent/south/report.h"
+#include "agent/south/held.h"
 #include "tests/unit/agent/build.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <skerry/frame.h>
 #include <skerry/macros.h>
 #include <unistd.h>
@@ -243,4 +245,35 @@ Test(report, an_inventory_is_bounded_and_its_uplinks_come_first)
     SKR_CLEANUP(envelope_cleanup) Skerry__V1__Envelope *envelope = skr_report_take(report);
     cr_assert_eq(envelope->report->n_interfaces, SKR_REPORT_INTERFACES_MAX);
     cr_assert_str_eq(envelope->report->interfaces[0]->name, "eth0");
+}
+
+/* Objects have names of tenants' choosing. */
+Test(report, what_is_held_fits_a_frame)
+{
+    struct skr_uuid database = test_id(0xdb, 1), host = test_id(5, 1), network = test_id(0xaa, 1);
+    struct skr_desired *desired;
+    SKR_CLEANUP(skr_free_cleanup) uint8_t *frame = NULL;
+    size_t size;
+    bool complete;
+    skr_desired_new(&desired);
+    skr_desired_set_controller(desired, &database, 7, &test_key);
+    for (uint32_t part = 0; part < 8; part++) {
+        struct skr_error error = {0};
+        Skerry__V1__Delta *delta = delta_new(HOST_SCOPE, host, part, part + 1);
+        for (uint32_t i = 0; i < 500; i++) {
+            Skerry__V1__Port *port = (Skerry__V1__Port *)body_port(network, 5001, i);
+            port->name = malloc(256);
+            memset(port->name, 'n', 255);
+            port->name[255] = '\0';
+            delta_upsert(delta, PORT, test_id(0xad, part * 500 + i), &port->base);
+        }
+        int r = skr_desired_delta(desired, delta, &complete, &error);
+        cr_assert(r == 0 || r == -ESTALE, "%s", error.detail); /* the digest is not what is looked at */
+        delta_free(delta);
+    }
+    Skerry__V1__Envelope *envelope = skr_held_report(desired);
+    cr_assert_eq(skr_frame_pack(envelope, &frame, &size), 0);
+    cr_assert_geq(envelope->report->n_held, 1000);
+    skr_envelope_free(envelope);
+    skr_desired_free(desired);
 }

@@ -308,3 +308,27 @@ Test(model_reports, an_inventory_has_limits)
     cr_assert_lt(strlen(text), 48 * 1024);
     world_close(&w);
 }
+
+/* The guest's interface got another MAC: packets follow it. */
+Test(model_reports, a_new_mac_of_a_learned_address_is_taken)
+{
+    struct world w;
+    struct told told;
+    struct skr_object *rows[10];
+    open_world(&w);
+    struct session h1 = {.world = &w, .host = "h1"};
+    show(&h1, "dyn-1", 50, SOURCE, 0);
+    say(&told, &h1, "dyn-1");
+    told.mac[5] = 0x66;
+    add(&told, &h1, 50, SOURCE, 0);
+    send(&h1, &told.report);
+    size_t count = world_list(&w, SKR_LOOKUP_RECORD, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID, "dyn-1", rows, 10);
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        struct skr_mac mac = skr_object_mac(rows[i], SKR_LOOKUP_RECORD_MAC);
+        found = found || mac.bytes[5] == 0x66;
+        skr_object_unref(rows[i]);
+    }
+    cr_assert(found);
+    world_close(&w);
+}
