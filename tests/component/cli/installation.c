@@ -176,7 +176,8 @@ static int check_database(void)
     int status;
     snprintf(data, sizeof(data), "%s/data", directory);
     snprintf(log, sizeof(log), "%s/check", directory);
-    char *argv[] = {SKR_BUILD_DIR "/skerry-controller", "--check-database", "--data-directory", data, NULL};
+    char program[] = SKR_BUILD_DIR "/skerry-controller";
+    char *argv[] = {program, "--check-database", "--data-directory", data, NULL};
     pid_t pid = start(log, log, "/dev/null", argv);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     read_into(log, err);
