@@ -264,7 +264,8 @@ static int count_findings(struct skr_report *report, struct skr_error *error)
 
 /* A guest's interface that its host keeps closed is worth an event: somebody's VM is cut off, or was let go by mistake.
  */
-static int tell_closed(struct skr_report *report, const Skerry__V1__DriftItem *item, struct skr_error *error)
+static int tell_closed(struct skr_report *report, const Skerry__V1__DriftItem *item, const struct skr_object *row,
+                       struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
     if (!item->object_kind || strcmp(item->object_kind, "interface") != 0 || !item->field ||
@@ -273,7 +274,7 @@ static int tell_closed(struct skr_report *report, const Skerry__V1__DriftItem *i
     int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
     if (r < 0)
         return r;
-    return skr_event_add(report->txn, "PortClosed", NULL, &report->host_id, error,
+    return skr_event_add(report->txn, "PortClosed", row, &report->host_id, error,
                          "Host \"%.100s\" keeps interface %.15s of a guest closed: %.95s.", skr_object_name(host),
                          item->object ? item->object : "", item->found ? item->found : "");
 }
@@ -324,7 +325,7 @@ static int take_drift(struct skr_report *report, size_t index, struct skr_error 
         return skr_txn_update(report->txn, row, after, error);
     r = skr_txn_insert(report->txn, after, error);
     if (r == 0)
-        r = tell_closed(report, item, error);
+        r = tell_closed(report, item, after, error);
     return r < 0 ? r : tell_claimed(report, item, error);
 }
 

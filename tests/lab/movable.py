@@ -144,5 +144,8 @@ def move(vm: Movable, target) -> float:
     old.stop()
     assert adapter(vm)["host_id"] == target.id
     assert not adapter(vm)["status"].get("target_host_id")
+    # No adapter is on it any more, and what still arrives at the source for the VM went on to the target.
+    wait_for("the interface that it left is closed", lambda: any(
+        p["interface"] == vm.port and p["closed"] for p in source.local("ports")["items"]))
     vm.vanish(source)
     return max(watch.received, old.last or 0) - watch.sent

@@ -280,6 +280,17 @@ def test_it_is_told_and_an_administrator_may_release_it(lab):
     vm.unplug()
 
 
+def test_each_closed_interface_has_an_event(lab):
+    """Two within a minute: what happens again is counted in one row, but this happened to another interface."""
+    vms = [placed(lab), placed(lab)]
+    for vm in vms:
+        lab.api.delete("network-adapters", vm.id)
+    for vm in vms:
+        wait_for(f"an event about {vm.port}", lambda v=vm: [
+            e for e in lab.api.list("/v1/events") if e["reason"] == "PortClosed" and f"{v.port} " in e["message"]])
+        vm.unplug()
+
+
 def test_a_bound_port_cannot_be_released(lab):
     h1, vm = lab.model["hosts"][0], placed(lab)
     refused = h1.namespace.run(lab.binary("skerryctl"), "host", "local", "release", vm.port, "--socket", h1.socket, check=False)
