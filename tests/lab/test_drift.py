@@ -174,7 +174,7 @@ def test_a_changed_profile_waits_for_its_remediation(lab):
     lab.controller.start()
     lab.wait_ready()
     wait_for("h1 is back", host.online)
-    wait_for("its port is there", lambda: any(p["adapter_id"] == vm.id for p in host.local("ports")["items"]))
+    wait_for("its port is there", lambda: any(p["adapter_id"] == vm.id and p["bound"] for p in host.local("ports")["items"]))
     assert [r["id"] for r in held(lab, host)] == [row["id"]]
     assert "mac_spoofing" not in flags(lab, host, vm), "what is held back is not in force"
     job = api("POST", f"/v1/hosts/{host.id}:remediate")

@@ -56,7 +56,7 @@ def expect_records(lab: Lab, vm: Movable, target) -> None:
     assert lab.api.get(f"/v1/realizations/{revision}?wait=realized&timeout=20s")["state"] == "realized"
     for host in lab.model["hosts"]:
         wait_for(f"{host.name} is in sync", lambda host=host: host.local("status")["revision"] >= revision)
-        here = [port for port in host.local("ports")["items"] if port["adapter_id"] == vm.id]
+        here = [port for port in host.local("ports")["items"] if port["adapter_id"] == vm.id and not port["closed"]]
         assert bool(here) == (host is target), (host.name, here)
     others_reach(vm)
 

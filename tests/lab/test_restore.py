@@ -62,7 +62,7 @@ def orphans(lab):
 def forget_late(lab, late):
     """After the accept: hosts are what the database says."""
     h1 = lab.hosts["h1"]
-    wait_for("h1 has let go of it", lambda: late["vm"].port not in h1.program_ids())
+    wait_for("h1 has let go of it", lambda: any(p["interface"] == late["vm"].port and p["closed"] for p in h1.local("ports")["items"]))
     late["vm"].unplug()
     late["vm"].namespace.remove()
     lab.vms.pop("late-1", None)
