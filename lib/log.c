@@ -140,8 +140,13 @@ static void format_json(struct line *line, enum skr_log_level level, const char 
     line->text[line->used++] = '}';
 }
 
+/* Lines like the next one of this thread that a limit has kept back since the last. */
+static _Thread_local unsigned not_logged;
+
 void skr_log(enum skr_log_level level, const char *message, const char *fields, ...)
 {
+    unsigned kept_back = not_logged;
+    not_logged = 0;
     char values[FIELDS_MAX_BYTES] = "";
     struct line line = {0};
     if ((int)level > atomic_load_explicit(&log_level, memory_order_relaxed))
@@ -152,6 +157,9 @@ void skr_log(enum skr_log_level level, const char *message, const char *fields, 
         vsnprintf(values, sizeof(values), fields, arguments);
         va_end(arguments);
     }
+    size_t used = strlen(values);
+    if (kept_back > 0)
+        snprintf(values + used, sizeof(values) - used, "%snot_logged=%u", used ? " " : "", kept_back);
     if (atomic_load_explicit(&log_json, memory_order_relaxed))
         format_json(&line, level, message, values);
     else
@@ -165,8 +173,8 @@ void skr_log(enum skr_log_level level, const char *message, const char *fields, 
 /* One lock for all limits: they are asked when something is wrong, not in a hot path. */
 static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Under the lock. *ret_suppressed: how many were not logged, when it opens again. */
-static bool take_line(struct skr_log_limit *limit, unsigned burst, unsigned *ret_suppressed)
+/* Under the lock. When it opens again, the thread's next line says how many were not logged. */
+static bool take_line(struct skr_log_limit *limit, unsigned burst)
 {
     int64_t now = skr_clock_monotonic_ns();
     int64_t seconds = (now - limit->window_ns) / SKR_NS_PER_S;
@@ -182,18 +190,15 @@ static bool take_line(struct skr_log_limit *limit, unsigned burst, unsigned *ret
         return false;
     }
     limit->used++;
-    *ret_suppressed = limit->suppressed;
+    not_logged = limit->suppressed;
     limit->suppressed = 0;
     return true;
 }
 
 bool skr_log_allowed(struct skr_log_limit *limit, unsigned burst)
 {
-    unsigned suppressed = 0;
     pthread_mutex_lock(&limits_lock);
-    bool allowed = take_line(limit, burst, &suppressed);
+    bool allowed = take_line(limit, burst);
     pthread_mutex_unlock(&limits_lock);
-    if (suppressed)
-        skr_log(SKR_LOG_NOTICE, "similar messages were not logged", "count=%u", suppressed);
     return allowed;
 }

@@ -172,17 +172,21 @@ static bool read_content(struct reader *reader, struct skr_desired *into)
     return !reader->bad && reader->at == reader->end;
 }
 
-static bool header_ok(const uint8_t *file, size_t size)
+/* NULL: the header fits the file, else what is wrong with it. */
+static const char *judge_header(const uint8_t *file, size_t size)
 {
     uint8_t hash[SKR_TLS_HASH_SIZE];
-    if (size < HEADER_SIZE || memcmp(file, MAGIC, 8) != 0)
-        return false;
+    if (size < sizeof(MAGIC) - 1 || memcmp(file, MAGIC, sizeof(MAGIC) - 1) != 0)
+        return "is not a cache of an agent";
+    if (size < HEADER_SIZE)
+        return "is cut short";
     struct reader reader = {.at = file + 8, .end = file + HEADER_SIZE};
-    if (take_number(&reader, 4) != FORMAT || take_number(&reader, 4) != 0 ||
-        take_number(&reader, 8) != size - HEADER_SIZE)
-        return false;
+    if (take_number(&reader, 4) != FORMAT || take_number(&reader, 4) != 0)
+        return "was written by an agent of another version";
+    if (take_number(&reader, 8) != size - HEADER_SIZE)
+        return "is cut short, or longer than it says";
     skr_sha256(file + HEADER_SIZE, size - HEADER_SIZE, hash);
-    return memcmp(hash, reader.at, sizeof(hash)) == 0;
+    return memcmp(hash, reader.at, sizeof(hash)) == 0 ? NULL : "is damaged: its checksum is wrong";
 }
 
 static void tell_all(struct skr_desired *desired)
@@ -223,9 +227,12 @@ int skr_desired_load(struct skr_desired *desired, const char *path, struct skr_e
     struct skr_desired *loaded;
     skr_desired_new(&loaded);
     struct reader reader = {.at = file + HEADER_SIZE, .end = file + size};
-    if (!header_ok(file, size) || !read_content(&reader, loaded)) {
+    const char *wrong = judge_header(file, size);
+    if (!wrong && !read_content(&reader, loaded))
+        wrong = "holds what this agent cannot read";
+    if (wrong) {
         skr_desired_free(loaded);
-        skr_error_set(error, SKR_ERROR_SYNTAX, "The cache %s is not one of this agent's, truncated or damaged.", path);
+        skr_error_set(error, SKR_ERROR_SYNTAX, "The cache %s %s.", path, wrong);
         return -EBADMSG;
     }
     skr_desired_replay(loaded, path);

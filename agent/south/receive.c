@@ -156,11 +156,31 @@ static void receive_welcome(struct skr_session *session, const Skerry__V1__Welco
     skr_session_report_soon(session);
 }
 
+/* The words that the controller and the agent agree on, and what they mean to people; any other is a sentence. */
+static const char *goodbye_in_words(const char *reason)
+{
+    static const char *const words[][2] = {
+            {"newer_session", "another session of this host was opened"},
+            {"certificate_outside_its_time", "by the controller's clock this host's certificate has expired or is not "
+                                             "valid yet; a new one is asked for"},
+            {"certificate_expired", "this host's certificate has expired; a new one is asked for"},
+            {"controller_stops", "the controller stops"},
+            {"database_rolled_back", "the controller's database was set back"},
+            {"database_accepted", "the controller's database was accepted as it is"},
+            {"revoked", "this host was revoked or removed"},
+            {"report_failed", "the controller could not write down a report; it is told again"},
+    };
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(words); i++)
+        if (strcmp(reason, words[i][0]) == 0)
+            return words[i][1];
+    return reason;
+}
+
 static void receive_goodbye(struct skr_session *session, const Skerry__V1__Goodbye *goodbye)
 {
     static struct skr_log_limit displaced_limit;
-    char why[160];
-    snprintf(why, sizeof(why), "the controller said goodbye: %s", goodbye->reason);
+    char why[SKR_SESSION_REASON_MAX];
+    snprintf(why, sizeof(why), "the controller said goodbye: %s", goodbye_in_words(goodbye->reason));
     for (char *c = why; *c; c++)
         if ((unsigned char)*c < ' ' || *c == '\'')
             *c = '?';

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <skerry/log.h>
 #include <skerry/macros.h>
 #include <string.h>
@@ -229,9 +230,45 @@ static void on_read(struct bufferevent *bev, void *arg)
 
 /* ---- events of the connection ---- */
 
+static bool is_another_authority(unsigned long failure)
+{
+    return ERR_GET_LIB(failure) == ERR_LIB_SSL && ERR_GET_REASON(failure) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+}
+
+/* Why a connection ended, or could not be made. */
+static void describe_end(const struct skr_session *session, short what, char why[static SKR_SESSION_REASON_MAX])
+{
+    unsigned long failure, first = 0;
+    while ((failure = bufferevent_get_openssl_error(session->bev)) != 0)
+        first = first ? first : failure;
+    int dns = bufferevent_socket_get_dns_error(session->bev);
+    const char *text = session->state == SKR_SESSION_CONNECTING ? "the controller cannot be reached"
+                                                                : "the controller closed the connection";
+    if (first && is_another_authority(first)) {
+        snprintf(why, SKR_SESSION_REASON_MAX,
+                 "what answers at %s is not the controller that this host joined: its certificate is of another "
+                 "authority; if the controller was made anew, stop the agent, move its state directory away and let "
+                 "the host join again",
+                 session->options.identity->controller);
+        return;
+    }
+    /* Of a refused connection OpenSSL only says that a system call failed. */
+    bool by_tls = first && !ERR_SYSTEM_ERROR(first) && ERR_reason_error_string(first);
+    if (by_tls)
+        text = ERR_reason_error_string(first);
+    else if (first && ERR_SYSTEM_ERROR(first))
+        text = strerror(ERR_GET_REASON(first));
+    else if (dns)
+        text = evutil_gai_strerror(dns);
+    else if (what & BEV_EVENT_ERROR)
+        text = errno ? strerror(errno) : "the connection failed";
+    snprintf(why, SKR_SESSION_REASON_MAX, "%s%s", by_tls ? "TLS: " : "", text);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct skr_session *session = arg;
+    char why[SKR_SESSION_REASON_MAX];
     if (what & BEV_EVENT_CONNECTED) {
         /* Applied is small and follows other small frames: it must not wait for their acknowledgement. */
         const int on = 1;
@@ -240,23 +277,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         skr_session_greet(session);
         return;
     }
-    char why[160];
-    snprintf(why, sizeof(why), "%s",
-             session->state == SKR_SESSION_CONNECTING ? "the controller cannot be reached"
-                                                      : "the controller closed the connection");
-    unsigned long failure, first = 0;
-    while ((failure = bufferevent_get_openssl_error(bev)) != 0)
-        first = first ? first : failure;
-    int dns = bufferevent_socket_get_dns_error(bev);
-    /* Of a refused connection OpenSSL only says that a system call failed. */
-    if (first && !ERR_SYSTEM_ERROR(first) && ERR_reason_error_string(first))
-        snprintf(why, sizeof(why), "TLS: %s", ERR_reason_error_string(first));
-    else if (first && ERR_SYSTEM_ERROR(first))
-        snprintf(why, sizeof(why), "%s", strerror(ERR_GET_REASON(first)));
-    else if (dns)
-        snprintf(why, sizeof(why), "%s", evutil_gai_strerror(dns));
-    else if (what & BEV_EVENT_ERROR)
-        snprintf(why, sizeof(why), "%s", errno ? strerror(errno) : "the connection failed");
+    describe_end(session, what, why);
     /* What came before the end may hold a reason. */
     pump(session);
     if (session->bev == bev)

@@ -8,6 +8,8 @@
 #include <event2/event.h>
 #include <skerry/abi/fastpath.h>
 
+#define SKR_SESSION_REASON_MAX 400 /* a sentence with what to do next */
+
 struct skr_session;
 
 enum skr_session_state { SKR_SESSION_WAITING, SKR_SESSION_CONNECTING, SKR_SESSION_GREETING, SKR_SESSION_CONNECTED };
@@ -52,6 +54,6 @@ struct skr_session_status {
     uint64_t number;
     unsigned attempts;            /* since it was last connected */
     int64_t certificate_until_ms; /* wall clock, 0 = unknown */
-    char last_error[160];
+    char last_error[SKR_SESSION_REASON_MAX];
 };
 void skr_session_status(const struct skr_session *session, struct skr_session_status *ret);

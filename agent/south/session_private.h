@@ -44,7 +44,7 @@ struct skr_session {
     bool unsaved;
     int64_t save_took_ms;
     uint64_t random;
-    char last_error[160];
+    char last_error[SKR_SESSION_REASON_MAX];
 };
 
 /* ---- session.c ---- */

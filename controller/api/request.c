@@ -323,8 +323,9 @@ json_t *skr_http_request_json(struct skr_http_request *request)
     json_t *json = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, &problem);
     skr_http_request_drop_body(request);
     if (!json) {
+        bool nul = json_error_code(&problem) == json_error_null_character;
         skr_error_set(&request->error, SKR_ERROR_SYNTAX, "The body is not JSON: line %d, column %d: %s", problem.line,
-                      problem.column, problem.text);
+                      problem.column, nul ? "a text must not contain the character \\u0000" : problem.text);
         return NULL;
     }
     if (!json_is_object(json)) {

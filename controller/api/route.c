@@ -276,6 +276,10 @@ int skr_route_find(const char *path, struct skr_route *ret, struct skr_error *er
     size_t id_length = strcspn(word, ":");
     if (id_length < sizeof(id))
         memcpy(id, word, id_length);
+    if (!*word)
+        return skr_error_set(error, SKR_ERROR_NOT_FOUND,
+                             "The path ends where the id of a %s should stand; GET /v1/%s lists them",
+                             route.resource->name, route.resource->collection);
     if (skr_uuid_parse(id, &route.id) < 0)
         return skr_error_set(error, SKR_ERROR_NOT_FOUND,
                              "'%.60s' is not the id of a %s: ids are UUIDs; GET /v1/%s?name=... finds one by name",

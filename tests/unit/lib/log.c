@@ -98,7 +98,12 @@ Test(log, limit_stops_after_burst_and_counts)
     capture_begin();
     skr_log_init(SKR_LOG_INFO, false);
     cr_assert(skr_log_allowed(&limit, 5));
-    cr_assert_eq(strncmp(capture_finish(), "<5>similar messages were not logged count=", 42), 0);
+    skr_log(SKR_LOG_WARNING, "session refused", "host=h1");
+    cr_assert_eq(strncmp(capture_finish(), "<4>session refused host=h1 not_logged=9", 39), 0, "the line says of what");
+    capture_begin();
+    cr_assert(skr_log_allowed(&limit, 5));
+    skr_log(SKR_LOG_WARNING, "session refused", NULL);
+    cr_assert_str_eq(capture_finish(), "<4>session refused\n", "once");
 }
 
 enum { THREADS = 8, ASKED = 20000 };

@@ -447,7 +447,7 @@ Test(desired, survives_in_its_cache)
     unlink(path);
 }
 
-static void damaged(long offset, bool cut)
+static void damaged(long offset, bool cut, const char *words)
 {
     FILE *file = fopen(path, "r+");
     if (cut) {
@@ -463,7 +463,9 @@ static void damaged(long offset, bool cut)
     skr_desired_new(&again);
     skr_desired_listen(again, count, NULL);
     calls = 0;
+    skr_error_clear(&error);
     cr_assert_eq(skr_desired_load(again, path, &error), -EBADMSG, "offset %ld", offset);
+    cr_assert(strstr(error.detail, words), "offset %ld: %s", offset, error.detail);
     cr_assert_eq(calls, 0);
     cr_assert_eq(skr_desired_root_digest(again), 0);
     skr_desired_free(again);
@@ -473,13 +475,15 @@ Test(desired, refuses_a_damaged_cache)
 {
     close(mkstemp(path));
     long offsets[] = {0, 8, 16, 30, 57, 200, 400};
+    static const char *const changed[] = {"not a cache", "another version", "longer",  "checksum",
+                                          "checksum",    "checksum",        "checksum"};
     for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
         calls = 0;
         send_records(3, 0, 30);
         cr_assert_eq(skr_desired_save(desired, path), 0);
-        damaged(offsets[i], false);
+        damaged(offsets[i], false, changed[i]);
         cr_assert_eq(skr_desired_save(desired, path), 0);
-        damaged(offsets[i], true);
+        damaged(offsets[i], true, i == 0 ? "not a cache" : "cut short");
     }
     unlink(path);
     struct skr_desired *again;

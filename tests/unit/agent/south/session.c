@@ -233,6 +233,36 @@ Test(session, applies_and_comes_back_with_what_it_knows)
     stop();
 }
 
+/* A controller that was made anew, as its hosts see it. */
+static bool nobody_comes(struct controller *c, SSL *ssl, int connection)
+{
+    (void)c, (void)ssl, (void)connection;
+    cr_assert_fail("the agent trusts another authority");
+    return false;
+}
+
+Test(session, says_that_the_controller_is_another_and_what_to_do)
+{
+    struct skr_tls_identity *former;
+    struct skr_session_status status = {0};
+    char *pem;
+    int64_t until = skr_clock_monotonic_ns() + 10 * SKR_NS_PER_S;
+    start(nobody_comes);
+    cr_assert_eq(skr_tls_authority_new("former", skr_clock_wall_ms(), &former, NULL), 0);
+    cr_assert_eq(skr_tls_identity_certificate_pem(former, &pem), 0);
+    cr_assert_eq(skr_identity_update(identity, NULL, &pem, 1, &error), 0);
+    while (!status.last_error[0] && skr_clock_monotonic_ns() < until) {
+        event_base_loop(base, EVLOOP_ONCE);
+        skr_session_status(session, &status);
+    }
+    cr_assert(strstr(status.last_error, controller.address) && strstr(status.last_error, "another authority") &&
+                      strstr(status.last_error, "join again"),
+              "%s", status.last_error);
+    free(pem);
+    skr_tls_identity_free(former);
+    stop();
+}
+
 static bool silence(struct controller *c, SSL *ssl, int connection)
 {
     (void)c;
