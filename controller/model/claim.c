@@ -19,6 +19,22 @@ static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *cla
     return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "claimed_elsewhere");
 }
 
+/* The id of an adapter is no secret: hosts of its VM network know it, and those that it was on. So whoever runs the
+ * fabric says which hosts are believed. */
+static int refuse_untrusted(struct skr_report *report, const Skerry__V1__Claim *claim, const struct skr_object *adapter,
+                            const struct skr_object *host, const struct skr_object *group, struct skr_error *error)
+{
+    int r = skr_event_add_detail(
+            report->txn, "ClaimRefused", adapter, &report->host_id,
+            "A host that claims this network adapter may not have it; ask an administrator why.", error,
+            "Host \"%.100s\" claims network adapter \"%.100s\" (interface %.15s), but hosts of host group \"%.100s\" "
+            "may "
+            "not claim: set claims on the group if all its hosts are trusted, or host_id on the adapter.",
+            skr_object_name(host), skr_object_name(adapter), claim->interface ? claim->interface : "",
+            skr_object_name(group));
+    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "claims_not_allowed");
+}
+
 /* An adapter that a host claims and nobody has. */
 struct placing {
     struct skr_object *adapter;
@@ -46,7 +62,7 @@ static int place(struct skr_report *report, const Skerry__V1__Claim *claim, stru
     if (r < 0)
         return r;
     if (!skr_object_integer(group, SKR_HOST_GROUP_CLAIMS))
-        return skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "claims_not_allowed");
+        return refuse_untrusted(report, claim, adapter, host, group, error);
     r = skr_txn_try(report->txn, write_place, &placing, &why, error);
     if (r <= 0)
         return r;

@@ -5,9 +5,11 @@ static const struct skr_field fields[] = {
         [SKR_HOST_GROUP_PARENT_ID] = FIELD("parent_id", REFERENCE, NULLABLE | FILTER, FABRIC, FABRIC,
                                            "Group above this one; null at create: the root \"All hosts\"",
                                            .target = SKR_HOST_GROUP, .column_title = "PARENT"),
-        [SKR_HOST_GROUP_CLAIMS] = FIELD("claims", BOOLEAN, 0, FABRIC, FABRIC,
-                                        "Hosts of this group may claim adapters by an interface's alias",
-                                        .fallback = "true", .column_title = "CLAIMS"),
+        [SKR_HOST_GROUP_CLAIMS] =
+                FIELD("claims", BOOLEAN, 0, FABRIC, FABRIC,
+                      "Hosts of this group are trusted to claim any adapter of their networks that is "
+                      "on no host, by an interface's alias",
+                      .fallback = "false", .column_title = "CLAIMS"),
         [SKR_HOST_GROUP_BUILT_IN] = FIELD("built_in", BOOLEAN, READ_ONLY | WIDE, NOBODY, FABRIC,
                                           "Made with the database; cannot be deleted", .column_title = "BUILT-IN"),
         [SKR_HOST_GROUP_HOST_COUNT] =

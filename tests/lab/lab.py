@@ -509,7 +509,7 @@ def two_tenants(lab: Lab, hosts_per_site=((1, 2), (2, 1)), say=lambda text: None
     names = {1: "Dallas", 2: "Houston", 3: "Austin"}
     model = {"logical_network": network, "hosts": [], "sites": {}, "host_groups": {}}
     for site, _ in hosts_per_site:
-        group = api.create("host-groups", name=names[site], parent_id=root["id"])
+        group = api.create("host-groups", name=names[site], parent_id=root["id"], claims=True)
         subnet = lab.site(site)
         made = api.create("network-sites", name=names[site].lower(), logical_network_id=network["id"],
                           host_group_ids=[group["id"]], subnet_vlans=[{"subnet": subnet, "vlan_id": 0}])

@@ -23,7 +23,8 @@ def lab():
         made.start_controller()
         api = made.api
         made.site(1)
-        made.group = api.create("host-groups", name="Dallas", parent_id=api.find("host-groups", "All hosts")["id"])
+        made.group = api.create("host-groups", name="Dallas", parent_id=api.find("host-groups", "All hosts")["id"],
+                                claims=True)
         lan = api.create("logical-networks", name="lan", isolation="vlan", network_virtualization=False)
         made.floor = site_of(made, lan, made.group, "floor", [{"subnet": "10.10.0.0/24", "vlan_id": 10}])
         plain = api.create("logical-networks", name="open", isolation="connected", network_virtualization=False)

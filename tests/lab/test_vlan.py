@@ -30,7 +30,8 @@ def lab():
     with Lab("vlan") as made:
         made.start_controller()
         api = made.api
-        made.group = api.create("host-groups", name="Dallas", parent_id=api.find("host-groups", "All hosts")["id"])
+        made.group = api.create("host-groups", name="Dallas", parent_id=api.find("host-groups", "All hosts")["id"],
+                                claims=True)
         made.site(1)
         made.physical.run("ip", "addr", "flush", "dev", "s1")  # a plain switch: nobody routes here
         provider = api.create("logical-networks", name="provider", isolation="connected", network_virtualization=True)

@@ -285,9 +285,9 @@ void world_fill(struct world *w)
     struct skr_error error = {0};
     world_create(w, SKR_LOGICAL_NETWORK, "cloud", "{'name': 'cloud', 'network_virtualization': true}");
     world_create(w, SKR_LOGICAL_NETWORK, "plain", "{'name': 'plain', 'network_virtualization': false}");
-    world_create(w, SKR_HOST_GROUP, "north", "{'name': 'north'}");
-    world_create(w, SKR_HOST_GROUP, "south", "{'name': 'south'}");
-    world_create(w, SKR_HOST_GROUP, "north-a", "{'name': 'north-a', 'parent_id': '$north'}");
+    world_create(w, SKR_HOST_GROUP, "north", "{'name': 'north', 'claims': true}");
+    world_create(w, SKR_HOST_GROUP, "south", "{'name': 'south', 'claims': true}");
+    world_create(w, SKR_HOST_GROUP, "north-a", "{'name': 'north-a', 'parent_id': '$north', 'claims': true}");
     world_create(w, SKR_NETWORK_SITE, "site-north",
                  "{'name': 'site-north', 'logical_network_id': '$cloud', 'host_group_ids': ['$north'], 'subnet_vlans': "
                  "[{'subnet': '10.83.1.0/24', 'vlan_id': 0}]}");

@@ -525,13 +525,24 @@ Test(model_claim, only_where_it_is_allowed_and_reached)
     struct skr_error error = {0};
     world_open(&w);
     world_fill(&w);
+    /* Nobody has said that hosts of this group are trusted: the id of an adapter alone is no proof. */
+    world_create(&w, SKR_HOST_GROUP, "new", "{'name': 'new', 'parent_id': '$north'}");
+    cr_assert_eq(world_join(&w, "h9", "new", "eth0", 9, &error), 0);
+    cr_expect_eq(claim(&w, "h9", "blue-1", false), 1);
+    cr_expect_eq(world_events(&w, "ClaimRefused"), 1);
     world_patch(&w, SKR_HOST_GROUP, "north", "{'claims': false}");
     cr_expect_eq(claim(&w, "h1", "blue-1", false), 1);
+    cr_expect_eq(world_events(&w, "ClaimRefused"), 2);
     cr_expect(on_host(&w, "blue-1", NULL));
     cr_assert_eq(world_join(&w, "h3", "root", "eth0", 3, &error), 0); /* no site covers the root */
     cr_expect_eq(claim(&w, "h3", "blue-1", false), 1);
-    cr_expect_eq(world_events(&w, "ClaimRefused"), 1);
+    world_patch(&w, SKR_HOST_GROUP, "root", "{'claims': true}");
+    cr_expect_eq(claim(&w, "h3", "blue-1", false), 1, "trusted, and out of reach");
+    cr_expect_eq(world_events(&w, "ClaimRefused"), 3);
     cr_expect(on_host(&w, "blue-1", NULL));
+    world_patch(&w, SKR_HOST_GROUP, "new", "{'claims': true}");
+    cr_expect_eq(claim(&w, "h9", "blue-1", false), 0);
+    cr_expect(on_host(&w, "blue-1", "h9"));
     world_close(&w);
 }
 
