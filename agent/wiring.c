@@ -150,10 +150,12 @@ static void on_learned(void *arg, const struct skr_learned *learned)
 
 static void on_drift(void *arg, const struct skr_drift_item *item)
 {
+    static struct skr_log_limit limit; /* somebody may put it back as often as it is remedied */
     struct daemon *daemon = arg;
-    skr_log(SKR_LOG_NOTICE, item->resolved ? "drift resolved" : "drift found",
-            "kind=%s object='%s' field=%s expected='%s' found='%s'", item->object_kind, item->object, item->field,
-            item->expected, item->found);
+    if (skr_log_allowed(&limit, 20))
+        skr_log(SKR_LOG_NOTICE, item->resolved ? "drift resolved" : "drift found",
+                "kind=%s object='%s' field=%s expected='%s' found='%s'", item->object_kind, item->object, item->field,
+                item->expected, item->found);
     skr_report_drift(daemon->report, item);
 }
 
