@@ -213,6 +213,9 @@ static void read_place(struct skr_program_adapter *adapter, const Skerry__V1__Po
     free(adapter->addresses);
     adapter->addresses = NULL;
     adapter->address_count = adapter->in_segment ? port->n_addresses : 0;
+    adapter->gateway = (struct skr_address){0};
+    if (adapter->in_segment && port->gateway.len)
+        skr_body_address(&port->gateway, &adapter->gateway);
     if (adapter->address_count)
         adapter->addresses = skr_must(calloc(adapter->address_count, sizeof(*adapter->addresses)));
     for (size_t i = 0; i < adapter->address_count; i++)

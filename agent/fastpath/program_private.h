@@ -128,6 +128,7 @@ struct skr_program_adapter {
     struct skr_uuid host_switch_id;
     struct skr_address *addresses;
     size_t address_count;
+    struct skr_address gateway; /* zero: none */
     /* What it asks for in vain; empty: nothing. */
     char closed[SKR_SUPPORT_TEXT_MAX], without[SKR_SUPPORT_TEXT_MAX];
     uint32_t ifindex; /* bound */

@@ -99,6 +99,14 @@ static struct skr_abi_mac_key mac_key(const struct skr_program_adapter *adapter)
     return key;
 }
 
+/* The gateway is a router on the wire: its address stands with the MAC that no port may have, so that no port has it.
+ */
+static bool gateway_key(const struct skr_program_adapter *adapter, struct skr_abi_ca_key *ret)
+{
+    *ret = (struct skr_abi_ca_key){.vsid = adapter->asserted_vsid, .ca = skr_program_abi(&adapter->gateway)};
+    return !skr_program_is_zero(adapter->gateway.bytes);
+}
+
 void skr_program_segment_withdraw(struct skr_program *program, const struct skr_program_adapter *adapter,
                                   const struct skr_program_owner *owner)
 {
@@ -108,6 +116,9 @@ void skr_program_segment_withdraw(struct skr_program *program, const struct skr_
         struct skr_abi_ca_key key = address_key(adapter, i);
         skr_program_take_back(program, SKR_TABLE_RECORDS_CA, &key, owner);
     }
+    struct skr_abi_ca_key gateway;
+    if (gateway_key(adapter, &gateway))
+        skr_program_take_back(program, SKR_TABLE_RECORDS_CA, &gateway, owner);
     skr_program_segment_hold(program, adapter->asserted_vsid, false, -1);
 }
 
@@ -125,6 +136,10 @@ void skr_program_segment_assert(struct skr_program *program, const struct skr_pr
         struct skr_abi_ca_key key = address_key(adapter, i);
         skr_program_ask(program, SKR_TABLE_RECORDS_CA, &key, owner, &holder);
     }
+    static const struct skr_abi_ca_record nobodys = {.mac = SKR_GATEWAY_MAC_BYTES};
+    struct skr_abi_ca_key gateway;
+    if (gateway_key(adapter, &gateway))
+        skr_program_ask(program, SKR_TABLE_RECORDS_CA, &gateway, owner, &nobodys);
 }
 
 /* ---- uplinks ---- */

@@ -89,6 +89,8 @@ static void put_place(Skerry__V1__Port *message, const struct adapter *adapter, 
     } else {
         message->isolation = (Skerry__V1__Isolation)adapter->domain->isolation;
         message->secondary_vlan_id = adapter->domain->secondary_vlan_id;
+        if (adapter->subnet && adapter->subnet->has_gateway)
+            message->gateway = skr_policy_wire_address(&adapter->subnet->gateway);
     }
     if (reach->interface) {
         message->vlan_id = vlan_of(adapter, reach->site);

@@ -316,6 +316,20 @@ Test(fastpath_guards, link_local_addresses_of_a_port_without_addresses)
 #undef FROM_C
 }
 
+/* A port without addresses may have any address but those that are somebody's: a gateway's stands with the MAC that no
+ * port may have. */
+Test(fastpath_guards, the_gateway_of_a_vlan)
+{
+    static const uint8_t gateway_mac[6] = SKR_GATEWAY_MAC_BYTES;
+
+    expect_passes(p3, programs_arp(frame, broadcast, mac_c, 2, 0x0a090001, 0x0a090001));
+    put_address(SKR_SEGMENT_OF(u1, 10), gateway_mac, programs_v4(0x0a090001));
+    put_port(p3, SKR_SEGMENT_OF(u1, 10), mac_c, SKR_PORT_ANY_ADDRESS | SKR_PORT_ARP_ND_INSPECTION);
+    expect_drop(p3, programs_arp(frame, broadcast, mac_c, 2, 0x0a090001, 0x0a090001), SKR_DROP_ARP_SPOOFED);
+    expect_drop(p3, programs_udp(frame, mac_b, mac_c, 0x0a090001, IP_B, 1, 2, 10), SKR_DROP_SOURCE_ADDRESS);
+    expect_passes(p3, programs_udp(frame, mac_b, mac_c, 0x0a090009, IP_B, 1, 2, 10));
+}
+
 /* ---- bridges, and what cannot be read ---- */
 
 static size_t ethernet(uint32_t port, const uint8_t *destination, uint16_t ethertype)

@@ -107,6 +107,16 @@ static bool holds(uint32_t segment, uint32_t v4)
     return get(SKR_TABLE_RECORDS_CA, &key, &record);
 }
 
+/* The MAC that stands with the address, as its last byte; -1: none. */
+static int holder_of(uint32_t segment, uint32_t v4)
+{
+    struct skr_address address = test_address(v4);
+    struct skr_abi_ca_key key = {.vsid = segment};
+    struct skr_abi_ca_record record;
+    memcpy(key.ca.bytes, address.bytes, 16);
+    return get(SKR_TABLE_RECORDS_CA, &key, &record) ? record.mac[5] : -1;
+}
+
 static bool segment_there(uint32_t segment, struct skr_abi_subnet *ret)
 {
     return get(SKR_TABLE_SUBNETS, &segment, ret);
@@ -115,6 +125,27 @@ static bool segment_there(uint32_t segment, struct skr_abi_subnet *ret)
 static void bound(struct skr_uuid id, uint32_t ifindex)
 {
     skr_program_bind(program, &id, ifindex, false);
+}
+
+/* A port without addresses may have any that nobody has; the gateway's is somebody's: the router's on the wire. */
+Test(segments, the_gateway_is_never_a_ports)
+{
+    static const uint8_t gateway[6] = SKR_GATEWAY_MAC_BYTES;
+    struct skr_uuid id = test_id(0xad, 1), other = test_id(0xad, 2);
+    Skerry__V1__Port *port = body_vlan_port("eth0", 10, 1, 0), *second = body_vlan_port("eth0", 10, 2, 0);
+    port->gateway = test_v4(CA - 1);
+    second->gateway = test_v4(CA - 1);
+    skr_program_uplink(program, "eth0", UPLINK, 1500);
+    give_port(id, port);
+    give_port(other, second);
+    bound(id, BOUND);
+    bound(other, BOUND + 1);
+    cr_assert(port_on(BOUND).flags & SKR_PORT_ANY_ADDRESS);
+    cr_assert_eq(holder_of(SEGMENT, CA - 1), gateway[5]);
+    bound(id, 0);
+    cr_assert_eq(holder_of(SEGMENT, CA - 1), gateway[5], "the other port is still there");
+    bound(other, 0);
+    cr_assert_eq(holder_of(SEGMENT, CA - 1), -1);
 }
 
 Test(segments, a_port_of_a_vlan)

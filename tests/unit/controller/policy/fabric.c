@@ -172,6 +172,7 @@ Test(policy_fabric, a_vlan_port_needs_no_domain)
     cr_assert_eq(port->isolation, SKERRY__V1__ISOLATION__ISOLATION_VLAN);
     cr_assert_eq(port->vsid, 0);
     cr_assert_eq(port->vlan_id, 10);
+    cr_assert_eq(port->gateway.len, 4, "which no VM may speak for");
     cr_assert_str_eq(port->uplink, "eth0");
     cr_assert(is_id(&port->host_switch_id, SKR_HOST_SWITCH, 1));
     cr_assert(is_id(&port->vm_network_id, SKR_VM_NETWORK, 1));
