@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -166,6 +168,160 @@ Test(diag, answers_every_command)
     json_decref(answer);
     answer = ask("{\"command\": \"drift\"}\n");
     items(answer, 0);
+    json_decref(answer);
+}
+
+/* ---- what the kernel counts, told by a fast path that counts as the test says ---- */
+
+static struct skr_fastpath_ops counting;
+
+static int count_drops(struct skr_fastpath *f,
+                       void (*each)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg)
+{
+    (void)f;
+    each(arg, 1, 11, 5);
+    each(arg, 1, 12, 7);
+    each(arg, 2, 11, 1);
+    each(arg, 60000, 11, 3);
+    return 0;
+}
+
+static int count_packets(struct skr_fastpath *f, uint32_t ifindex, struct skr_abi_meter *ret)
+{
+    (void)f;
+    cr_assert_eq(ifindex, 11);
+    *ret = (struct skr_abi_meter){.tx_packets = 1, .tx_bytes = 60, .rx_packets = 2, .rx_bytes = 3000};
+    return 0;
+}
+
+static int count_nothing(struct skr_fastpath *f, uint32_t ifindex, struct skr_abi_meter *ret)
+{
+    (void)f, (void)ifindex, (void)ret;
+    return -ENOENT;
+}
+
+static void count_with(int (*meter)(struct skr_fastpath *, uint32_t, struct skr_abi_meter *))
+{
+    counting = *fastpath->ops;
+    counting.drops = count_drops;
+    counting.meter = meter;
+    fastpath->ops = &counting;
+}
+
+static long long number(const json_t *row, const char *name)
+{
+    return json_integer_value(json_object_get(row, name));
+}
+
+Test(diag, drops_are_summed_by_reason_and_split_by_interface)
+{
+    count_with(count_packets);
+    json_t *answer = ask("{\"command\": \"stats\"}\n"), *drops = json_object_get(answer, "drops");
+    cr_assert_eq(json_array_size(drops), 3, "%s", json_dumps(answer, 0));
+    const json_t *first = json_array_get(drops, 0), *last = json_array_get(drops, 2);
+    cr_expect_eq(number(first, "packets"), 12);
+    cr_expect_gt(strlen(text(first, "reason")), 0);
+    cr_expect_str_neq(text(first, "reason"), text(json_array_get(drops, 1), "reason"));
+    const json_t *interfaces = json_object_get(first, "interfaces");
+    cr_assert_eq(json_array_size(interfaces), 2);
+    cr_expect_eq(number(json_array_get(interfaces, 0), "ifindex"), 11);
+    cr_expect_eq(number(json_array_get(interfaces, 1), "packets"), 7);
+    cr_expect_str_eq(text(last, "reason"), "unknown");
+    cr_expect_eq(number(last, "packets"), 3);
+    json_decref(answer);
+}
+
+Test(diag, meters_are_of_ports_that_have_one)
+{
+    count_with(count_packets);
+    json_t *answer = ask("{\"command\": \"stats\"}\n"), *meters = json_object_get(answer, "meters");
+    cr_assert_eq(json_array_size(meters), 1);
+    const json_t *meter = json_array_get(meters, 0);
+    cr_expect_eq(number(meter, "tx_packets"), 1);
+    cr_expect_eq(number(meter, "tx_bytes"), 60);
+    cr_expect_eq(number(meter, "rx_packets"), 2);
+    cr_expect_eq(number(meter, "rx_bytes"), 3000);
+    json_decref(answer);
+    count_with(count_nothing);
+    answer = ask("{\"command\": \"stats\"}\n");
+    cr_expect_eq(json_array_size(json_object_get(answer, "meters")), 0, "a port without a meter has no row");
+    json_decref(answer);
+}
+
+/* The second record has a MAC alone. */
+Test(diag, ids_and_records_without_an_address_are_told)
+{
+    char id[SKR_UUID_TEXT_MAX];
+    struct skr_uuid adapter = test_id(0xad, 1);
+    json_t *answer = ask("{\"command\": \"records\"}\n");
+    items(answer, 2);
+    const json_t *row = json_array_get(json_object_get(answer, "items"), 1);
+    cr_expect(json_is_null(json_object_get(row, "customer_address")));
+    cr_expect_str_eq(text(row, "mac"), "02:00:00:00:00:02");
+    cr_expect(json_is_true(json_object_get(row, "programmed")));
+    json_decref(answer);
+    answer = ask("{\"command\": \"ports\"}\n");
+    cr_expect_str_eq(text(items(answer, 1), "adapter_id"), skr_uuid_format(&adapter, id));
+    json_decref(answer);
+}
+
+/* Exactly those that the port has, by the names that documents use. */
+Test(diag, flags_are_those_of_the_port)
+{
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } known[] = {{SKR_PORT_ARP_ND_INSPECTION, "arp_nd_inspection"},
+                 {SKR_PORT_DHCP_GUARD, "dhcp_guard"},
+                 {SKR_PORT_ROUTER_GUARD, "router_guard"},
+                 {SKR_PORT_CLOSED, "closed"}};
+    uint32_t ifindex = 11;
+    struct skr_abi_port port;
+    cr_assert_eq(fastpath->ops->get(fastpath, SKR_TABLE_PORTS, &ifindex, &port), 0);
+    json_t *answer = ask("{\"command\": \"ports\"}\n"), *flags = json_object_get(items(answer, 1), "flags");
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        bool told = false;
+        for (size_t k = 0; k < json_array_size(flags); k++)
+            told |= strcmp(json_string_value(json_array_get(flags, k)), known[i].name) == 0;
+        cr_expect_eq(told, (port.flags & known[i].flag) != 0, "%s: %s", known[i].name, json_dumps(flags, 0));
+    }
+    json_decref(answer);
+}
+
+/* In a network namespace of the test's own, whose loopback interface carries both provider addresses. */
+static void make_network(void)
+{
+    cr_assert_eq(unshare(CLONE_NEWNET), 0, "%s", strerror(errno));
+    cr_assert_eq(system("ip link set lo up && ip addr add 192.0.2.1/32 dev lo && ip addr add 192.0.2.2/32 dev lo && "
+                        "ip route add unreachable 192.0.2.3"),
+                 0);
+}
+
+Test(diag, ping_is_answered_by_who_was_asked)
+{
+    make_network();
+    json_t *answer = ask("{\"command\": \"ping-pa\", \"address\": \"192.0.2.2\"}\n");
+    cr_expect(json_is_true(json_object_get(answer, "answered")), "%s", json_dumps(answer, 0));
+    cr_expect_str_eq(text(answer, "source"), "192.0.2.1");
+    cr_expect_eq(number(answer, "size"), 1500);
+    cr_expect(json_is_real(json_object_get(answer, "ms")));
+    json_decref(answer);
+    answer = ask("{\"command\": \"ping-pa\", \"address\": \"192.0.2.3\"}\n");
+    cr_expect(text(json_object_get(answer, "error"), "detail"), "%s", json_dumps(answer, 0));
+    json_decref(answer);
+}
+
+/* Answers to every ping of this host arrive at the socket. Ours, which has full size, is dropped on its way here. */
+Test(diag, an_answer_to_another_ping_is_not_ours)
+{
+    make_network();
+    cr_assert_eq(system("nft add table t && "
+                        "nft 'add chain t i { type filter hook input priority 0 ; }' && "
+                        "nft add rule t i ip length gt 1000 icmp type echo-request drop"),
+                 0);
+    cr_assert_eq(system("ping -q -i 0.1 -c 15 -I 192.0.2.1 192.0.2.2 > /dev/null &"), 0);
+    json_t *answer = ask("{\"command\": \"ping-pa\", \"address\": \"192.0.2.2\"}\n");
+    cr_expect_not(json_is_true(json_object_get(answer, "answered")), "%s", json_dumps(answer, 0));
     json_decref(answer);
 }
 

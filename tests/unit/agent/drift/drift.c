@@ -244,6 +244,8 @@ Test(drift, a_filter_that_went_is_found_within_a_second_of_the_notification)
     cr_assert_str_eq(told[0].object_kind, "filter");
     cr_assert_str_eq(told[0].object, "v7");
     cr_assert_str_eq(told[0].field, "port_ingress");
+    cr_assert_str_eq(told[0].expected, "our program");
+    cr_assert_str_eq(told[0].found, "missing");
     remediation(true);
     skr_drift_changed(drift, now);
     pass(1 * S);

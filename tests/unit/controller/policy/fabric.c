@@ -433,6 +433,81 @@ Test(policy_fabric, a_list_goes_to_the_hosts_whose_ports_carry_it)
     world_done(&w);
 }
 
+/* A field that does not travel is a rule that means something else. */
+Test(policy_fabric, a_rule_is_sent_with_every_field)
+{
+    struct skr_uuid list = uuid_of(SKR_ACCESS_CONTROL_LIST, 1), rule_id = uuid_of(88, 1);
+    struct skr_prefix local, remote;
+    struct world w;
+    world_init(&w, NULL);
+    fabric(&w);
+    struct skr_object *acl = acl_row(1, "udp", "53"), *adapter = adapter_row(1, 1, 1, 1, 2);
+    struct skr_object *given = acl->values[SKR_ACCESS_CONTROL_LIST_RULES].objects[0];
+    skr_prefix_parse("10.1.2.0/24", &local);
+    skr_prefix_parse("fd00:5::/48", &remote);
+    skr_object_set_prefix(given, SKR_ACL_RULE_LOCAL, &local);
+    skr_object_set_prefix(given, SKR_ACL_RULE_REMOTE, &remote);
+    skr_object_set_text(given, SKR_ACL_RULE_DIRECTION, "in");
+    skr_object_set_text(given, SKR_ACL_RULE_ACTION, "meter");
+    skr_object_set_text(given, SKR_ACL_RULE_LOCAL_PORTS, "5000-5005");
+    skr_object_set_integer(given, SKR_ACL_RULE_STATEFUL, 0);
+    skr_object_set_integer(given, SKR_ACL_RULE_LOG, 1);
+    put(&w, acl);
+    id_add(adapter, SKR_NETWORK_ADAPTER_ACL_IDS, &list);
+    put(&w, adapter);
+    commit(&w);
+    world_settle(&w);
+    Skerry__V1__AccessControlList *sent = list_of(&w, 0, 1);
+    cr_assert_not_null(sent);
+    cr_assert_eq(sent->n_rules, 1);
+    const Skerry__V1__AccessRule *rule = sent->rules[0];
+    cr_expect(rule->id.len == 16 && memcmp(rule->id.data, rule_id.bytes, 16) == 0);
+    cr_expect_not(rule->out);
+    cr_expect_eq(rule->action, SKERRY__V1__ACCESS_ACTION__ACCESS_ACTION_METER);
+    cr_expect_eq(rule->protocol, 17);
+    cr_expect(rule->local.len == 17 && memcmp(rule->local.data, local.address.bytes, 16) == 0);
+    cr_expect_eq(rule->local.data[16], 96 + 24);
+    cr_expect(rule->remote.len == 17 && memcmp(rule->remote.data, remote.address.bytes, 16) == 0);
+    cr_expect_eq(rule->remote.data[16], 48);
+    cr_expect_eq(rule->local_port_first, 5000);
+    cr_expect_eq(rule->local_port_last, 5005);
+    cr_expect_eq(rule->remote_port_first, 53);
+    cr_expect_eq(rule->remote_port_last, 53);
+    cr_expect_eq(rule->weight, 7);
+    cr_expect_not(rule->stateful);
+    cr_expect_eq(rule->idle_timeout_s, 300);
+    cr_expect(rule->log);
+    skerry__v1__access_control_list__free_unpacked(sent, NULL);
+    world_done(&w);
+}
+
+/* The switch's MTU is the largest of the networks that its uplinks reach, whichever comes last. */
+Test(policy_fabric, the_largest_network_gives_the_mtu)
+{
+    static const int vlans[] = {11, -1};
+    struct skr_uuid group = uuid_of(SKR_HOST_GROUP, 1),
+                    sites[] = {uuid_of(SKR_NETWORK_SITE, 1), uuid_of(SKR_NETWORK_SITE, 2)};
+    struct world w;
+    world_init(&w, NULL);
+    fabric(&w);
+    for (unsigned order = 0; order < 2; order++) {
+        struct skr_object *site = site_row(2, 2, "Houston", vlans), *uplinks = uplink_profile_row(1, "lacp");
+        put(&w, logical_network_row(2, "nvgre", order ? 9000 : 1500));
+        id_add(site, SKR_NETWORK_SITE_HOST_GROUP_IDS, &group);
+        put(&w, site);
+        id_add(uplinks, SKR_UPLINK_PORT_PROFILE_NETWORK_SITE_IDS, &sites[0]);
+        id_add(uplinks, SKR_UPLINK_PORT_PROFILE_NETWORK_SITE_IDS, &sites[1]);
+        put(&w, uplinks);
+        commit(&w);
+        world_settle(&w);
+        Skerry__V1__HostSwitch *sent = held_here(&w.agents[0], SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH,
+                                                 uuid_of(SKR_HOST_SWITCH, 1), &skerry__v1__host_switch__descriptor);
+        cr_expect_eq(sent->mtu, order ? 9000 : 1600, "%u", sent->mtu);
+        skerry__v1__host_switch__free_unpacked(sent, NULL);
+    }
+    world_done(&w);
+}
+
 Test(policy_fabric, a_customer_route_is_its_domains)
 {
     struct world w;
