@@ -44,13 +44,11 @@ static void on_own_pa(void *arg, const struct skr_uuid *id, const struct skr_add
     struct skr_uuid host_id = daemon->identity->host_id;
     const Skerry__V1__ScopeKind kind = SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST;
     const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS;
-    if (!ifindex && reason && strcmp(reason, "removed") != 0) {
-        char failure[128];
+    bool failed = !ifindex && reason && strcmp(reason, "removed") != 0;
+    char failure[128];
+    if (failed)
         snprintf(failure, sizeof(failure), "%s: the provider address does not stand on its uplink", reason);
-        skr_desired_failure_set(daemon->desired, kind, &host_id, type, id, failure);
-    } else {
-        skr_desired_failure_clear(daemon->desired, kind, &host_id, type, id);
-    }
+    skr_desired_failure_set(daemon->desired, kind, &host_id, type, id, SKR_DESIRED_HOST, failed ? failure : NULL);
 }
 
 static void on_neighbor(void *arg, const struct skr_address *pa, const struct skr_abi_neighbor *neighbor)

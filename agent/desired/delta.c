@@ -20,17 +20,23 @@ void skr_desired_drop_partial(struct skr_desired *desired)
         skr_desired_staged_free(desired, staged);
 }
 
+static size_t staged_size(const struct skr_desired_object *operation)
+{
+    return sizeof(*operation) + operation->size;
+}
+
 static void stage(struct skr_desired *desired, struct skr_desired_staged *staged, struct skr_desired_object *operation)
 {
     struct skr_desired_object *old = skr_desired_object_find(staged->operations, &operation->key);
+    size_t before = staged->bytes;
     if (old) {
+        staged->bytes -= staged_size(old);
         HASH_DELETE(hh, staged->operations, old);
         skr_desired_object_free(old);
     }
     HASH_ADD(hh, staged->operations, key, sizeof(operation->key), operation);
-    size_t bytes = sizeof(*operation) + operation->size;
-    staged->bytes += bytes;
-    desired->staged_bytes += bytes;
+    staged->bytes += staged_size(operation);
+    desired->staged_bytes += staged->bytes - before;
 }
 
 static int refuse(struct skr_error *error, const char *what)

@@ -62,11 +62,7 @@ void skr_desired_scope_free(struct skr_desired *desired, struct skr_desired_scop
     skr_desired_scope_unmark(desired, scope);
     HASH_DELETE(hh, desired->scopes, scope);
     skr_desired_objects_free(&scope->objects);
-    struct skr_desired_failure *failure, *next;
-    HASH_ITER (hh, scope->failures, failure, next) {
-        HASH_DELETE(hh, scope->failures, failure);
-        free(failure);
-    }
+    skr_desired_failures_free(scope);
     free(scope);
 }
 

@@ -13,6 +13,17 @@
 
 struct skr_desired;
 
+/* What about an object can fail. Each is judged by one place, which sets it and clears it and leaves the others alone;
+ * the controller is told of all of them in this order. */
+enum skr_desired_aspect {
+    SKR_DESIRED_PLACE,    /* the object as a whole: not supported, closed, or it waits for another object */
+    SKR_DESIRED_HOST,     /* the host's interfaces and addresses that it needs */
+    SKR_DESIRED_ENTRIES,  /* its entries in the tables of the fast path */
+    SKR_DESIRED_FLOOD,    /* broadcasts that do not reach it */
+    SKR_DESIRED_SETTINGS, /* settings that it works without */
+    SKR_DESIRED_ASPECT_COUNT
+};
+
 /* One object that differs. before NULL: new; after NULL: gone. Bodies are unpacked messages of `type` (Host, Port,
  * ...), valid during the call alone. */
 struct skr_desired_change {
@@ -58,16 +69,17 @@ Skerry__V1__Envelope *skr_desired_bucket_digests(const struct skr_desired *desir
  * say of each scope whether it has failures. */
 #define SKR_HELLO_FAILING_MAX 256
 void skr_desired_tell_failing(const struct skr_desired *desired, Skerry__V1__Hello *hello);
-/* Applied with the scope's version, digest and full list of current failures (at most 4,096 are listed, so that it fits
- * a frame); takes the scope off skr_desired_next_changed. NULL: no such scope. */
+/* Applied with the scope's version, digest and full list of current failures, one for each object with the reasons of
+ * all its aspects (as many objects as fit a frame); takes the scope off skr_desired_next_changed. NULL: no such scope.
+ */
 Skerry__V1__Envelope *skr_desired_applied(struct skr_desired *desired, Skerry__V1__ScopeKind kind,
                                           const struct skr_uuid *id);
 
-/* Failures, kept a scope until cleared; set and clear mark the scope for a fresh Applied, which the session sends. */
+/* A failure of one aspect of an object, kept until it is cleared (reason NULL) or the object goes; a change marks the
+ * scope for a fresh Applied, which the session sends. An object that is not there has no failures. */
 void skr_desired_failure_set(struct skr_desired *desired, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
-                             Skerry__V1__ObjectType type, const struct skr_uuid *id, const char *reason);
-void skr_desired_failure_clear(struct skr_desired *desired, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
-                               Skerry__V1__ObjectType type, const struct skr_uuid *id);
+                             Skerry__V1__ObjectType type, const struct skr_uuid *id, enum skr_desired_aspect aspect,
+                             const char *reason);
 /* A new session: scopes with failures are acknowledged again, for a controller that may have forgotten them. */
 void skr_desired_failures_again(struct skr_desired *desired);
 /* The next scope that has something new to acknowledge: a delta was applied or its failures changed since

@@ -88,9 +88,21 @@ Skerry__V1__Envelope *skr_desired_bucket_digests(const struct skr_desired *desir
     return envelope;
 }
 
+/* All that failed of one object, in one text that the caller frees. */
+static char *join_reasons(const struct skr_desired_failure *failure)
+{
+    const size_t room = SKR_DESIRED_ASPECT_COUNT * (SKR_DESIRED_REASON_MAX + 2);
+    char *text = skr_must(malloc(room));
+    size_t used = 0;
+    for (int aspect = 0; aspect < SKR_DESIRED_ASPECT_COUNT; aspect++)
+        if (failure->reasons[aspect])
+            used += (size_t)snprintf(text + used, room - used, "%s%s", used ? "; " : "", failure->reasons[aspect]);
+    return text;
+}
+
 static void list_failures(Skerry__V1__Applied *applied, const struct skr_desired_scope *scope)
 {
-    size_t count = HASH_COUNT(scope->failures);
+    size_t count = HASH_COUNT(scope->failures), bytes = 0;
     if (count > SKR_DESIRED_FAILURES_LISTED_MAX)
         count = SKR_DESIRED_FAILURES_LISTED_MAX;
     applied->failures = skr_must(calloc(count + 1, sizeof(*applied->failures)));
@@ -99,7 +111,10 @@ static void list_failures(Skerry__V1__Applied *applied, const struct skr_desired
         skerry__v1__failure__init(failure);
         failure->type = f->key.type;
         failure->id = copy_id(&f->key.id);
-        failure->reason = skr_must(strdup(f->reason));
+        failure->reason = join_reasons(f);
+        bytes += protobuf_c_message_get_packed_size(&failure->base);
+        if (bytes > SKR_DESIRED_FAILURES_BYTES_MAX)
+            return;
     }
 }
 
@@ -140,42 +155,57 @@ static struct skr_desired_failure *failure_find(const struct skr_desired_scope *
     return failure;
 }
 
-void skr_desired_failure_drop(struct skr_desired_scope *scope, const struct skr_desired_object_key *key)
+static void failure_free(struct skr_desired_scope *scope, struct skr_desired_failure *failure)
 {
-    struct skr_desired_failure *failure = failure_find(scope, key);
-    if (!failure)
-        return;
     HASH_DELETE(hh, scope->failures, failure);
+    for (int aspect = 0; aspect < SKR_DESIRED_ASPECT_COUNT; aspect++)
+        free(failure->reasons[aspect]);
     free(failure);
 }
 
+void skr_desired_failure_drop(struct skr_desired_scope *scope, const struct skr_desired_object_key *key)
+{
+    struct skr_desired_failure *failure = failure_find(scope, key);
+    if (failure)
+        failure_free(scope, failure);
+}
+
+void skr_desired_failures_free(struct skr_desired_scope *scope)
+{
+    struct skr_desired_failure *failure, *next;
+    HASH_ITER (hh, scope->failures, failure, next)
+        failure_free(scope, failure);
+}
+
+static bool has_failed(const struct skr_desired_failure *failure)
+{
+    for (int aspect = 0; aspect < SKR_DESIRED_ASPECT_COUNT; aspect++)
+        if (failure->reasons[aspect])
+            return true;
+    return false;
+}
+
 void skr_desired_failure_set(struct skr_desired *desired, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
-                             Skerry__V1__ObjectType type, const struct skr_uuid *id, const char *reason)
+                             Skerry__V1__ObjectType type, const struct skr_uuid *id, enum skr_desired_aspect aspect,
+                             const char *reason)
 {
     struct skr_desired_object_key key = {.type = type, .id = *id};
     struct skr_desired_scope *scope = skr_desired_scope_find(desired, kind, scope_id);
     if (!scope || !skr_desired_object_find(scope->objects, &key))
         return;
     struct skr_desired_failure *failure = failure_find(scope, &key);
-    if (failure && strncmp(failure->reason, reason, sizeof(failure->reason) - 1) == 0)
+    const char *before = failure ? failure->reasons[aspect] : NULL;
+    if (reason ? before && strncmp(before, reason, SKR_DESIRED_REASON_MAX - 1) == 0 : !before)
         return;
     if (!failure) {
         failure = skr_must(calloc(1, sizeof(*failure)));
         failure->key = key;
         HASH_ADD(hh, scope->failures, key, sizeof(failure->key), failure);
     }
-    snprintf(failure->reason, sizeof(failure->reason), "%s", reason);
-    skr_desired_scope_mark(desired, scope);
-}
-
-void skr_desired_failure_clear(struct skr_desired *desired, Skerry__V1__ScopeKind kind, const struct skr_uuid *scope_id,
-                               Skerry__V1__ObjectType type, const struct skr_uuid *id)
-{
-    struct skr_desired_object_key key = {.type = type, .id = *id};
-    struct skr_desired_scope *scope = skr_desired_scope_find(desired, kind, scope_id);
-    if (!scope || !failure_find(scope, &key))
-        return;
-    skr_desired_failure_drop(scope, &key);
+    free(failure->reasons[aspect]);
+    failure->reasons[aspect] = reason ? skr_must(strndup(reason, SKR_DESIRED_REASON_MAX - 1)) : NULL;
+    if (!has_failed(failure))
+        failure_free(scope, failure);
     skr_desired_scope_mark(desired, scope);
 }
 

@@ -13,8 +13,9 @@
 #define SKR_DESIRED_SCOPES_MAX          16384
 #define SKR_DESIRED_OBJECTS_MAX         (4 * 1024 * 1024)      /* of a scope */
 #define SKR_DESIRED_STAGED_BYTES_MAX    (1024UL * 1024 * 1024) /* of deltas that are still arriving */
-#define SKR_DESIRED_FAILURES_LISTED_MAX 4096                   /* in one Applied, so that it fits a frame */
-#define SKR_DESIRED_REASON_MAX          200
+#define SKR_DESIRED_FAILURES_LISTED_MAX 4096                   /* in one Applied */
+#define SKR_DESIRED_FAILURES_BYTES_MAX  (768UL * 1024)         /* likewise, so that it fits a frame */
+#define SKR_DESIRED_REASON_MAX          200                    /* of one aspect */
 
 /* Keys are compared as bytes: no padding in them. */
 struct skr_desired_object_key {
@@ -42,7 +43,7 @@ struct skr_desired_object {
 struct skr_desired_failure {
     UT_hash_handle hh;
     struct skr_desired_object_key key;
-    char reason[SKR_DESIRED_REASON_MAX];
+    char *reasons[SKR_DESIRED_ASPECT_COUNT]; /* NULL: that has not failed */
 };
 
 struct skr_desired_scope {
@@ -99,6 +100,7 @@ void skr_desired_objects_free(struct skr_desired_object **objects);
 ProtobufCMessage *skr_desired_object_unpack(const struct skr_desired_scope *scope, struct skr_arena *arena,
                                             const struct skr_desired_object *object);
 void skr_desired_failure_drop(struct skr_desired_scope *scope, const struct skr_desired_object_key *key);
+void skr_desired_failures_free(struct skr_desired_scope *scope);
 void skr_desired_notify(struct skr_desired *desired, const struct skr_desired_change *changes, size_t count);
 /* journal.c: what was noted since the file was written. */
 void skr_desired_replay(struct skr_desired *desired, const char *path);

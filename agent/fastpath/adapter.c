@@ -124,7 +124,7 @@ static void withdraw_port(struct skr_program *program, struct skr_program_adapte
 struct place {
     uint32_t vsid, domain;
     bool closed;
-    const char *failure; /* static, in the adapter or its subnet, or in text */
+    const char *failure; /* why it is nowhere: static, in the adapter or its subnet, or in text */
     char text[SKR_SUPPORT_TEXT_MAX];
 };
 
@@ -157,8 +157,6 @@ static void place_port(const struct skr_program *program, const struct skr_progr
         place_in_subnet(program, adapter, place);
     if (place->failure && !place->vsid)
         place->closed = true;
-    if (!place->failure && adapter->without[0])
-        place->failure = adapter->without;
 }
 
 /* A port whose VM network is not here yet is programmed without one: its frames drop, which is safer than an interface
@@ -167,6 +165,7 @@ static void assert_port(struct skr_program *program, struct skr_program_adapter 
 {
     struct skr_program_owner owner = port_owner(adapter);
     struct place place = {0};
+    const char *flood = NULL;
     withdraw_port(program, adapter);
     if (!adapter->placed)
         return;
@@ -186,9 +185,11 @@ static void assert_port(struct skr_program *program, struct skr_program_adapter 
         if (place.vsid & SKR_SEGMENT)
             skr_program_segment_assert(program, adapter, &owner);
         if (place.vsid && !skr_program_flood_add(program, place.vsid, true, &receiver, &owner))
-            place.failure = "table_full: the port's network has too many ports on this host for broadcasts to reach";
+            flood = "table_full: the port's network has too many ports on this host for broadcasts to reach";
     }
-    skr_program_fail(program, &owner, place.failure);
+    skr_program_fail(program, &owner, SKR_DESIRED_PLACE, place.failure);
+    skr_program_fail(program, &owner, SKR_DESIRED_FLOOD, flood);
+    skr_program_fail(program, &owner, SKR_DESIRED_SETTINGS, adapter->without[0] ? adapter->without : NULL);
 }
 
 static void assert_adapter(struct skr_program *program, struct skr_program_adapter *adapter)

@@ -135,10 +135,9 @@ void skr_program_provider_address_change(struct skr_program *program, const stru
     HASH_FIND(hh, program->provider_addresses, &change->id, sizeof(change->id), object);
     if (object)
         object_drop(program, object);
-    if (refused) {
-        struct skr_program_owner owner = {.id = change->id, .type = change->type};
-        skr_program_fail(program, &owner, refused);
-    } else if (message) {
+    const struct skr_program_owner owner = {.id = change->id, .type = change->type};
+    skr_program_fail(program, &owner, SKR_DESIRED_PLACE, refused);
+    if (message && !refused) {
         object = skr_must(calloc(1, sizeof(*object)));
         object->id = change->id;
         skr_body_address(&message->address, &object->address);

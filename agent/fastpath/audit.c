@@ -46,7 +46,7 @@ static int compare_found(void *arg, const void *key, const void *value)
     comparison->compared++;
     if (entry && entry->intended) {
         entry->seen = true;
-        if (!entry->failed && !skr_program_stands(comparison->table, skr_program_entry_value(entry), value))
+        if (!entry->failed_at && !skr_program_stands(comparison->table, skr_program_entry_value(entry), value))
             note(comparison, key, skr_program_entry_value(entry), value);
     } else if (program->settled && !skr_program_pa_excused(program, comparison->table, key)) {
         note(comparison, key, NULL, value);
@@ -62,7 +62,7 @@ static void compare_missing(struct comparison *comparison)
         bool seen = entry->seen;
         entry->seen = false;
         comparison->compared++;
-        if (seen || !entry->intended || entry->failed)
+        if (seen || !entry->intended || entry->failed_at)
             continue;
         /* The walk promises only what was there all the time. */
         if (program->fastpath->ops->get(program->fastpath, comparison->table, entry->bytes, found) == -ENOENT)
@@ -74,6 +74,7 @@ static size_t audit_table(struct skr_program *program, enum skr_fastpath_table t
                           void *arg)
 {
     struct comparison comparison = {.program = program, .table = table};
+    skr_program_retry(program, table); /* what the kernel refused for a while, as when it had no memory */
     program->fastpath->ops->walk(program->fastpath, table, compare_found, &comparison);
     compare_missing(&comparison);
     /* Told after the walk: the listener may repair. */

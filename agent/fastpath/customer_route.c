@@ -78,7 +78,7 @@ static void assert_route(struct skr_program *program, struct skr_program_domain 
     struct skr_program_owner owner = owner_of(domain, route);
     const char *failure = route_waits(domain, route, subnet);
     withdraw(program, domain, route);
-    skr_program_fail(program, &owner, failure);
+    skr_program_fail(program, &owner, SKR_DESIRED_PLACE, failure);
     if (failure || is_subnet(domain, &route->destination) || !is_best(domain, route))
         return;
     struct skr_abi_route_key key = key_of(domain->number, &route->destination);

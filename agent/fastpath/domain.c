@@ -78,7 +78,7 @@ static void assert_subnet(struct skr_program *program, struct skr_program_domain
         failure = why_unknown(domain);
     else if (subnet->closed[0])
         failure = subnet->closed;
-    skr_program_fail(program, &owner, failure);
+    skr_program_fail(program, &owner, SKR_DESIRED_PLACE, failure);
     if (!domain->known)
         return;
     struct skr_abi_subnet value = {
@@ -157,7 +157,7 @@ static void assert_member(struct skr_program *program, struct skr_program_domain
 {
     struct skr_program_owner owner = owner_of(domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER, &member->id);
     static const struct skr_abi_peer peer;
-    const char *failure = NULL;
+    const char *failure = NULL, *flood = NULL;
     if (!domain->known)
         failure = why_unknown(domain);
     else if (!program->self_known)
@@ -171,12 +171,13 @@ static void assert_member(struct skr_program *program, struct skr_program_domain
         for (size_t i = 0; i < member->vsid_count && member->address_count > 0; i++) {
             struct skr_abi_address receiver = skr_program_abi(&member->addresses[0]);
             if (!skr_program_flood_add(program, member->vsids[i], false, &receiver, &owner))
-                failure = "table_full: the VM subnet is on too many hosts for broadcasts to reach";
+                flood = "table_full: the VM subnet is on too many hosts for broadcasts to reach";
         }
         member->asserted = true;
         member->asserted_number = domain->number;
     }
-    skr_program_fail(program, &owner, failure);
+    skr_program_fail(program, &owner, SKR_DESIRED_PLACE, failure);
+    skr_program_fail(program, &owner, SKR_DESIRED_FLOOD, flood);
 }
 
 static void member_free(struct skr_program_member *member)
@@ -332,8 +333,7 @@ static void record_change(struct skr_program *program, struct skr_program_domain
         withdraw_record(program, &owner, before);
     if (after)
         assert_record(program, &owner, after);
-    if (lacks || (after && before && skr_support_record(before, text)))
-        skr_program_fail(program, &owner, lacks);
+    skr_program_fail(program, &owner, SKR_DESIRED_SETTINGS, lacks);
 }
 
 /* ---- the VM network itself ---- */
@@ -367,7 +367,7 @@ static bool domain_source(struct skr_program *program, struct skr_program_domain
         failure = program->self_known
                           ? "no_provider_address: this host has no provider address in the VM network's logical network"
                           : "waiting: the host's own part has not arrived";
-    skr_program_fail(program, &owner, failure);
+    skr_program_fail(program, &owner, SKR_DESIRED_PLACE, failure);
     bool changed = skr_address_compare(&domain->source_pa, &source) != 0;
     domain->source_pa = source;
     return changed;
@@ -403,7 +403,7 @@ static void domain_object_change(struct skr_program *program, struct skr_program
     domain->known = message && !lacks;
     snprintf(domain->lacks, sizeof(domain->lacks), "%s", lacks ? lacks : "");
     if (lacks)
-        skr_program_fail(program, &owner, lacks);
+        skr_program_fail(program, &owner, SKR_DESIRED_PLACE, lacks);
     if (domain->known) {
         domain->number = message->number;
         domain->mtu = message->mtu;

@@ -68,6 +68,68 @@ static void reference_pas(struct skr_program *program, struct skr_program_entry 
         skr_program_pa_reference(program, &pa, delta);
 }
 
+/* ---- failures ---- */
+
+void skr_program_fail(struct skr_program *program, const struct skr_program_owner *owner,
+                      enum skr_desired_aspect aspect, const char *reason)
+{
+    if (owner->type == 0 || (!owner->domain && !program->self_known))
+        return;
+    Skerry__V1__ScopeKind kind =
+            owner->domain ? SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN : SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST;
+    const struct skr_uuid *scope_id = owner->domain ? &owner->domain->id : &program->self;
+    skr_desired_failure_set(program->desired, kind, scope_id, owner->type, &owner->id, aspect, reason);
+}
+
+static void tell_failure(struct skr_program *program, const struct skr_program_failed *failed)
+{
+    const char *table = skr_fastpath_table_info(failed->entry->table)->name;
+    char reason[160];
+    if (failed->error == -E2BIG)
+        snprintf(reason, sizeof(reason), "table_full: the fast path's table %s holds no more entries", table);
+    else
+        snprintf(reason, sizeof(reason), "fastpath: the table %s refused an entry: %s", table,
+                 strerror(-failed->error));
+    skr_program_fail(program, &failed->entry->owner, SKR_DESIRED_ENTRIES, reason);
+}
+
+static void set_failed(struct skr_program *program, struct skr_program_entry *entry, int error)
+{
+    if (!entry->failed_at) {
+        if (program->failed_count == program->failed_room) {
+            program->failed_room = program->failed_room ? 2 * program->failed_room : 16;
+            program->failed = skr_must(realloc(program->failed, program->failed_room * sizeof(*program->failed)));
+        }
+        entry->failed_at = (uint32_t)++program->failed_count;
+    }
+    struct skr_program_failed *failed = &program->failed[entry->failed_at - 1];
+    *failed = (struct skr_program_failed){.entry = entry, .error = error};
+    tell_failure(program, failed);
+}
+
+/* The owner has no failed entry for all that is known here; tell_remaining() looks at the others. */
+static void clear_told(struct skr_program *program, const struct skr_program_entry *entry)
+{
+    program->failure_cleared = true;
+    skr_program_fail(program, &entry->owner, SKR_DESIRED_ENTRIES, NULL);
+}
+
+static void clear_failed(struct skr_program *program, struct skr_program_entry *entry)
+{
+    struct skr_program_failed *last = &program->failed[--program->failed_count];
+    program->failed[entry->failed_at - 1] = *last;
+    last->entry->failed_at = entry->failed_at;
+    entry->failed_at = 0;
+    clear_told(program, entry);
+}
+
+static void tell_remaining(struct skr_program *program)
+{
+    for (size_t i = 0; program->failure_cleared && i < program->failed_count; i++)
+        tell_failure(program, &program->failed[i]);
+    program->failure_cleared = false;
+}
+
 /* ---- asking ---- */
 
 static void mark_dirty(struct skr_program *program, struct skr_program_entry *entry)
@@ -87,6 +149,8 @@ static void set_winner(struct skr_program *program, struct skr_program_entry *en
                        const struct skr_program_owner *owner, const void *value)
 {
     bool same = memcmp(skr_program_entry_value(entry), value, value_size(entry)) == 0;
+    if (entry->failed_at && owner_compare(&entry->owner, owner) != 0)
+        clear_told(program, entry);
     entry->owner = *owner;
     if (entry->intended && same)
         return;
@@ -196,61 +260,6 @@ void skr_program_take_back(struct skr_program *program, enum skr_fastpath_table 
     owner_hold(&before, -1);
 }
 
-/* ---- failures ---- */
-
-void skr_program_fail(struct skr_program *program, const struct skr_program_owner *owner, const char *reason)
-{
-    if (owner->type == 0 || (!owner->domain && !program->self_known))
-        return;
-    Skerry__V1__ScopeKind kind =
-            owner->domain ? SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN : SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST;
-    const struct skr_uuid *scope_id = owner->domain ? &owner->domain->id : &program->self;
-    if (reason)
-        skr_desired_failure_set(program->desired, kind, scope_id, owner->type, &owner->id, reason);
-    else
-        skr_desired_failure_clear(program->desired, kind, scope_id, owner->type, &owner->id);
-}
-
-static void set_failed(struct skr_program *program, struct skr_program_entry *entry, bool failed)
-{
-    if (entry->failed == failed)
-        return;
-    entry->failed = failed;
-    if (failed)
-        program->failed_count++;
-    else
-        program->failed_count--;
-}
-
-static void tell_failure(struct skr_program *program, struct skr_program_entry *entry, int error)
-{
-    const char *table = skr_fastpath_table_info(entry->table)->name;
-    char reason[160];
-    if (error == -E2BIG)
-        snprintf(reason, sizeof(reason), "table_full: the fast path's table %s holds no more entries", table);
-    else
-        snprintf(reason, sizeof(reason), "fastpath: the table %s refused an entry: %s", table, strerror(-error));
-    skr_program_fail(program, &entry->owner, reason);
-}
-
-static void clear_failure(struct skr_program *program, struct skr_program_entry *entry)
-{
-    set_failed(program, entry, false);
-    program->failure_cleared = true;
-    skr_program_fail(program, &entry->owner, NULL);
-}
-
-/* An object with two failed entries lost its failure when one of them succeeded. */
-static void tell_remaining_failures(struct skr_program *program)
-{
-    if (program->failure_cleared && program->failed_count > 0)
-        for (int table = 0; table < SKR_TABLE_COUNT; table++)
-            for (struct skr_program_entry *entry = program->tables[table]; entry; entry = entry->hh.next)
-                if (entry->failed)
-                    tell_failure(program, entry, -E2BIG);
-    program->failure_cleared = false;
-}
-
 /* ---- the fast path ---- */
 
 int skr_program_put(struct skr_program *program, struct skr_program_entry *entry)
@@ -259,20 +268,19 @@ int skr_program_put(struct skr_program *program, struct skr_program_entry *entry
     const void *value = skr_program_keep_turned(program, entry, skr_program_entry_value(entry), turned);
     int r = program->fastpath->ops->put(program->fastpath, entry->table, entry->bytes, value);
     if (r < 0) {
-        set_failed(program, entry, true);
-        tell_failure(program, entry, r);
+        set_failed(program, entry, r);
         return r;
     }
-    if (entry->failed)
-        clear_failure(program, entry);
+    if (entry->failed_at)
+        clear_failed(program, entry);
     entry->present = entry->current = true;
     return 0;
 }
 
 static void entry_free(struct skr_program *program, struct skr_program_entry *entry)
 {
-    if (entry->failed)
-        clear_failure(program, entry);
+    if (entry->failed_at)
+        clear_failed(program, entry);
     HASH_DELETE(hh, program->tables[entry->table], entry);
     free(entry);
 }
@@ -307,13 +315,16 @@ static bool commit_removals(struct skr_program *program, enum skr_fastpath_table
     return removed;
 }
 
-/* Room was made: what did not fit may fit now. */
-static void retry_failed(struct skr_program *program, enum skr_fastpath_table table)
+void skr_program_retry(struct skr_program *program, enum skr_fastpath_table table)
 {
-    struct skr_program_entry *entry, *next;
-    HASH_ITER (hh, program->tables[table], entry, next)
-        if (entry->failed && program->failed_count > 0 && skr_program_put(program, entry) == -E2BIG)
-            return;
+    int r = 0;
+    for (size_t i = 0; i < program->failed_count && r != -E2BIG;) {
+        struct skr_program_entry *entry = program->failed[i].entry;
+        r = entry->table == table ? skr_program_put(program, entry) : 0;
+        if (entry->failed_at) /* otherwise the last one has come here */
+            i++;
+    }
+    tell_remaining(program);
 }
 
 void skr_program_commit_entries(struct skr_program *program)
@@ -323,10 +334,11 @@ void skr_program_commit_entries(struct skr_program *program)
         commit_puts(program, order[i]);
     for (int i = SKR_TABLE_COUNT - 1; i >= 0; i--)
         removed[order[i]] = commit_removals(program, order[i]);
+    /* Room was made: what did not fit may fit now. */
     for (int i = 0; i < SKR_TABLE_COUNT && program->failed_count > 0; i++)
         if (removed[order[i]])
-            retry_failed(program, order[i]);
-    tell_remaining_failures(program);
+            skr_program_retry(program, order[i]);
+    tell_remaining(program);
 }
 
 void skr_program_entries_free(struct skr_program *program)
@@ -342,4 +354,5 @@ void skr_program_entries_free(struct skr_program *program)
         }
         free(program->dirty[table].items);
     }
+    free(program->failed);
 }

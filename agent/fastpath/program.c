@@ -49,7 +49,8 @@ static void tell_unsupported(struct skr_program *program, const struct skr_desir
     char text[SKR_SUPPORT_TEXT_MAX];
     const char *reason = change->after ? skr_support_object(change->type, text) : NULL;
     if (reason)
-        skr_desired_failure_set(program->desired, change->scope, &change->scope_id, change->type, &change->id, reason);
+        skr_desired_failure_set(program->desired, change->scope, &change->scope_id, change->type, &change->id,
+                                SKR_DESIRED_PLACE, reason);
 }
 
 void skr_program_changes(void *arg, const struct skr_desired_change *changes, size_t count)

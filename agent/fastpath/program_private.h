@@ -40,11 +40,18 @@ struct skr_program_entry {
     struct skr_program_owner owner;
     struct skr_program_cause *others;
     uint8_t table;
-    bool intended; /* someone asks for it; if not, it goes with the next commit */
-    bool present;  /* the fast path holds an entry with this key that we put */
-    bool current;  /* and with this value */
-    bool dirty, failed, seen;
+    bool intended : 1; /* someone asks for it; if not, it goes with the next commit */
+    bool present : 1;  /* the fast path holds an entry with this key that we put */
+    bool current : 1;  /* and with this value */
+    bool dirty : 1, seen : 1;
+    uint32_t failed_at;          /* 1 + its place in program->failed; 0: it has not failed */
     _Alignas(8) uint8_t bytes[]; /* key, then value */
+};
+
+/* An entry that the fast path refused, and why. */
+struct skr_program_failed {
+    struct skr_program_entry *entry;
+    int error;
 };
 
 struct skr_program_entries {
@@ -195,8 +202,9 @@ struct skr_program {
     struct skr_desired *desired;
     struct skr_program_entry *tables[SKR_TABLE_COUNT];
     struct skr_program_entries dirty[SKR_TABLE_COUNT];
-    size_t failed_count;
-    bool failure_cleared;
+    struct skr_program_failed *failed;
+    size_t failed_count, failed_room;
+    bool failure_cleared; /* an object with another failed entry must say so again */
     bool held, settled, domains_gone;
     bool segments_touched; /* ports in segments are looked at again before the commit */
     bool self_known;
@@ -225,8 +233,12 @@ void skr_program_ask(struct skr_program *program, enum skr_fastpath_table table,
                      const struct skr_program_owner *owner, const void *value);
 void skr_program_take_back(struct skr_program *program, enum skr_fastpath_table table, const void *key,
                            const struct skr_program_owner *owner);
-void skr_program_fail(struct skr_program *program, const struct skr_program_owner *owner, const char *reason);
+/* What of the owner failed, or (reason NULL) has not. */
+void skr_program_fail(struct skr_program *program, const struct skr_program_owner *owner,
+                      enum skr_desired_aspect aspect, const char *reason);
 int skr_program_put(struct skr_program *program, struct skr_program_entry *entry);
+/* Entries of this table that the fast path refused are tried again, until it is full again. */
+void skr_program_retry(struct skr_program *program, enum skr_fastpath_table table);
 void skr_program_commit_entries(struct skr_program *program);
 void skr_program_entries_free(struct skr_program *program);
 

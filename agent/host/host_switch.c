@@ -35,10 +35,8 @@ static void tell(struct skr_host *host, const struct host_switch *host_switch)
     const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH;
     char text[SKR_SUPPORT_TEXT_MAX];
     const char *reason = judge(host, host_switch, text);
-    if (reason)
-        skr_desired_failure_set(host->desired, kind, &host_switch->scope_id, type, &host_switch->id, reason);
-    else
-        skr_desired_failure_clear(host->desired, kind, &host_switch->scope_id, type, &host_switch->id);
+    skr_desired_failure_set(host->desired, kind, &host_switch->scope_id, type, &host_switch->id, SKR_DESIRED_HOST,
+                            reason);
 }
 
 void skr_host_switch_set(struct skr_host *host, const struct skr_desired_change *change)

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define SKR_REALIZATION_HOSTS_MAX  20
-#define SKR_REALIZATION_REASON_MAX 160
+#define SKR_REALIZATION_REASON_MAX 400
 
 /* UNPLACED is never said by the table: nobody needs an adapter that is on no host, so nothing of it is outstanding, but
  * "realized" it is not either. Whoever shows the object says so. */

@@ -38,11 +38,8 @@ static void stand(struct sim_agent *agent, struct sim_pa *pa, bool stands)
     const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PROVIDER_ADDRESS;
     pa->done = stands;
     skr_program_own_pa(agent->program, &pa->address, stands ? 90 : 0, 1500);
-    if (stands)
-        skr_desired_failure_clear(agent->desired, kind, &agent->identity.host_id, type, &pa->object_id);
-    else
-        skr_desired_failure_set(agent->desired, kind, &agent->identity.host_id, type, &pa->object_id,
-                                "no_uplink: the provider address does not stand on its uplink");
+    skr_desired_failure_set(agent->desired, kind, &agent->identity.host_id, type, &pa->object_id, SKR_DESIRED_HOST,
+                            stands ? NULL : "no_uplink: the provider address does not stand on its uplink");
 }
 
 /* The object of an address was replaced: the address stays. */

@@ -1,4 +1,4 @@
-#include "agent/desired/desired.h"
+#include "agent/desired/private.h"
 #include "tests/unit/agent/build.h"
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -271,19 +271,68 @@ Test(desired, failures_are_kept_until_cleared)
     Skerry__V1__Envelope *envelope;
     applied(&envelope);
     skr_envelope_free(envelope);
-    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &nobody, "waiting: no such object");
-    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, "table_full: no room");
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &nobody, SKR_DESIRED_PLACE,
+                            "waiting: no such object");
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, SKR_DESIRED_ENTRIES, "table_full: no room");
     Skerry__V1__ScopeKind kind;
     struct skr_uuid scope;
     cr_assert(skr_desired_next_changed(desired, &kind, &scope));
     cr_assert_eq(applied(&envelope)->n_failures, 1);
     cr_assert_str_eq(envelope->applied->failures[0]->reason, "table_full: no room");
     skr_envelope_free(envelope);
-    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, "table_full: no room");
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, SKR_DESIRED_ENTRIES, "table_full: no room");
     cr_assert(!skr_desired_next_changed(desired, &kind, &scope), "nothing new");
-    skr_desired_failure_clear(desired, DOMAIN_SCOPE, &network, RECORD, &id);
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, SKR_DESIRED_ENTRIES, NULL);
     cr_assert(skr_desired_next_changed(desired, &kind, &scope));
     cr_assert_eq(applied(&envelope)->n_failures, 0);
+    skr_envelope_free(envelope);
+}
+
+static void fail(struct skr_uuid id, enum skr_desired_aspect aspect, const char *reason)
+{
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, aspect, reason);
+}
+
+/* What the controller would hear of the one object that failed; empty: nothing. */
+static void expect_told(const char *wanted)
+{
+    Skerry__V1__Envelope *envelope;
+    Skerry__V1__Applied *said = applied(&envelope);
+    cr_assert_eq(said->n_failures, *wanted ? 1 : 0);
+    cr_assert_str_eq(*wanted ? said->failures[0]->reason : "", wanted);
+    skr_envelope_free(envelope);
+}
+
+Test(desired, one_aspect_of_an_object_does_not_speak_for_another)
+{
+    struct skr_uuid id = test_id(0xec, 1);
+    send_records(3, 0, 3);
+    fail(id, SKR_DESIRED_SETTINGS, "not_supported: mirror");
+    fail(id, SKR_DESIRED_ENTRIES, "table_full: no room");
+    expect_told("table_full: no room; not_supported: mirror");
+    fail(id, SKR_DESIRED_HOST, NULL);
+    fail(id, SKR_DESIRED_ENTRIES, NULL);
+    expect_told("not_supported: mirror");
+    fail(id, SKR_DESIRED_SETTINGS, NULL);
+    expect_told("");
+}
+
+/* An acknowledgement that does not fit a frame ends the session, and so does the next one. */
+Test(desired, an_acknowledgement_fits_a_frame_however_much_failed)
+{
+    char reason[SKR_DESIRED_REASON_MAX];
+    uint8_t *packed = NULL;
+    size_t size = 0;
+    memset(reason, 'x', sizeof(reason) - 1);
+    reason[sizeof(reason) - 1] = 0;
+    send_records(3, 0, SKR_DESIRED_FAILURES_LISTED_MAX + 10);
+    for (uint32_t i = 0; i < SKR_DESIRED_FAILURES_LISTED_MAX + 10; i++)
+        for (int aspect = 0; aspect < SKR_DESIRED_ASPECT_COUNT; aspect++)
+            fail(test_id(0xec, i), aspect, reason);
+    Skerry__V1__Envelope *envelope;
+    cr_assert_gt(applied(&envelope)->n_failures, 500);
+    cr_assert_eq(skr_frame_pack(envelope, &packed, &size), 0);
+    free(packed);
     skr_envelope_free(envelope);
 }
 
@@ -292,7 +341,7 @@ Test(desired, a_deleted_object_takes_its_failure_along)
     uint64_t digest = send_records(3, 0, 1);
     struct skr_uuid id = test_id(0xec, 0);
     (void)digest;
-    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, "table_full: no room");
+    skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, SKR_DESIRED_ENTRIES, "table_full: no room");
     Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 3, 4);
     delta_delete(delta, RECORD, id);
     cr_assert_eq(deliver(delta), 0);
@@ -416,6 +465,93 @@ Test(desired, refuses_fields_out_of_range)
     h->n_uplinks = 1;
     refused_body(HOST_SCOPE, host, HOST, host, &h->base, "host's uplink");
     refused_body(HOST_SCOPE, host, HOST, id, body_host("h"), "another host");
+}
+
+/* ---- deltas of several frames ---- */
+
+/* Frame of version 4 on top of 3 that upserts the records in `put` and deletes those in `gone` (-1 ends a list). */
+static int send_frame(bool more, const int *put, const int *gone, uint64_t digest)
+{
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 3, 4);
+    delta->more = more;
+    delta->digest = digest;
+    for (; *put >= 0; put++)
+        add_record(delta, (uint32_t)*put, 0xc0000201);
+    for (; *gone >= 0; gone++)
+        delta_delete(delta, RECORD, test_id(0xec, (uint32_t)*gone));
+    return deliver(delta);
+}
+
+#define NUMBERS(...) ((const int[]){__VA_ARGS__ __VA_OPT__(, ) - 1})
+
+static uint64_t digest_of(uint32_t from, uint32_t to)
+{
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, 1);
+    uint64_t digest = 0;
+    for (uint32_t i = from; i < to; i++)
+        digest += add_record(delta, i, 0xc0000201);
+    delta_free(delta);
+    return digest;
+}
+
+Test(desired, deletes_of_every_frame_count)
+{
+    send_records(3, 0, 10);
+    cr_assert_eq(send_frame(true, NUMBERS(), NUMBERS(0, 1), 0), 0);
+    cr_assert(!complete, "more follows");
+    cr_assert_eq(calls, 1, "nothing is applied before the last frame");
+    cr_assert_eq(send_frame(true, NUMBERS(10, 11), NUMBERS(2), 0), 0);
+    cr_assert(!complete);
+    cr_assert_eq(send_frame(false, NUMBERS(), NUMBERS(3), digest_of(4, 12)), 0);
+    cr_assert(complete);
+    cr_assert_eq(calls, 2);
+    cr_assert_eq(deletes, 4);
+    cr_assert_eq(upserts, 12);
+}
+
+Test(desired, the_last_word_about_an_object_counts)
+{
+    send_records(3, 0, 4);
+    cr_assert_eq(send_frame(true, NUMBERS(4), NUMBERS(0), 0), 0);
+    cr_assert_eq(send_frame(false, NUMBERS(0), NUMBERS(4), digest_of(0, 4)), 0);
+    cr_assert_eq(deletes, 0);
+    cr_assert_eq(upserts, 4, "the same bytes as before, and one that never was");
+}
+
+/* A host that runs for months gets more than it may hold at a time. */
+Test(desired, what_has_arrived_or_been_dropped_leaves_room)
+{
+    Skerry__V1__ScopeRemoved removed = SKERRY__V1__SCOPE_REMOVED__INIT;
+    send_records(3, 0, 10);
+    cr_assert_eq(desired->staged_bytes, 0, "applied");
+    cr_assert_eq(send_frame(true, NUMBERS(10), NUMBERS(0), 0), 0);
+    size_t once = desired->staged_bytes;
+    cr_assert_gt(once, 0);
+    cr_assert_eq(send_frame(true, NUMBERS(10), NUMBERS(0), 0), 0);
+    cr_assert_eq(desired->staged_bytes, once, "said twice, held once");
+    Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 3, 5);
+    delta->more = true;
+    cr_assert_eq(deliver(delta), 0);
+    cr_assert_eq(desired->staged_bytes, 0, "superseded");
+    cr_assert_eq(send_frame(true, NUMBERS(10), NUMBERS(0), 0), 0);
+    skr_desired_drop_partial(desired);
+    cr_assert_eq(desired->staged_bytes, 0, "the session ended");
+    cr_assert_eq(send_frame(true, NUMBERS(10), NUMBERS(0), 0), 0);
+    removed.kind = DOMAIN_SCOPE;
+    removed.id = test_uuid(network);
+    cr_assert_eq(skr_desired_remove_scope(desired, &removed), 0);
+    cr_assert_eq(desired->staged_bytes, 0, "the scope was taken away");
+    free(removed.id.data);
+}
+
+Test(desired, more_than_may_be_held_is_refused_and_nothing_of_it_kept)
+{
+    send_records(3, 0, 10);
+    desired->staged_bytes = SKR_DESIRED_STAGED_BYTES_MAX + 1;
+    cr_assert_eq(send_frame(true, NUMBERS(10), NUMBERS(), 0), -EBADMSG);
+    cr_assert_eq(desired->staged_bytes, SKR_DESIRED_STAGED_BYTES_MAX + 1);
+    desired->staged_bytes = 0;
+    cr_assert_eq(send_frame(false, NUMBERS(10), NUMBERS(), digest_of(0, 11)), 0);
 }
 
 /* ---- cache ---- */
@@ -638,7 +774,7 @@ Test(desired, a_hello_stays_small_whatever_fails)
                 delta_upsert(delta, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN, id, body_domain(i + 1, test_id(3, 1)));
         cr_assert_eq(deliver(delta), 0, "%s", error.detail);
         skr_desired_failure_set(desired, DOMAIN_SCOPE, &id, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN, &id,
-                                "table_full: no room");
+                                SKR_DESIRED_ENTRIES, "table_full: no room");
     }
     hello->root_digest = skr_desired_root_digest(desired);
     skr_desired_tell_failing(desired, hello);

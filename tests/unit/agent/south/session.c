@@ -728,7 +728,7 @@ static void fail(void *arg, const struct skr_desired_change *changes, size_t cou
     (void)arg;
     for (size_t i = 0; i < count; i++)
         skr_desired_failure_set(desired, changes[i].scope, &changes[i].scope_id, changes[i].type, &changes[i].id,
-                                "table_full: no room");
+                                SKR_DESIRED_ENTRIES, "table_full: no room");
 }
 
 static void ping_twice(SSL *ssl)
