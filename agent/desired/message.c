@@ -91,7 +91,7 @@ Skerry__V1__Envelope *skr_desired_bucket_digests(const struct skr_desired *desir
 /* All that failed of one object, in one text that the caller frees. */
 static char *join_reasons(const struct skr_desired_failure *failure)
 {
-    const size_t room = SKR_DESIRED_ASPECT_COUNT * (SKR_DESIRED_REASON_MAX + 2);
+    const size_t room = (size_t)SKR_DESIRED_ASPECT_COUNT * (SKR_DESIRED_REASON_MAX + 2);
     char *text = skr_must(malloc(room));
     size_t used = 0;
     for (int aspect = 0; aspect < SKR_DESIRED_ASPECT_COUNT; aspect++)

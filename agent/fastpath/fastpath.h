@@ -73,7 +73,8 @@ struct skr_fastpath_ops {
     int (*detach)(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex);
     int (*inspect)(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex,
                    struct skr_fastpath_attachment *ret);
-    /* Readable when events wait; -1: none ever. poll calls fn for each waiting event and returns their number. */
+    /* Readable when events wait; -1: none ever. poll calls fn for waiting events, a bounded
+     * number in one call, and returns how many. */
     int (*events_fd)(struct skr_fastpath *fastpath);
     int (*events_poll)(struct skr_fastpath *fastpath, void (*fn)(void *arg, const struct skr_abi_event *event),
                        void *arg);

@@ -50,6 +50,12 @@ static bool may_answer(const struct skr_abi_event *event, size_t packet, const s
     return payload < packet && (event->packet[payload] == ICMP_ECHO || event->packet[payload] == ICMP_ECHOREPLY);
 }
 
+int skr_learn_answer_open(void)
+{
+    /* Protocol 0: it sends alone, nothing is ever read from it. */
+    return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
 static void fill_icmp(const struct skr_abi_event *event, struct icmphdr *icmp)
 {
     switch (event->kind) {
@@ -68,7 +74,7 @@ static void fill_icmp(const struct skr_abi_event *event, struct icmphdr *icmp)
     }
 }
 
-void skr_learn_answer(const struct skr_abi_event *event, const struct skr_address *gateway)
+void skr_learn_answer(int fd, const struct skr_abi_event *event, const struct skr_address *gateway)
 {
     static const uint8_t gateway_mac[6] = SKR_GATEWAY_MAC_BYTES;
     struct ether_header ethernet;
@@ -99,9 +105,7 @@ void skr_learn_answer(const struct skr_abi_event *event, const struct skr_addres
     answer.ip.tot_len = htons((uint16_t)(sizeof(answer.ip) + sizeof(answer.icmp) + quote));
     answer.ip.check = checksum(&answer.ip, sizeof(answer.ip));
 
-    SKR_CLEANUP(skr_close_cleanup) int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)event->ifindex, .sll_halen = 6};
     memcpy(to.sll_addr, ethernet.ether_shost, 6);
-    if (fd >= 0)
-        (void)!sendto(fd, &answer, offsetof(struct answer, quote) + quote, 0, (struct sockaddr *)&to, sizeof(to));
+    (void)!sendto(fd, &answer, offsetof(struct answer, quote) + quote, 0, (struct sockaddr *)&to, sizeof(to));
 }

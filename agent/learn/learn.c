@@ -11,6 +11,11 @@
 #define PROBES_UNANSWERED_MAX 3
 #define REFUSED_AGAIN_NS      (30LL * 1000 * 1000 * 1000)
 #define SECOND_NS             (1000LL * 1000 * 1000)
+/* Packets that wait for an answer, and how many are answered in one turn of the loop: learning and programming wait
+ * for no more than that. What is over gets none, as if its ICMP error had been lost. */
+#define ANSWERS_MAX      256
+#define ANSWERS_PORT_MAX 32
+#define ANSWERS_RUN_MAX  32
 
 struct skr_learn {
     struct skr_learn_options options;
@@ -19,6 +24,9 @@ struct skr_learn {
     struct skr_uuid self;     /* this host, once its scope has said so */
     unsigned early;           /* ports that are not known */
     int64_t due_ns, now_ns;
+    struct skr_abi_event *answers; /* a ring of ANSWERS_MAX */
+    unsigned answers_first, answers_count;
+    int answer_fd; /* -1: none yet */
 };
 
 int skr_learn_new(const struct skr_learn_options *options, struct skr_learn **ret)
@@ -32,6 +40,7 @@ int skr_learn_new(const struct skr_learn_options *options, struct skr_learn **re
     if (!learn->options.refused_again_ns)
         learn->options.refused_again_ns = REFUSED_AGAIN_NS;
     learn->due_ns = INT64_MAX;
+    learn->answer_fd = -1;
     learn->now_ns = skr_clock_monotonic_ns(); /* a controller may refuse before the first event */
     *ret = learn;
     return 0;
@@ -68,6 +77,8 @@ void skr_learn_free(struct skr_learn *learn)
         HASH_DEL(learn->gateways, gateway);
         free(gateway);
     }
+    skr_close_cleanup(&learn->answer_fd);
+    free(learn->answers);
     free(learn);
 }
 
@@ -201,6 +212,37 @@ static void claim_address(struct skr_learn *learn, struct port *port, const stru
     tell(learn, port, claim, false);
 }
 
+/* ---- answers ---- */
+
+static void queue_answer(struct skr_learn *learn, struct port *port, const struct skr_abi_event *event)
+{
+    if (learn->answers_count == ANSWERS_MAX || port->answers_waiting == ANSWERS_PORT_MAX)
+        return;
+    if (!learn->answers)
+        learn->answers = calloc(ANSWERS_MAX, sizeof(*learn->answers));
+    if (!learn->answers)
+        abort();
+    learn->answers[(learn->answers_first + learn->answers_count++) % ANSWERS_MAX] = *event;
+    port->answers_waiting++;
+}
+
+static void run_answers(struct skr_learn *learn)
+{
+    if (learn->answers_count && learn->answer_fd < 0)
+        learn->answer_fd = skr_learn_answer_open();
+    for (unsigned i = 0; i < ANSWERS_RUN_MAX && learn->answers_count; i++) {
+        const struct skr_abi_event *event = &learn->answers[learn->answers_first];
+        struct port *port = port_on(learn, event->ifindex);
+        const struct skr_address *gateway = port && port->vsid == event->vsid ? gateway_of(learn, port->vsid) : NULL;
+        if (port && port->answers_waiting)
+            port->answers_waiting--;
+        if (gateway && learn->answer_fd >= 0)
+            skr_learn_answer(learn->answer_fd, event, gateway);
+        learn->answers_first = (learn->answers_first + 1) % ANSWERS_MAX;
+        learn->answers_count--;
+    }
+}
+
 void skr_learn_event(struct skr_learn *learn, const struct skr_abi_event *event, int64_t now_ns)
 {
     struct port *port = port_on(learn, event->ifindex);
@@ -208,7 +250,6 @@ void skr_learn_event(struct skr_learn *learn, const struct skr_abi_event *event,
     /* What the port said while it was in another subnet is nobody's address here. */
     if (!port || event->vsid != port->vsid)
         return;
-    const struct skr_address *gateway = gateway_of(learn, port->vsid);
     switch (event->kind) {
     case SKR_EVENT_LEARN:
     case SKR_EVENT_ANNOUNCEMENT:
@@ -218,8 +259,7 @@ void skr_learn_event(struct skr_learn *learn, const struct skr_abi_event *event,
     case SKR_EVENT_TOO_BIG:
     case SKR_EVENT_TTL_EXCEEDED:
     case SKR_EVENT_UNREACHABLE:
-        if (gateway)
-            skr_learn_answer(event, gateway);
+        queue_answer(learn, port, event);
         return;
     default: /* of newer programs than this agent */
         return;
@@ -442,6 +482,7 @@ static void ask(struct skr_learn *learn, struct port *port, struct claim *claim)
 void skr_learn_run(struct skr_learn *learn, int64_t now_ns)
 {
     learn->now_ns = now_ns;
+    run_answers(learn);
     if (learn->due_ns > now_ns)
         return;
     learn->due_ns = INT64_MAX;
@@ -468,5 +509,5 @@ void skr_learn_run(struct skr_learn *learn, int64_t now_ns)
 
 int64_t skr_learn_deadline_ns(const struct skr_learn *learn)
 {
-    return learn->due_ns;
+    return learn->answers_count ? 0 : learn->due_ns;
 }

@@ -25,6 +25,7 @@ struct port {
     struct claim *claims;
     unsigned tokens;
     int64_t tokens_ns;
+    unsigned answers_waiting;
     int probe_fd; /* open while questions wait: answers of the guest are read here */
     UT_hash_handle hh, by_ifindex;
 };
@@ -36,9 +37,12 @@ struct gateway {
     UT_hash_handle hh;
 };
 
-/* answer.c: sends the ICMP error that the event asks for, about the packet in it, back to its guest: fragmentation
+/* answer.c: a socket that sends answers on any interface, -1: none can be had. The kernel takes a long time to close
+ * one (it waits for all its packet handlers), so it is kept. */
+int skr_learn_answer_open(void);
+/* Sends the ICMP error that the event asks for, about the packet in it, back to its guest: fragmentation
  * needed (RFC 1191 section 4), time exceeded or unreachable (RFC 792). */
-void skr_learn_answer(const struct skr_abi_event *event, const struct skr_address *gateway);
+void skr_learn_answer(int fd, const struct skr_abi_event *event, const struct skr_address *gateway);
 /* probe.c: a packet socket on the port that sees ARP; an ARP request from the gateway; answers heard so far. */
 int skr_learn_probe_open(uint32_t ifindex);
 int skr_learn_probe_send(int fd, uint32_t ifindex, const struct skr_address *gateway, const struct claim *claim);

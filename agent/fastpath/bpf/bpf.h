@@ -37,6 +37,7 @@ struct skr_fastpath_bpf {
     struct ring_buffer *ring;
     void (*event_fn)(void *arg, const struct skr_abi_event *event); /* during events_poll */
     void *event_arg;
+    int event_count;
     int cpus;
     int lock_fd; /* on the pin directory; -1: not locked */
 };

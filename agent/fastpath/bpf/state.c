@@ -4,13 +4,16 @@
 #include <net/if.h>
 #include <string.h>
 
+/* Read in one turn of the loop: the rest stays in the ring, and the descriptor stays readable. */
+#define EVENTS_POLL_MAX 256
+
 static int on_sample(void *context, void *data, size_t size)
 {
     struct skr_fastpath_bpf *bpf = context;
 
     if (size >= sizeof(struct skr_abi_event) && bpf->event_fn)
         bpf->event_fn(bpf->event_arg, data);
-    return 0;
+    return ++bpf->event_count < EVENTS_POLL_MAX ? 0 : -EAGAIN;
 }
 
 int skr_bpf_state_open(struct skr_fastpath_bpf *bpf)
@@ -31,14 +34,15 @@ int skr_bpf_state_events_poll(struct skr_fastpath *fastpath, void (*fn)(void *ar
                               void *arg)
 {
     struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
-    int count;
+    int result;
 
     bpf->event_fn = fn;
     bpf->event_arg = arg;
+    bpf->event_count = 0;
     /* poll, not consume: it also takes the readiness off the epoll descriptor. */
-    count = ring_buffer__poll(bpf->ring, 0);
+    result = ring_buffer__poll(bpf->ring, 0);
     bpf->event_fn = NULL;
-    return count;
+    return result < 0 && result != -EAGAIN ? result : bpf->event_count;
 }
 
 static int meter_sum(struct skr_fastpath_bpf *bpf, uint32_t key, struct skr_abi_meter *ret)
