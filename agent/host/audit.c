@@ -197,6 +197,8 @@ static void audit_links(struct audit *audit)
             differ(audit, "uplink", &none, uplink->name, "interface", "present", "missing");
         else if (!interface->up)
             differ(audit, "uplink", &none, uplink->name, "state", "up", "down");
+        else if (!interface->running) /* the cable, or the switch at its other end */
+            differ(audit, "uplink", &none, uplink->name, "carrier", "present", "lost");
         if (interface && uplink->all_frames && !interface->promiscuous)
             differ(audit, "uplink", &none, uplink->name, "promiscuous", "on", "off");
         if (interface)
@@ -259,6 +261,6 @@ int skr_host_repair(struct skr_host *host, const struct skr_host_difference *dif
     if (!strcmp(difference->field, "promiscuous"))
         return interface ? skr_host_uplink_repair(host, interface) : -ENODEV;
     if (strcmp(difference->field, "state") != 0)
-        return -ENOTSUP; /* a missing interface or a small MTU is the administrator's to mend */
+        return -ENOTSUP; /* a missing interface, a small MTU or a cable is the administrator's to mend */
     return interface ? skr_netlink_link_up(host->netlink, interface->ifindex) : -ENODEV;
 }

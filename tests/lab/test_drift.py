@@ -103,6 +103,20 @@ def test_repaired_by_itself(lab, change):
     wait_for("nothing differs any more", lambda: not items(lab, host))
 
 
+def test_an_uplink_that_loses_its_carrier_is_told_until_it_is_back(lab):
+    host = lab.model["hosts"][0]
+    lab.api.patch("hosts", host.id, remediation="auto")
+    port = f"{host.name}-up"  # the switch's end of the cable
+    lab.physical.run("ip", "link", "set", port, "down")
+    try:
+        [found] = wait_for("it is in /v1/compliance", lambda: [i for i in items(lab, host) if i["field"] == "carrier"])
+        assert (found["object_kind"], found["object"], found["found"]) == ("uplink", "up0", "lost"), found
+    finally:
+        lab.physical.run("ip", "link", "set", port, "up")
+    wait_for("nothing differs any more", lambda: not items(lab, host))
+    wait_for("traffic is back", lambda: reaches(lab))
+
+
 def test_a_replaced_program_is_seen_and_put_back(lab):
     host, port = lab.model["hosts"][0], lab.vms["red-1"].port
     lab.api.patch("hosts", host.id, remediation="auto")
