@@ -80,6 +80,10 @@ const char *skr_support_port_settings(const Skerry__V1__Port *port, char out[sta
             {port->maximum_bps, "maximum bandwidth"},
             {port->mirror, "mirror"},
             {port->protected_network, "protected_network"},
+            {port->vmq, "vmq"},
+            {port->ipsec_task_offload, "ipsec_task_offload"},
+            {port->sriov, "sriov"},
+            {port->vrss, "vrss"},
     };
     char names[SKR_SUPPORT_TEXT_MAX / 2] = "";
     for (size_t i = 0; i < SKR_ARRAY_SIZE(settings); i++) {

@@ -28,6 +28,10 @@ static const struct {
         VALUE("security.guest_teaming", SECURITY, SKR_SECURITY_GUEST_TEAMING, guest_teaming),
         VALUE("security.ieee_priority_tagging", SECURITY, SKR_SECURITY_IEEE_PRIORITY_TAGGING, ieee_priority_tagging),
         VALUE("security.guest_specified_ips", SECURITY, SKR_SECURITY_GUEST_SPECIFIED_IPS, guest_specified_ips),
+        VALUE("offload.vmq", OFFLOAD, SKR_OFFLOAD_VMQ, vmq),
+        VALUE("offload.ipsec_task_offload", OFFLOAD, SKR_OFFLOAD_IPSEC_TASK_OFFLOAD, ipsec_task_offload),
+        VALUE("offload.sriov", OFFLOAD, SKR_OFFLOAD_SRIOV, sriov),
+        VALUE("offload.vrss", OFFLOAD, SKR_OFFLOAD_VRSS, vrss),
         VALUE("bandwidth.minimum_weight", BANDWIDTH, SKR_BANDWIDTH_MINIMUM_WEIGHT, minimum_weight),
         VALUE("bandwidth.minimum_bps", BANDWIDTH, SKR_BANDWIDTH_MINIMUM_BPS, minimum_bps),
         VALUE("bandwidth.maximum_bps", BANDWIDTH, SKR_BANDWIDTH_MAXIMUM_BPS, maximum_bps),
@@ -97,8 +101,8 @@ void skr_policy_apply_profile(struct skr_policy *policy, struct profile *profile
         struct skr_object *const *group = skr_policy_apply_structs(object, values[i].group, &count);
         value_set(&profile->values, i, count ? (uint64_t)skr_object_integer(group[0], values[i].field) : 0);
     }
-    bool is_default = name && skr_object_integer(object, SKR_VIRTUAL_PORT_PROFILE_BUILT_IN) != 0 &&
-                      strcmp(name, DEFAULT_PROFILE_NAME) == 0;
+    profile->values.built_in = object && skr_object_integer(object, SKR_VIRTUAL_PORT_PROFILE_BUILT_IN) != 0;
+    bool is_default = name && profile->values.built_in && strcmp(name, DEFAULT_PROFILE_NAME) == 0;
     if (is_default)
         classification_set_profile(policy, policy->default_classification, profile);
     else if (policy->default_classification->profile == profile)

@@ -9,16 +9,16 @@ struct lists {
     ProtobufCBinaryData *addresses, *acls;
 };
 
-/* Bandwidth is shared out by the switch, in the mode that it has: without one no minimum is asked for. */
+/* A minimum for which the switch has no mode is asked for all the same, so that the host says that it is not done. But
+ * nobody has chosen the weights of the built-in profiles: where nobody shares out, they ask for nothing. */
 static void put_minimum(Skerry__V1__Port *message, const struct port_profile *profile,
                         const struct host_switch *host_switch)
 {
     uint32_t mode = host_switch && host_switch->logical ? host_switch->logical->minimum_bandwidth_mode : 0;
 
-    if (mode == SKERRY__V1__MINIMUM_BANDWIDTH_MODE__MINIMUM_BANDWIDTH_MODE_WEIGHT)
+    if (mode == SKERRY__V1__MINIMUM_BANDWIDTH_MODE__MINIMUM_BANDWIDTH_MODE_WEIGHT || !profile->built_in)
         message->minimum_weight = profile->minimum_weight;
-    else if (mode == SKERRY__V1__MINIMUM_BANDWIDTH_MODE__MINIMUM_BANDWIDTH_MODE_ABSOLUTE)
-        message->minimum_bps = profile->minimum_bps;
+    message->minimum_bps = profile->minimum_bps;
 }
 
 static void put_profile(Skerry__V1__Port *message, const struct port_profile *profile)
@@ -31,6 +31,10 @@ static void put_profile(Skerry__V1__Port *message, const struct port_profile *pr
     message->guest_teaming = profile->guest_teaming;
     message->ieee_priority_tagging = profile->ieee_priority_tagging;
     message->maximum_bps = profile->maximum_bps;
+    message->vmq = profile->vmq;
+    message->ipsec_task_offload = profile->ipsec_task_offload;
+    message->sriov = profile->sriov;
+    message->vrss = profile->vrss;
 }
 
 /* Without a VSID the VM subnet's lists come with the port, after its own: there is no domain that would say so. */

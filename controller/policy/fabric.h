@@ -30,7 +30,7 @@ struct edges {
 /* The values of a virtual port profile that a port carries. */
 struct port_profile {
     bool mac_spoofing, dhcp_guard, router_guard, arp_nd_inspection, guest_teaming, ieee_priority_tagging,
-            guest_specified_ips;
+            guest_specified_ips, vmq, ipsec_task_offload, sriov, vrss, built_in;
     uint32_t minimum_weight;
     uint64_t minimum_bps, maximum_bps;
 };

@@ -154,7 +154,7 @@ def test_hosts_join_and_get_the_switch(day):
 
 
 def test_noon_traffic_in_each(day):
-    corp = [start_vm(day, f"c-{n}", "it/corp", f"h{n}", classification="High bandwidth") for n in (1, 2)]
+    corp = [start_vm(day, f"c-{n}", "it/corp", f"h{n}", classification="Medium bandwidth") for n in (1, 2)]
     seven = [start_vm(day, f"l7-{n}", "it/lab-7", f"h{n}") for n in (1, 2)]
     eight = start_vm(day, "l8-1", "it/lab-8", "h2")
     red = [start_vm(day, f"r-{n}", "red/net", host, vm_subnet="red/net/front") for n, host in ((1, "h1"), (2, "h3"))]

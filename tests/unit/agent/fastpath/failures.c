@@ -134,6 +134,22 @@ Test(failures, an_entry_that_fits_again_does_not_hide_what_the_port_does_without
     cr_assert(strstr(failure_of(HOST_SCOPE, id), "not_supported: mirror"), "%s", failure_of(HOST_SCOPE, id));
 }
 
+Test(failures, work_that_no_network_card_does_is_not_realized)
+{
+    static const char *const names[] = {"vmq", "ipsec_task_offload", "sriov", "vrss"};
+    give_network();
+    for (size_t i = 0; i < 4; i++) {
+        struct skr_uuid id = test_id(0xad, 10 + (uint32_t)i);
+        char wanted[80];
+        Skerry__V1__Port *port = (void *)body_port(network, VSID, 10 + (uint32_t)i);
+        protobuf_c_boolean *switches[] = {&port->vmq, &port->ipsec_task_offload, &port->sriov, &port->vrss};
+        *switches[i] = true;
+        give(HOST_SCOPE, PORT, id, port);
+        snprintf(wanted, sizeof(wanted), "not_supported: %s is not supported", names[i]);
+        cr_assert(strstr(failure_of(HOST_SCOPE, id), wanted), "%s", failure_of(HOST_SCOPE, id));
+    }
+}
+
 Test(failures, each_keeps_its_own_reason)
 {
     give_network();

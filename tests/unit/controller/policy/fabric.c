@@ -270,7 +270,7 @@ static uint64_t maximum_of(const struct world *world, unsigned agent, unsigned a
     return maximum;
 }
 
-Test(policy_fabric, a_minimum_is_asked_for_in_the_mode_of_the_switch)
+Test(policy_fabric, a_minimum_is_asked_for_whether_the_switch_has_its_mode_or_not)
 {
     struct world w;
     world_init(&w, NULL);
@@ -278,7 +278,6 @@ Test(policy_fabric, a_minimum_is_asked_for_in_the_mode_of_the_switch)
     struct skr_object *profile = profile_row(2, "Fast", false, false);
     struct skr_object *bandwidth = entry_add(profile, SKR_VIRTUAL_PORT_PROFILE_BANDWIDTH);
     skr_object_set_integer(bandwidth, SKR_BANDWIDTH_MINIMUM_WEIGHT, 5);
-    skr_object_set_integer(bandwidth, SKR_BANDWIDTH_MINIMUM_BPS, 1000);
     put(&w, profile);
     put(&w, classification_row(2, 2));
     commit(&w);
@@ -291,9 +290,64 @@ Test(policy_fabric, a_minimum_is_asked_for_in_the_mode_of_the_switch)
     commit(&w);
     world_settle(&w);
     port = port_of(&w, 1, 2);
-    cr_assert_eq(port->minimum_weight, 0, "nobody shares out without a switch");
+    cr_assert_eq(port->minimum_weight, 5, "nobody shares out without a switch, and the host has to say so");
+    free_port(port);
+    profile = profile_row(2, "Fast", false, false);
+    skr_object_set_integer(entry_add(profile, SKR_VIRTUAL_PORT_PROFILE_BANDWIDTH), SKR_BANDWIDTH_MINIMUM_BPS, 1000);
+    put(&w, profile);
+    commit(&w);
+    world_settle(&w);
+    port = port_of(&w, 0, 1);
+    cr_assert_eq(port->minimum_bps, 1000, "the switch shares out by weight");
     free_port(port);
     world_done(&w);
+}
+
+/* Built-in profiles have weights; a fabric in which nobody shares out has no failures because of them. */
+Test(policy_fabric, the_weight_of_a_built_in_profile_asks_for_nothing_where_nobody_shares_out)
+{
+    struct world w;
+    world_init(&w, NULL);
+    fabric(&w);
+    struct skr_object *profile = profile_row(1, "Medium bandwidth adapter", true, false);
+    skr_object_set_integer(entry_add(profile, SKR_VIRTUAL_PORT_PROFILE_BANDWIDTH), SKR_BANDWIDTH_MINIMUM_WEIGHT, 10);
+    put(&w, profile);
+    put(&w, adapter_row(3, 2, 2, 2, 0));
+    commit(&w);
+    world_settle(&w);
+    Skerry__V1__Port *port = port_of(&w, 1, 3);
+    cr_assert_eq(port->minimum_weight, 10, "its switch shares out by weight");
+    free_port(port);
+    put_op(&w, SKR_CHANGE_DELETE, host_switch_row(2, 2, 1));
+    commit(&w);
+    world_settle(&w);
+    port = port_of(&w, 1, 3);
+    cr_assert_eq(port->minimum_weight, 0);
+    free_port(port);
+    world_done(&w);
+}
+
+Test(policy_fabric, what_a_profile_hands_to_the_network_card_is_asked_of_the_host)
+{
+    static const int fields[] = {SKR_OFFLOAD_VMQ, SKR_OFFLOAD_IPSEC_TASK_OFFLOAD, SKR_OFFLOAD_SRIOV, SKR_OFFLOAD_VRSS};
+    for (size_t i = 0; i < 4; i++) {
+        struct world w;
+        world_init(&w, NULL);
+        fabric(&w);
+        struct skr_object *profile = profile_row(2, "Fast", false, false);
+        skr_object_set_integer(entry_add(profile, SKR_VIRTUAL_PORT_PROFILE_OFFLOAD), fields[i], 1);
+        put(&w, profile);
+        put(&w, classification_row(2, 2));
+        commit(&w);
+        world_settle(&w);
+        Skerry__V1__Port *port = port_of(&w, 0, 1);
+        cr_assert_eq(port->vmq, i == 0);
+        cr_assert_eq(port->ipsec_task_offload, i == 1);
+        cr_assert_eq(port->sriov, i == 2);
+        cr_assert_eq(port->vrss, i == 3);
+        free_port(port);
+        world_done(&w);
+    }
 }
 
 Test(policy_fabric, a_switch_maps_the_classification_to_its_profile)
