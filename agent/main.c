@@ -2,10 +2,12 @@
 #include "agent/daemon.h"
 #include "agent/south/join.h"
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <skerry/macros.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #define UPLINKS_MAX 64
 
@@ -148,6 +150,30 @@ static size_t inventory(Skerry__V1__Interface *out[static INVENTORY_MAX])
     return count;
 }
 
+/* Before the token is spent: a host whose uplinks are not there carries no virtualized network. */
+static int check_uplinks(const struct join_words *words, struct skr_error *error)
+{
+    for (size_t i = 0; i < words->uplink_count; i++)
+        if (!if_nametoindex(words->uplinks[i]))
+            return skr_error_set(error, SKR_ERROR_INVALID,
+                                 "This host has no interface %.40s, so nothing was sent and the join string is still "
+                                 "good; `ip -br link` lists the interfaces.",
+                                 words->uplinks[i]);
+    return 0;
+}
+
+static void tell_joined(const struct skr_identity *identity, const struct skr_join_options *options)
+{
+    struct utsname kernel;
+    char id[SKR_UUID_TEXT_MAX];
+    uname(&kernel);
+    printf("joined %s as host %s (%s)\n", identity->controller,
+           options->host_name ? options->host_name : kernel.nodename, skr_uuid_format(&identity->host_id, id));
+    if (!options->uplink_count)
+        printf("This host has no uplink yet and carries no virtualized network; `skerryctl edit host` names its "
+               "uplinks.\n");
+}
+
 static int enrol(const struct settings *settings, const struct join_words *words, struct skr_error *error)
 {
     char text[SKR_JOIN_STRING_MAX], id[SKR_UUID_TEXT_MAX];
@@ -162,7 +188,9 @@ static int enrol(const struct settings *settings, const struct join_words *words
         return skr_error_set(error, SKR_ERROR_EXISTS,
                              "This host has already joined %s as %s; remove %s to join another controller.",
                              known->controller, skr_uuid_format(&known->host_id, id), settings->state_directory);
-    int r = read_string(words->string, text, error);
+    int r = check_uplinks(words, error);
+    if (r == 0)
+        r = read_string(words->string, text, error);
     if (r == 0)
         r = skr_join_string_parse(text, &options.string, error);
     if (r == 0)
@@ -174,7 +202,7 @@ static int enrol(const struct settings *settings, const struct join_words *words
     for (size_t i = 0; i < options.interface_count; i++)
         protobuf_c_message_free_unpacked(&interfaces[i]->base, NULL);
     if (r == 0)
-        printf("joined %s as host %s\n", identity->controller, skr_uuid_format(&identity->host_id, id));
+        tell_joined(identity, &options);
     return r;
 }
 
