@@ -13,8 +13,8 @@ static void directory_cleanup(DIR **directory)
         closedir(*directory);
 }
 
-/* Everything that a controller writes once it has a database. The database itself, its lock and SQLite's files beside it
- * may be left of a first start that was cut off. */
+/* Everything that a controller writes once it has a database. The database itself, its lock and SQLite's files beside
+ * it may be left of a first start that was cut off. */
 static bool is_evidence(const char *name, const char *database)
 {
     size_t length = strlen(database);

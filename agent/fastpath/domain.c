@@ -404,7 +404,7 @@ static void domain_object_change(struct skr_program *program, struct skr_program
     snprintf(domain->lacks, sizeof(domain->lacks), "%s", lacks ? lacks : "");
     if (lacks)
         skr_program_fail(program, &owner, SKR_DESIRED_PLACE, lacks);
-    if (domain->known) {
+    if (message && !lacks) {
         domain->number = message->number;
         domain->mtu = message->mtu;
         domain->vxlan = message->encapsulation == SKERRY__V1__ENCAPSULATION__ENCAPSULATION_VXLAN;

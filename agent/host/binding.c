@@ -311,12 +311,15 @@ void skr_host_port_set(struct skr_host *host, const struct skr_uuid *id, const S
 void skr_host_binding_interface(struct skr_host *host, const struct skr_host_interface *before,
                                 const struct skr_host_interface *after)
 {
+    const struct skr_host_interface *either = after ? after : before;
+    if (!either)
+        return;
     if (before)
         queue_concerned(host, before);
     if (after)
         queue_concerned(host, after);
     skr_host_binding_settle(host);
-    skr_host_guest_look(host, after ? after->ifindex : before->ifindex);
+    skr_host_guest_look(host, either->ifindex);
 }
 
 void skr_host_remember(struct skr_host *host, const struct skr_uuid *adapter_id, uint32_t ifindex)

@@ -26,8 +26,8 @@ void skr_report_learned(struct skr_report *report, const struct skr_learned *lea
 bool skr_report_refused(struct skr_report *report, const struct skr_uuid *adapter_id, const struct skr_address *address,
                         uint64_t number);
 void skr_report_drift(struct skr_report *report, const struct skr_drift_item *item);
-/* reason: why not bound; when it is, what is wrong with the guest all the same, or NULL. `placed` false: the adapter is no longer ours to speak of, nor are
- * its addresses. */
+/* reason: why not bound; when it is, what is wrong with the guest all the same, or NULL. `placed` false: the adapter is
+ * no longer ours to speak of, nor are its addresses. */
 void skr_report_binding(struct skr_report *report, const struct skr_uuid *adapter_id, bool placed,
                         const char *interface, const char *reason);
 void skr_report_claim(struct skr_report *report, const struct skr_uuid *adapter_id, const char *interface,

@@ -1,11 +1,11 @@
-/* Where a request ends must not be a matter of opinion: a program that stands between the client and us (nginx, haproxy)
- * has to read the same requests as we do, or one client's bytes become another one's request. RFC 9112, sections 2.2,
- * 3.2, 5 and 6.3. libmicrohttpd's strict mode refuses a part; this file refuses the rest. server.c calls it with the
- * request line, request.c with the headers.
+/* Where a request ends must not be a matter of opinion: a program that stands between the client and us (nginx,
+ * haproxy) has to read the same requests as we do, or one client's bytes become another one's request. RFC 9112,
+ * sections 2.2, 3.2, 5 and 6.3. libmicrohttpd's strict mode refuses a part; this file refuses the rest. server.c calls
+ * it with the request line, request.c with the headers.
  *
- * libmicrohttpd 0.9.75 hides three things from us: a line that ends in LF alone (which RFC 9112 allows a server to take),
- * a header without a name, which it drops, and a NUL in a header's value, where it cuts the value. None of them changes
- * where the request ends. */
+ * libmicrohttpd 0.9.75 hides three things from us: a line that ends in LF alone (which RFC 9112 allows a server to
+ * take), a header without a name, which it drops, and a NUL in a header's value, where it cuts the value. None of them
+ * changes where the request ends. */
 #include "controller/api/http.h"
 
 #include <string.h>

@@ -175,7 +175,10 @@ Test(api_matrix_watch, filters_by_foreign_ids)
         char path[200], id[SKR_UUID_TEXT_MAX];
         enum skr_resource_id target = f ? filters[f].target : r->id;
         bool hidden = matrix_has(r->id) && matrix_has(target) && !matrix_sees(narrow[i], r, FOREIGN);
-        if (!hidden || matrix_access(r, narrow[i]) == '-' || skr_resource_field(r, filters[f].name) < 0)
+        int field = skr_resource_field(r, filters[f].name);
+        enum skr_role role = narrow[i] == GROUP ? SKR_ROLE_FABRIC : SKR_ROLE_TENANT;
+        if (!hidden || matrix_access(r, narrow[i]) == '-' || field < 0 ||
+            !skr_role_reads(r->fields[field].reader, role))
             continue;
         snprintf(path, sizeof(path), "/v1/watch?kinds=%s&since=%lld&%s=%s", r->name, from, filters[f].name,
                  matrix_id(target, FOREIGN, id));

@@ -21,7 +21,7 @@ struct scene {
     struct skr_policy *policy;
     struct skr_tls_identity *authority;
     uint8_t pin[1][SKR_TLS_HASH_SIZE];
-    const char *source; /* address that agents come from; NULL: any */
+    const char *source;                        /* address that agents come from; NULL: any */
     void (*before_south)(struct scene *scene); /* on the writer's thread, before sessions hear of a commit */
 };
 

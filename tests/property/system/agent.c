@@ -178,6 +178,9 @@ static void forget_journal(const struct sim_agent *agent)
 
 static void forget_cache(const struct sim_agent *agent)
 {
+    char proof[sizeof(agent->cache) + 8];
+    snprintf(proof, sizeof(proof), "%s.proof", agent->cache);
+    unlink(proof);
     unlink(agent->cache);
     forget_journal(agent);
 }
