@@ -262,6 +262,7 @@ Test(report, what_is_held_fits_a_frame)
         Skerry__V1__Delta *delta = delta_new(HOST_SCOPE, host, part, part + 1);
         for (uint32_t i = 0; i < 500; i++) {
             Skerry__V1__Port *port = (Skerry__V1__Port *)body_port(network, 5001, i);
+            free(port->name);
             port->name = malloc(256);
             memset(port->name, 'n', 255);
             port->name[255] = '\0';
