@@ -1,6 +1,57 @@
 /* Claims: an interface with the alias of an adapter has appeared on a host. The first host that has it gets the
- * adapter; a second one is told, and so is the administrator, until the first lets go. */
+ * adapter. The claim of a second one waits, which the administrator hears of, and wins when the first lets go: that is
+ * how a VM moves which nobody announced, because QEMU brings up the target's interface before it takes away the
+ * source's. */
 #include "controller/model/report.h"
+#include <skerry/text.h>
+
+static const struct skr_query
+        wait_for_it = {"INSERT INTO waiting_claim (adapter_id, host_id, interface, since) SELECT ?1, ?2, ?3, ?4 WHERE "
+                       "NOT EXISTS (SELECT 1 FROM waiting_claim WHERE host_id = ?2 LIMIT 1 OFFSET ?5) "
+                       "ON CONFLICT (adapter_id, host_id) DO UPDATE SET interface = excluded.interface"},
+        wait_no_more = {"DELETE FROM waiting_claim WHERE adapter_id = ?1 AND host_id = ?2"},
+        drop_host = {"DELETE FROM waiting_claim WHERE host_id = ?1"},
+        first_waiting = {"SELECT host_id, interface, min(since) FROM waiting_claim WHERE adapter_id = ?1"};
+
+static int remember(struct skr_report *report, const struct skr_uuid *adapter_id, const char *interface,
+                    struct skr_error *error)
+{
+    struct skr_statement *statement;
+    char text[SKR_TEXT_MAX];
+    int r = skr_txn_query(report->txn, &wait_for_it, &statement, error);
+    if (r < 0)
+        return r;
+    snprintf(text, sizeof(text), "%.15s", interface ? interface : "");
+    skr_utf8_mend(text);
+    skr_bind_uuid(statement, 1, adapter_id);
+    skr_bind_uuid(statement, 2, &report->host_id);
+    skr_bind_text(statement, 3, text);
+    skr_bind_integer(statement, 4, report->received_ms);
+    skr_bind_integer(statement, 5, SKR_WAITING_CLAIMS_MAX - 1);
+    r = skr_step(statement, error);
+    skr_statement_reset(statement);
+    return r < 0 ? r : 0;
+}
+
+static int forget(struct skr_txn *txn, const struct skr_uuid *adapter_id, const struct skr_uuid *host_id,
+                  struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, adapter_id ? &wait_no_more : &drop_host, &statement, error);
+    if (r < 0)
+        return r;
+    if (adapter_id)
+        skr_bind_uuid(statement, 1, adapter_id);
+    skr_bind_uuid(statement, adapter_id ? 2 : 1, host_id);
+    r = skr_step(statement, error);
+    skr_statement_reset(statement);
+    return r < 0 ? r : 0;
+}
+
+int skr_claim_forget_host(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error)
+{
+    return forget(txn, NULL, host_id, error);
+}
 
 static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *claim, const struct skr_object *adapter,
                          const struct skr_object *claimant, struct skr_error *error)
@@ -11,28 +62,31 @@ static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *cla
     if (r == 0)
         r = skr_event_add_detail(
                 report->txn, "ClaimConflict", adapter, &report->host_id,
-                "A second host claims this network adapter; it stays where it is.", error,
+                "A second host claims this network adapter; it stays where it is until that host lets go.", error,
                 "Host \"%.100s\" claims network adapter \"%.100s\" (interface %.15s), which is on host "
                 "\"%.100s\".",
                 skr_object_name(claimant), skr_object_name(adapter), claim->interface ? claim->interface : "",
                 skr_object_name(holder));
+    if (r == 0) {
+        struct skr_uuid id = skr_object_id(adapter);
+        r = remember(report, &id, claim->interface, error);
+    }
     return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "claimed_elsewhere");
 }
 
 /* The id of an adapter is no secret: hosts of its VM network know it, and those that it was on. So whoever runs the
  * fabric says which hosts are believed. */
-static int refuse_untrusted(struct skr_report *report, const Skerry__V1__Claim *claim, const struct skr_object *adapter,
-                            const struct skr_object *host, const struct skr_object *group, struct skr_error *error)
+static int tell_untrusted(struct skr_txn *txn, const char *interface, const struct skr_object *adapter,
+                          const struct skr_object *host, const struct skr_object *group, struct skr_error *error)
 {
-    int r = skr_event_add_detail(
-            report->txn, "ClaimRefused", adapter, &report->host_id,
+    struct skr_uuid host_id = skr_object_id(host);
+    return skr_event_add_detail(
+            txn, "ClaimRefused", adapter, &host_id,
             "A host that claims this network adapter may not have it; ask an administrator why.", error,
             "Host \"%.100s\" claims network adapter \"%.100s\" (interface %.15s), but hosts of host group \"%.100s\" "
             "may "
             "not claim: set claims on the group if all its hosts are trusted, or host_id on the adapter.",
-            skr_object_name(host), skr_object_name(adapter), claim->interface ? claim->interface : "",
-            skr_object_name(group));
-    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "claims_not_allowed");
+            skr_object_name(host), skr_object_name(adapter), interface ? interface : "", skr_object_name(group));
 }
 
 /* An adapter that a host claims and nobody has. */
@@ -51,25 +105,96 @@ static int write_place(struct skr_txn *txn, void *argument, struct skr_error *er
     return skr_write_inner(txn, SKR_NETWORK_ADAPTER, placing->adapter, after, error);
 }
 
-static int place(struct skr_report *report, const Skerry__V1__Claim *claim, struct skr_object *adapter,
-                 const struct skr_object *host, struct skr_error *error)
+/* 1: the host has the adapter now; 0: it may not, *why says so and an event too. */
+static int place(struct skr_txn *txn, const char *interface, struct skr_object *adapter, const struct skr_object *host,
+                 struct skr_error *why, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *group = NULL;
-    struct placing placing = {.adapter = adapter, .host_id = report->host_id};
-    struct skr_error why = {0};
+    struct placing placing = {.adapter = adapter, .host_id = skr_object_id(host)};
     struct skr_uuid group_id = skr_object_uuid(host, SKR_HOST_HOST_GROUP_ID);
-    int r = skr_fetch(report->txn, SKR_HOST_GROUP, &group_id, &group, error);
+    int r = skr_fetch(txn, SKR_HOST_GROUP, &group_id, &group, error);
     if (r < 0)
         return r;
-    if (!skr_object_integer(group, SKR_HOST_GROUP_CLAIMS))
-        return refuse_untrusted(report, claim, adapter, host, group, error);
-    r = skr_txn_try(report->txn, write_place, &placing, &why, error);
+    if (!skr_object_integer(group, SKR_HOST_GROUP_CLAIMS)) {
+        snprintf(why->detail, sizeof(why->detail), "claims_not_allowed");
+        return tell_untrusted(txn, interface, adapter, host, group, error);
+    }
+    r = skr_txn_try(txn, write_place, &placing, why, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    return skr_event_add_detail(txn, "ClaimRefused", adapter, &placing.host_id,
+                                "A host that claims this network adapter may not have it; ask an administrator why.",
+                                error, "%.500s", why->detail);
+}
+
+/* 1 and *ret_host, interface: the one that has waited longest, which waits no more. */
+static int take_first(struct skr_txn *txn, const struct skr_uuid *adapter_id, struct skr_uuid *ret_host,
+                      char interface[static 16], struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, &first_waiting, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, adapter_id);
+    r = skr_step(statement, error);
+    bool found = r > 0 && !skr_column_is_null(statement, 0);
+    if (found) {
+        *ret_host = skr_column_uuid(statement, 0);
+        snprintf(interface, 16, "%.15s", skr_column_text(statement, 1));
+    }
+    skr_statement_reset(statement);
+    if (r >= 0 && found)
+        r = forget(txn, adapter_id, ret_host, error);
+    return r < 0 ? r : found;
+}
+
+/* 1: that host has it now. */
+static int hand_over(struct skr_txn *txn, const struct skr_uuid *adapter_id, const struct skr_uuid *host_id,
+                     const char *interface, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL, *host = NULL;
+    struct skr_error why = {0};
+    int r = skr_fetch(txn, SKR_NETWORK_ADAPTER, adapter_id, &adapter, error);
+    if (r == 0)
+        r = skr_fetch(txn, SKR_HOST, host_id, &host, error);
+    if (r == 0)
+        r = place(txn, interface, adapter, host, &why, error);
     if (r <= 0)
         return r;
-    r = skr_event_add_detail(report->txn, "ClaimRefused", adapter, &report->host_id,
-                             "A host that claims this network adapter may not have it; ask an administrator why.",
-                             error, "%.500s", why.detail);
-    return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, why.detail);
+    r = skr_event_add_detail(txn, "ClaimTaken", adapter, host_id,
+                             "The host that had this network adapter has let go; the one that claimed it has it now.",
+                             error, "Network adapter \"%.100s\" is on host \"%.100s\" (interface %.15s) now.",
+                             skr_object_name(adapter), skr_object_name(host), interface);
+    return r < 0 ? r : 1;
+}
+
+int skr_claim_next(struct skr_txn *txn, const struct skr_uuid *adapter_id, struct skr_error *error)
+{
+    int r = 0, found = 1;
+    while (r == 0 && found > 0) {
+        struct skr_uuid host_id;
+        char interface[16];
+        found = take_first(txn, adapter_id, &host_id, interface, error);
+        if (found > 0)
+            r = hand_over(txn, adapter_id, &host_id, interface, error);
+    }
+    return found < 0 ? found : r < 0 ? r : 0;
+}
+
+/* The reporting host has let go of it. */
+static int let_go(struct skr_report *report, struct skr_object *adapter, struct skr_error *error)
+{
+    struct skr_uuid id = skr_object_id(adapter);
+    int r = skr_network_adapter_unplace(report->txn, adapter, error);
+    return r < 0 ? r : skr_claim_next(report->txn, &id, error);
+}
+
+static int take_new(struct skr_report *report, const Skerry__V1__Claim *claim, struct skr_object *adapter,
+                    struct skr_error *error)
+{
+    struct skr_error why = {0};
+    int r = place(report->txn, claim->interface, adapter, report->host, &why, error);
+    return r == 0 ? skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, why.detail) : r < 0 ? r : 0;
 }
 
 int skr_report_take_claim(struct skr_report *report, size_t index, struct skr_error *error)
@@ -91,15 +216,15 @@ int skr_report_take_claim(struct skr_report *report, size_t index, struct skr_er
         return skr_report_target_claim(report, adapter, !claim->withdrawn, error);
     if (ours && skr_adapter_is_moving(adapter))
         return 0; /* it stays ours until it has moved */
+    if (claim->withdrawn && !ours)
+        return forget(report->txn, &id, &report->host_id, error);
     if (claim->withdrawn)
-        return ours && skr_object_integer(adapter, SKR_NETWORK_ADAPTER_CLAIMED)
-                       ? skr_network_adapter_unplace(report->txn, adapter, error)
-                       : 0;
+        return skr_object_integer(adapter, SKR_NETWORK_ADAPTER_CLAIMED) ? let_go(report, adapter, error) : 0;
     if (!adapter)
         return skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "no_such_adapter");
     if (ours)
         return 0;
-    return skr_uuid_is_nil(&holder) ? place(report, claim, adapter, host, error)
+    return skr_uuid_is_nil(&holder) ? take_new(report, claim, adapter, error)
                                     : refuse_second(report, claim, adapter, host, error);
 }
 
@@ -110,5 +235,10 @@ int skr_report_lose_claim(struct skr_report *report, const struct skr_uuid *id, 
     int r = skr_report_own_adapter(report, &bytes, &adapter, error);
     if (r <= 0 || skr_adapter_is_moving(adapter) || !skr_object_integer(adapter, SKR_NETWORK_ADAPTER_CLAIMED))
         return r < 0 ? r : 0;
-    return skr_network_adapter_unplace(report->txn, adapter, error);
+    return let_go(report, adapter, error);
+}
+
+int skr_report_lose_waiting(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)
+{
+    return forget(report->txn, id, &report->host_id, error);
 }

@@ -162,12 +162,16 @@ static int let_go(struct skr_txn *txn, const struct skr_object *host, struct skr
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids adapters = {0}, findings = {0};
     struct skr_uuid id = skr_object_id(host);
-    int r = skr_ids_query(txn, &adapters_of, &id, &adapters, error);
+    int r = skr_claim_forget_host(txn, &id, error);
+    if (r == 0)
+        r = skr_ids_query(txn, &adapters_of, &id, &adapters, error);
     for (size_t i = 0; r == 0 && i < adapters.count; i++) {
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *adapter = NULL;
         r = skr_fetch(txn, SKR_NETWORK_ADAPTER, &adapters.items[i], &adapter, error);
         if (r == 0)
             r = skr_network_adapter_unplace(txn, adapter, error);
+        if (r == 0)
+            r = skr_claim_next(txn, &adapters.items[i], error);
     }
     if (r == 0)
         r = skr_ids_query(txn, &compliance_of, &id, &findings, error);

@@ -339,6 +339,7 @@ static int lose_finding(struct skr_report *report, const struct skr_uuid *id, st
 /* ---- all of it ---- */
 
 static const struct skr_query
+        waiting_of_host = {"SELECT adapter_id FROM waiting_claim WHERE host_id = ?1"},
         claimed_on_host = {"SELECT id FROM network_adapter WHERE host_id = ?1 AND claimed = 1"},
         claimed_on_target = {"SELECT id FROM network_adapter WHERE target_host_id = ?1 AND target_claimed = 1"},
         bound_on_target = {"SELECT id FROM network_adapter WHERE target_host_id = ?1 AND target_interface IS NOT NULL"},
@@ -358,6 +359,7 @@ static const struct section {
         {.count = offsetof(Skerry__V1__Report, n_bindings), .take = take_binding},
         {.count = offsetof(Skerry__V1__Report, n_learned), .take = skr_report_take_learned},
         {.count = offsetof(Skerry__V1__Report, n_drift), .take = take_drift},
+        {.rows = &waiting_of_host, .named = offsetof(struct skr_report_names, claims), .lose = skr_report_lose_waiting},
         {.rows = &claimed_on_host, .named = offsetof(struct skr_report_names, claims), .lose = skr_report_lose_claim},
         {.rows = &claimed_on_target,
          .named = offsetof(struct skr_report_names, claims),

@@ -7,6 +7,7 @@
 #define SKR_INVENTORY_MAX      256    /* interfaces kept of one host */
 #define SKR_INVENTORY_KIND_MAX 15     /* bytes of an interface's kind, as in the kernel */
 #define SKR_REPORT_NAMES_MAX   262144 /* names of one sort in a whole report */
+#define SKR_WAITING_CLAIMS_MAX 4096   /* of one host: adapters that others have; beyond it a claim does not wait */
 
 struct skr_report_names {
     struct skr_ids claims, bindings, learned, findings;
@@ -59,6 +60,7 @@ int skr_report_take_learned(struct skr_report *report, size_t index, struct skr_
 int skr_report_lose_learned(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error);
 int skr_report_take_claim(struct skr_report *report, size_t index, struct skr_error *error);
 int skr_report_lose_claim(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error);
+int skr_report_lose_waiting(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error);
 int skr_report_take_moved(struct skr_report *report, size_t index, struct skr_error *error);
 
 /* Of adapters that are moving to the reporting host (adapter_move.c). 1: the binding was of one; 0: of none. */

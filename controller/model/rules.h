@@ -442,6 +442,10 @@ int skr_vm_subnet_before(struct skr_txn *txn, const struct skr_uuid *vm_network_
 const char *skr_vm_subnet_refuses(const struct skr_object *vm_subnet, const struct skr_address *address);
 /* Takes the adapter off its host. */
 int skr_network_adapter_unplace(struct skr_txn *txn, struct skr_object *adapter, struct skr_error *error);
+/* The adapter is on no host any more: the claim that has waited longest, and is allowed, wins. (claim.c) */
+int skr_claim_next(struct skr_txn *txn, const struct skr_uuid *adapter_id, struct skr_error *error);
+/* No claim of the host waits any more. */
+int skr_claim_forget_host(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error);
 /* May an adapter of this VM network be on that host: in service, and its uplinks reach the network? `pointer` names the
  * field to blame. */
 int skr_network_adapter_check_host(struct skr_txn *txn, const struct skr_object *vm_network,

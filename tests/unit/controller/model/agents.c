@@ -387,6 +387,62 @@ Test(model_claim, first_come_and_let_go)
     world_close(&w);
 }
 
+/* A live migration that nobody announced: the target's interface comes first, the source's goes afterwards. There and
+ * back, twice. */
+Test(model_claim, one_that_waits_wins_when_the_holder_lets_go)
+{
+    static const char *const hosts[] = {"h2", "h1"};
+    struct world w;
+    world_open(&w);
+    world_fill(&w);
+    cr_expect_eq(claim(&w, "h2", "blue-1", false), 0);
+    for (int move = 0; move < 4; move++) {
+        const char *source = hosts[move % 2], *target = hosts[(move + 1) % 2];
+        cr_expect_eq(claim(&w, target, "blue-1", false), 1, "it is told that it has to wait");
+        cr_expect(on_host(&w, "blue-1", source));
+        cr_expect_eq(claim(&w, source, "blue-1", true), 0);
+        cr_expect(on_host(&w, "blue-1", target), "move %d", move);
+    }
+    cr_expect_geq(world_events(&w, "ClaimTaken"), 1);
+    cr_expect_eq(claim(&w, "h2", "blue-1", true), 0);
+    cr_expect(on_host(&w, "blue-1", NULL), "nobody waits any more");
+    world_close(&w);
+}
+
+/* h3 has no site of the network, so it may not have the adapter, however long it has waited. */
+Test(model_claim, one_that_may_not_have_it_is_passed_over)
+{
+    struct world w;
+    struct skr_error error = {0};
+    world_open(&w);
+    world_fill(&w);
+    cr_assert_eq(world_join(&w, "h3", "root", "eth0", 3, &error), 0);
+    cr_expect_eq(claim(&w, "h2", "blue-1", false), 0);
+    cr_expect_eq(claim(&w, "h3", "blue-1", false), 1);
+    cr_expect_eq(claim(&w, "h1", "blue-1", false), 1);
+    cr_expect_eq(claim(&w, "h2", "blue-1", true), 0);
+    cr_expect(on_host(&w, "blue-1", "h1"));
+    cr_expect_eq(world_events(&w, "ClaimRefused"), 1);
+    world_close(&w);
+}
+
+/* Its host has not heard the answer to the withdrawal, or has lost its cache: it says all that it has. */
+Test(model_claim, one_that_a_whole_report_does_not_name_waits_no_more)
+{
+    struct world w;
+    struct say say;
+    world_open(&w);
+    world_fill(&w);
+    cr_expect_eq(claim(&w, "h2", "blue-1", false), 0);
+    cr_expect_eq(claim(&w, "h1", "blue-1", false), 1);
+    say_init(&say, &w, "blue-1");
+    say.report.whole = true;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(claim(&w, "h2", "blue-1", true), 0);
+    cr_expect(on_host(&w, "blue-1", NULL));
+    world_close(&w);
+}
+
 /* What a tenant may not read is in no word of its events; the fabric reads all of it. */
 Test(model_event, tenants_read_of_no_host)
 {
@@ -401,7 +457,8 @@ Test(model_event, tenants_read_of_no_host)
     claim(&w, "h2", "blue-1", false);
     claim(&w, "h1", "blue-1", false);
     cr_assert_eq(world_join(&w, "h3", "root", "eth0", 3, &error), 0);
-    claim(&w, "h2", "blue-1", true);
+    claim(&w, "h2", "blue-1", true); /* h1 has it now */
+    claim(&w, "h1", "blue-1", true);
     claim(&w, "h3", "blue-1", false); /* no site covers it */
     struct skr_principal blue = {.role = SKR_ROLE_TENANT, .tenant_id = world_id(&w, "blue")};
     struct skr_principal red = {.role = SKR_ROLE_TENANT, .tenant_id = world_id(&w, "red")};
@@ -410,7 +467,7 @@ Test(model_event, tenants_read_of_no_host)
     cr_assert_eq(skr_model_list(txn, &red, &query, events, &count, &more, &error), 0);
     cr_expect_eq(count, 0, "none of another tenant's, none of the fabric's");
     cr_assert_eq(skr_model_list(txn, &blue, &query, events, &count, &more, &error), 0);
-    cr_assert_eq(count, 2);
+    cr_assert_eq(count, 3);
     for (uint32_t i = 0; i < count; i++) {
         json_t *tenants = skr_object_to_json(events[i], SKR_ROLE_TENANT);
         json_t *administrators = skr_object_to_json(events[i], SKR_ROLE_ADMIN);
