@@ -6,10 +6,15 @@ waits, and wins the moment the source lets go.
    "mover" starts on h1; "near" stays on h1, "far" on h3
 """
 
+import json
+import os
+import socket
+import subprocess
 import time
 
 import pytest
-from lab import Lab, two_tenants, wait_for
+from guest import MARK, Guest, build_initramfs, debian_kernel
+from lab import Lab, LabError, Vm, _die_with_parent, two_tenants, wait_for
 from movable import Movable, adapter
 from traffic import Stream
 
@@ -107,3 +112,83 @@ def test_while_the_controller_is_away(lab):
     lab.controller.start()
     lab.wait_ready()
     let_go(lab, vm, h2, h1)
+
+
+class MigratingGuest(Guest):
+    """A real QEMU guest with one NIC: a tap of the host, which `incoming` makes wait for a migration's stream."""
+
+    def __init__(self, lab, vm, host, kernel, initramfs, incoming=None):
+        self.lab, self.name, self.heard, self.commands = lab, f"{vm.name}-{host.name}", "", 0
+        self.log = open(lab.directory / f"{self.name}.console", "wb")
+        self.monitor = lab.directory / f"{self.name}.qmp"
+        host.namespace.run("ip", "tuntap", "add", vm.port, "mode", "tap")
+        host.namespace.run("ip", "link", "set", vm.port, "alias", f"skerry:{vm.id}", "up")
+        vmlinuz = next((kernel / "boot").glob("vmlinuz-*"))
+        self.qemu = subprocess.Popen(
+            host.namespace.command("qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-m", "256", "-nodefaults",
+                                   "-no-reboot", "-display", "none", "-serial", "stdio", "-kernel", vmlinuz, "-initrd", initramfs,
+                                   "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+                                   "-netdev", f"tap,id=n0,ifname={vm.port},script=no,downscript=no",
+                                   "-device", f"virtio-net-pci,netdev=n0,mac={vm.mac},romfile=",
+                                   "-qmp", f"unix:{self.monitor},server=on,wait=off",
+                                   *(("-incoming", f"unix:{incoming}") if incoming else ())),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, preexec_fn=_die_with_parent)
+        os.set_blocking(self.qemu.stdout.fileno(), False)
+        wait_for("QEMU listens", self.monitor.exists)
+        self.qmp = socket.socket(socket.AF_UNIX)
+        self.qmp.connect(str(self.monitor))
+        self.answers = self.qmp.makefile("r")
+        self.ask("qmp_capabilities")
+        if not incoming:
+            self.expect(f"{MARK}ready", 90)
+
+    def ask(self, command, **arguments):
+        self.qmp.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        for line in self.answers:
+            answer = json.loads(line)
+            if "return" in answer or "error" in answer:
+                assert "return" in answer, answer
+                return answer["return"]
+        raise LabError(f"{self.name}: QEMU has closed its monitor")
+
+    def end(self, vm, host):
+        self.qemu.kill()
+        self.qemu.wait(10)
+        host.namespace.run("ip", "link", "del", vm.port, check=False)
+
+
+class Machine(Vm):
+    """The adapter of a VM that QEMU runs: nothing of it is a namespace's."""
+
+    def plug(self, host, alias=True):
+        pass
+
+
+def test_qemu_migrates_by_itself(lab, tmp_path):
+    h1, h2, _ = lab.model["hosts"]
+    vm = lab.add_vm("machine", lab.model["red"]["subnets"][0], kind=Machine)
+    kernel, near, stream = debian_kernel(), lab.vms["near"], tmp_path / "stream"
+    build_initramfs(kernel, [], tmp_path / "initramfs")
+    source = MigratingGuest(lab, vm, h1, kernel, tmp_path / "initramfs")
+    try:
+        source.run(f"ip addr add {vm.address}/24 dev eth0; ip link set eth0 mtu 1400 up")
+        wait_for("the guest answers", lambda: near.ping(vm.address))
+        assert is_bound(vm, h1)
+        target = MigratingGuest(lab, vm, h2, kernel, tmp_path / "initramfs", incoming=stream)
+        try:
+            wait_for("the claim waits", lambda: any(e["reason"] == "ClaimConflict" and e["object_id"] == vm.id
+                                                    for e in lab.api.list("/v1/events")))
+            source.ask("migrate", uri=f"unix:{stream}")
+            wait_for("the migration is complete", lambda: source.ask("query-migrate").get("status") == "completed", 60)
+            wait_for("the guest runs on h2", lambda: target.ask("query-status")["status"] == "running")
+            started = time.monotonic()
+            source.end(vm, h1)
+            wait_for("h2 has it", lambda: is_bound(vm, h2), every=0.005)
+            bound = time.monotonic() - started
+            wait_for("the guest answers", lambda: near.ping(vm.address), every=0.005)
+            print(f"QEMU: bound after {bound:.3f} s, answers after {time.monotonic() - started:.3f} s")
+            assert bound <= BOUND_S, bound
+        finally:
+            target.end(vm, h2)
+    finally:
+        source.end(vm, h1)
