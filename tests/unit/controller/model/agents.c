@@ -419,10 +419,14 @@ Test(model_claim, one_that_may_not_have_it_is_passed_over)
     cr_assert_eq(world_join(&w, "h3", "root", "eth0", 3, &error), 0);
     cr_expect_eq(claim(&w, "h2", "blue-1", false), 0);
     cr_expect_eq(claim(&w, "h3", "blue-1", false), 1);
+    cr_expect_eq(claim(&w, "h2", "blue-1", true), 0);
+    cr_expect(on_host(&w, "blue-1", NULL));
+    cr_expect_eq(world_events(&w, "ClaimRefused"), 1);
+    cr_expect_eq(claim(&w, "h2", "blue-1", false), 0);
+    cr_expect_eq(claim(&w, "h3", "blue-1", false), 1);
     cr_expect_eq(claim(&w, "h1", "blue-1", false), 1);
     cr_expect_eq(claim(&w, "h2", "blue-1", true), 0);
-    cr_expect(on_host(&w, "blue-1", "h1"));
-    cr_expect_eq(world_events(&w, "ClaimRefused"), 1);
+    cr_expect(on_host(&w, "blue-1", "h1"), "whichever of the two came first");
     world_close(&w);
 }
 
