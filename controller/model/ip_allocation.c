@@ -408,6 +408,22 @@ int skr_ip_take(struct skr_txn *txn, const struct skr_ids *pools, const struct s
     return skr_uuid_equal(&other, owner) ? 0 : say_taken(txn, pool, address, pointer, error);
 }
 
+int skr_ip_is_virtual(struct skr_txn *txn, const struct skr_ids *pools, const struct skr_address *address,
+                      const struct skr_uuid *tenant_id, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL, *holder = NULL;
+    int r = pool_with(txn, pools, address, &pool, error);
+    if (r <= 0)
+        return r;
+    struct skr_uuid pool_id = skr_object_id(pool);
+    r = skr_ip_find(txn, &pool_id, address, &holder, error);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    struct skr_uuid tenant = skr_object_uuid(holder, SKR_FIELD_TENANT_ID);
+    return strcmp(skr_object_text(holder, SKR_IP_ALLOCATION_PURPOSE), SKR_IP_VIP) == 0 &&
+           skr_uuid_equal(&tenant, tenant_id) && !skr_object_has(holder, SKR_IP_ALLOCATION_RETIRED_AT_REVISION);
+}
+
 int skr_ip_give(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
                 struct skr_error *error)
 {

@@ -111,7 +111,8 @@ static int check_quota(struct skr_report *report, const struct learned *learned,
     return r < 0 ? r : 1;
 }
 
-/* The pool must not hand out what is in use. 0: taken or none of a pool's; 1: refused. */
+/* The pool must not hand out what is in use. 0: taken, or none of a pool's, or a virtual IP of the tenant, whose
+ * allocation is what permits it; 1: refused. */
 static int reserve(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
@@ -120,6 +121,10 @@ static int reserve(struct skr_report *report, const struct learned *learned, str
     int r = skr_home_pools_of(report->txn, learned->adapter, &pools, error);
     if (r < 0)
         return r;
+    struct skr_uuid tenant_id = skr_object_uuid(learned->adapter, SKR_FIELD_TENANT_ID);
+    r = skr_ip_is_virtual(report->txn, &pools, &learned->address, &tenant_id, error);
+    if (r)
+        return r < 0 ? r : 0;
     r = skr_ip_take(report->txn, &pools, &learned->address, &id, "", &why);
     if (r == 0)
         return 0;

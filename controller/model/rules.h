@@ -257,6 +257,9 @@ int skr_ip_allocate_free(struct skr_txn *txn, const struct skr_object *pool, con
  * somebody else holds it, and nothing otherwise. */
 int skr_ip_take(struct skr_txn *txn, const struct skr_ids *pools, const struct skr_address *address,
                 const struct skr_uuid *owner, const char *pointer, struct skr_error *error);
+/* 1: the tenant has allocated the address as a virtual IP, so that its adapters may show it, one at a time; 0: not. */
+int skr_ip_is_virtual(struct skr_txn *txn, const struct skr_ids *pools, const struct skr_address *address,
+                      const struct skr_uuid *tenant_id, struct skr_error *error);
 /* Gives back what `owner` holds at the address; nothing when it holds none there. */
 int skr_ip_give(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
                 struct skr_error *error);

@@ -171,6 +171,37 @@ Test(model_reports, an_address_goes_there_and_back)
     world_close(&w);
 }
 
+/* The allocation is what permits it: to adapters of the tenant's VM subnet, one at a time. It outlives who holds it. */
+Test(model_reports, a_virtual_address_is_held_by_who_announces_it)
+{
+    struct world w;
+    open_world(&w);
+    struct skr_evidence *evidence = skr_evidence_new();
+    struct session h1 = {.world = &w, .host = "h1", .evidence = evidence},
+                   h2 = {.world = &w, .host = "h2", .evidence = evidence};
+    world_create(&w, SKR_IP_ALLOCATION, "vip", "{'ip_pool_id': '$red-pool', 'purpose': 'vip', 'address': '10.0.0.15'}");
+    world_create(&w, SKR_IP_ALLOCATION, "printer", "{'ip_pool_id': '$red-pool', 'address': '10.0.0.9'}");
+    for (int i = 0; i < 2; i++) {
+        for (int64_t ms = skr_clock_wall_ms(); skr_clock_wall_ms() <= ms;)
+            ;
+        show(&h1, "dyn-1", 15, ANNOUNCEMENT, 0);
+        cr_expect(holds(&w, "dyn-1", 15) && !holds(&w, "dyn-2", 15), "time %d", i);
+        for (int64_t ms = skr_clock_wall_ms(); skr_clock_wall_ms() <= ms;)
+            ;
+        show(&h2, "dyn-2", 15, ANNOUNCEMENT, 0);
+        cr_expect(holds(&w, "dyn-2", 15) && !holds(&w, "dyn-1", 15), "time %d", i);
+    }
+    show(&h1, "dyn-1", 9, ANNOUNCEMENT, 0);
+    cr_expect_not(holds(&w, "dyn-1", 9), "another allocation permits nothing");
+    world_delete(&w, SKR_NETWORK_ADAPTER, "dyn-2");
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *vip = world_get(&w, SKR_IP_ALLOCATION, "vip");
+    cr_expect_not(skr_object_has(vip, SKR_IP_ALLOCATION_RETIRED_AT_REVISION), "the allocation is still there");
+    show(&h1, "dyn-1", 15, ANNOUNCEMENT, 0);
+    cr_expect(holds(&w, "dyn-1", 15));
+    skr_evidence_free(evidence);
+    world_close(&w);
+}
+
 /* Both announced it while the controller was away; whichever of them is heard first, the later one has it. */
 Test(model_reports, the_younger_announcement_wins_in_either_order)
 {
