@@ -1,5 +1,6 @@
-/* Which program is on which interface: of ports, uplinks, and interfaces of guests that no adapter is on (closed). What
- * wiring.c and daemon.c decide is done here, in an order that leaves no interface of a guest open for a moment. */
+/* This file decides which program is on which interface: of ports, uplinks, and interfaces of guests that no adapter is
+ * on (closed). What wiring.c and daemon.c decide is done here, in an order that leaves no interface of a guest open for
+ * a moment. */
 #include "agent/daemon.h"
 #include "agent/desired/arena.h"
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* What the data directory holds when the controller starts: an installation, a part of one, or nothing yet. main.c
- * calls it before the database is opened. */
+/* This says what the data directory holds when the controller starts: an installation, a part of one, or nothing yet.
+ * main.c calls it before the database is opened. */
 #pragma once
 
 #include <skerry/error.h>

@@ -481,7 +481,7 @@ void skr_realization_applied(struct skr_realization_table *table, const struct s
     size_t kept = count > SKR_REALIZATION_FAILURES_MAX ? SKR_REALIZATION_FAILURES_MAX : count;
     struct realization_failure *fresh = failures ? failures_copy(failures, kept) : NULL, *stale = NULL;
     uint32_t stale_count = 0;
-    /* What the policy itself knows to fail fails with every version. */
+    /* An object of which the policy itself knows that it fails, fails with every version. */
     bool any = count || member->failure_count || member->overflow;
     uint64_t floor = any ? 0 : version < member->applied ? version : member->applied;
 

@@ -29,7 +29,8 @@ struct realization_member {
     bool excused;  /* its host holds nothing up */
 };
 
-/* Who of a scope's members there is anything to say about; a reader takes it, a change of a member makes it invalid. */
+/* The members of a scope about which there is anything to say; a reader takes it, a change of a member makes it
+ * invalid. */
 struct realization_census {
     bool valid;
     uint64_t newest; /* version that any member has applied */

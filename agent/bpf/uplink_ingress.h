@@ -123,7 +123,7 @@ static __always_inline int uplink_check_sender(const struct outer *outer, const 
     return 0;
 }
 
-/* Which address the inner packet says it is from, against the records: of switched packets the address must be the
+/* The inner source address is judged against the records. Of switched packets the address must be the
  * MAC's, or nobody's where the VM subnet learns and this host has not been told yet, or behind a route through it. */
 static __always_inline int uplink_check_switched(const struct outer *outer, const struct skr_abi_subnet *subnet,
                                                  const struct frame *frame, __be32 address)
@@ -142,8 +142,8 @@ static __always_inline int uplink_check_switched(const struct outer *outer, cons
     return guard_routes_for(subnet->domain, outer->vsid, &frame->source, address) ? 0 : -SKR_DROP_SENDER_ADDRESS;
 }
 
-/* Of routed packets, which have the gateway's MAC: whoever has the address, or is the next hop to it, is at the sending
- * host, or is moving there or away. */
+/* Routed packets have the gateway's MAC, so the address tells who sends: whoever has the address, or is the next hop to
+ * it, is at the sending host, or is moving there or away. */
 static __always_inline int uplink_check_routed(const struct outer *outer, const struct skr_abi_subnet *subnet,
                                                __be32 address, bool passed_on)
 {

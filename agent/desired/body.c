@@ -138,8 +138,8 @@ static bool provider_address_ok(const ProtobufCMessage *message)
            uuid_ok(&pa->logical_network_id);
 }
 
-/* Of a VM subnet, or of a VLAN of an uplink. A value of an enum that only a newer controller has is no error here, nor
- * below: support.h judges it, and that object alone fails. */
+/* The port is of a VM subnet, or of a VLAN of an uplink. A value of an enum that only a newer controller has is no
+ * error here, nor below: support.h judges it, and that object alone fails. */
 static bool port_place_ok(const Skerry__V1__Port *port)
 {
     if (port->isolation == SKERRY__V1__ISOLATION__ISOLATION_UNSPECIFIED)

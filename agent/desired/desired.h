@@ -13,8 +13,8 @@
 
 struct skr_desired;
 
-/* What about an object can fail. Each is judged by one place, which sets it and clears it and leaves the others alone;
- * the controller is told of all of them in this order. */
+/* An object can fail in these aspects. Each is judged by one place, which sets it and clears it and leaves the others
+ * alone; the controller is told of all of them in this order. */
 enum skr_desired_aspect {
     SKR_DESIRED_PLACE,    /* the object as a whole: not supported, closed, or it waits for another object */
     SKR_DESIRED_HOST,     /* the host's interfaces and addresses that it needs */

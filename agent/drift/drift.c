@@ -303,7 +303,7 @@ static int put_back(struct skr_drift *drift, struct finding *finding)
     return -EINVAL;
 }
 
-/* What keeps a guest out of this host is put back whatever the host's setting is. */
+/* A filter that keeps a guest out of this host is put back whatever the host's setting is. */
 static bool closes(const struct finding *finding)
 {
     return finding->repair == REPAIR_HOOK &&

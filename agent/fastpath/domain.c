@@ -61,7 +61,8 @@ static void withdraw_subnet(struct skr_program *program, struct skr_program_doma
     subnet->asserted = false;
 }
 
-/* What fits into the uplink that carries the domain's provider address, in its encapsulation; 0: nothing is known. */
+/* The largest packet that fits into the uplink that carries the domain's provider address, in its encapsulation; 0:
+ * nothing is known. */
 static uint32_t uplink_mtu(const struct skr_program *program, const struct skr_program_domain *domain)
 {
     uint32_t outer = skr_program_own_mtu(program, &domain->source_pa);

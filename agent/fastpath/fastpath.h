@@ -84,8 +84,8 @@ struct skr_fastpath_ops {
     int (*guests)(struct skr_fastpath *fastpath,
                   void (*fn)(void *arg, uint32_t ifindex, enum skr_guest_memory memory, bool runs), void *arg);
     int (*guest_keep)(struct skr_fastpath *fastpath, uint32_t ifindex, enum skr_guest_memory memory);
-    /* What lets a later agent adopt the fast path, and is not there any more: fn for each, and what is found instead.
-     * pin puts one back. */
+    /* Pins let a later agent adopt the fast path. fn is called for each that is not there any more, with what is found
+     * instead. pin puts one back. */
     void (*pins)(struct skr_fastpath *fastpath,
                  void (*fn)(void *arg, unsigned pin, const char *name, const char *found), void *arg);
     int (*pin)(struct skr_fastpath *fastpath, unsigned pin);

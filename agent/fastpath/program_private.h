@@ -13,7 +13,7 @@
 #include <utlist.h>
 
 #define SKR_AUDIT_DIFFERENCES_MAX 4096 /* of a table in one round; the next round finds the rest */
-/* What an encapsulation adds to a packet of the guest: outer IPv4, GRE or UDP and VXLAN, inner Ethernet. */
+/* The bytes that an encapsulation adds to a packet of the guest: outer IPv4, GRE or UDP and VXLAN, inner Ethernet. */
 #define SKR_NVGRE_OVERHEAD 42
 #define SKR_VXLAN_OVERHEAD 50
 #define SKR_KEY_SIZE_MAX   64
@@ -233,7 +233,7 @@ void skr_program_ask(struct skr_program *program, enum skr_fastpath_table table,
                      const struct skr_program_owner *owner, const void *value);
 void skr_program_take_back(struct skr_program *program, enum skr_fastpath_table table, const void *key,
                            const struct skr_program_owner *owner);
-/* What of the owner failed, or (reason NULL) has not. */
+/* Notes that this aspect of the owner failed, or (reason NULL) has not. */
 void skr_program_fail(struct skr_program *program, const struct skr_program_owner *owner,
                       enum skr_desired_aspect aspect, const char *reason);
 int skr_program_put(struct skr_program *program, struct skr_program_entry *entry);

@@ -62,7 +62,7 @@ static void set_state(struct skr_host *host, struct guest *guest, const char *na
     host->output.guest(host->output.arg, guest->ifindex, name, state);
 }
 
-/* What was released is closed again when it says anew that it is a guest's. */
+/* An interface that was released is closed again when it says anew that it is a guest's. */
 static void note_alias(struct guest *guest, const struct skr_host_interface *interface)
 {
     bool differs = strcmp(guest->alias, interface->alias) != 0;

@@ -24,7 +24,7 @@ struct skr_host_interface {
     uint32_t rx_queues, tx_queues;
 };
 
-/* What an interface of a guest is. A guest's is one with an alias skerry:..., and one that was ever bound here. */
+/* The states of a guest's interface. A guest's is one with an alias skerry:..., and one that was ever bound here. */
 enum skr_guest_state {
     SKR_GUEST_NONE,   /* it is none: gone, or an uplink */
     SKR_GUEST_BOUND,  /* an adapter is on it; told after the binding */
@@ -69,7 +69,7 @@ void skr_host_changes(void *host, const struct skr_desired_change *changes, size
 /* An adapter was on this interface when an earlier agent ended: if the interface still answers the adapter's
  * description, it is not ambiguous. Before the first skr_host_changes(). */
 void skr_host_remember(struct skr_host *host, const struct skr_uuid *adapter_id, uint32_t ifindex);
-/* What earlier agents knew of an interface. kept: it is a guest's; released: an administrator let it go; runs: a
+/* Earlier agents left this about an interface. kept: it is a guest's; released: an administrator let it go; runs: a
  * program of an earlier agent serves it, which goes on until skr_host_guests_settled(). Before skr_host_guests_begin().
  */
 void skr_host_guest_remember(struct skr_host *host, uint32_t ifindex, bool kept, bool released, bool runs);

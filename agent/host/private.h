@@ -61,7 +61,7 @@ struct index_node {
     UT_hash_handle hh;
 };
 
-/* What makes an address of the fabric doubtful: this MAC spoke for it. 0: never. Told for SKR_HOST_DOUBT_NS. */
+/* An address of the fabric is doubtful because this MAC spoke for it. 0: never. Told for SKR_HOST_DOUBT_NS. */
 #define SKR_HOST_DOUBT_NS (120 * 1000000000LL)
 struct doubt {
     uint8_t mac[6];
@@ -220,7 +220,7 @@ void skr_host_claim_free(struct skr_host *host);
 void skr_host_guest_look(struct skr_host *host, uint32_t ifindex);
 int64_t skr_host_guest_deadline(const struct skr_host *host);
 void skr_host_guest_run(struct skr_host *host);
-/* What was closed then is worth a finding now. */
+/* An interface that was closed at that time is worth a finding now. */
 int64_t skr_host_guest_told_ns(const struct skr_host *host);
 void skr_host_guests_free(struct skr_host *host);
 

@@ -332,7 +332,7 @@ static struct port *port_of_record(struct skr_learn *learn, const Skerry__V1__Re
     return port;
 }
 
-/* Somebody else has the address now, or nobody: history does not overrule that. What the port shows next is a new
+/* Another port has the address now, or none: history does not overrule that. The next frame that shows it is a new
  * claim. */
 static void claim_lost(struct skr_learn *learn, const Skerry__V1__Record *before, const Skerry__V1__Record *after)
 {

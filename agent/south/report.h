@@ -41,8 +41,8 @@ void skr_report_counters(struct skr_report *report, uint64_t dropped, uint64_t r
 
 /* The next frames are a whole report, in as many parts as it takes: a new session. */
 void skr_report_begin_whole(struct skr_report *report);
-/* What is to be told now, as much as fits a frame, or NULL: nothing. What was taken counts as told; a connection that
- * ends is followed by a whole report. The caller frees the envelope. */
+/* Takes the items that are to be told now, as much as fits a frame, or NULL: nothing. What was taken counts as told; a
+ * connection that ends is followed by a whole report. The caller frees the envelope. */
 Skerry__V1__Envelope *skr_report_take(struct skr_report *report);
 /* The controller has committed this report: what was announced in it has been judged, and is not repeated as an
  * announcement. */

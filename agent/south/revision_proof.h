@@ -18,7 +18,7 @@ void skr_revision_proof_take(struct skr_revision_proof *proof, const struct skr_
                              const Skerry__V1__Synced *synced);
 /* Adds it to a Hello, which owns the copy. */
 void skr_revision_proof_show(const struct skr_revision_proof *proof, Skerry__V1__Hello *hello);
-/* Of the file beside the cache. A file that is not there, or damaged, is no proof. */
+/* Reads the file beside the cache. A file that is not there, or damaged, is no proof. */
 void skr_revision_proof_load(struct skr_revision_proof *proof, const char *cache_path);
 /* Writes it when it has changed. 0 or -errno. */
 int skr_revision_proof_save(struct skr_revision_proof *proof, const char *cache_path);

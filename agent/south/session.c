@@ -252,7 +252,7 @@ static void describe_end(const struct skr_session *session, short what, char why
                  session->options.identity->controller);
         return;
     }
-    /* Of a refused connection OpenSSL only says that a system call failed. */
+    /* OpenSSL only says of a refused connection that a system call failed. */
     bool by_tls = first && !ERR_SYSTEM_ERROR(first) && ERR_reason_error_string(first);
     if (by_tls)
         text = ERR_reason_error_string(first);

@@ -208,7 +208,7 @@ static void describe_events(struct skr_session *session, const json_t *object)
     json_decref(widths);
 }
 
-/* What is wrong although the port stands: above everything else, because the rest looks well. */
+/* A fault of a port that stands is shown above everything else, because the rest looks well. */
 static void describe_guest(const json_t *object)
 {
     const json_t *status = json_object_get(object, "status");

@@ -23,7 +23,7 @@
 
 #define SKR_HTTP_BODY_MAX   (1 << 20)
 #define SKR_HTTP_BODY_SMALL (64 << 10)
-/* Of an address that needs no token: a login is a name and a password. */
+/* The body of an address that needs no token: a login is a name and a password. */
 #define SKR_HTTP_BODY_PUBLIC (4 << 10)
 /* An answer up to this size counts for nothing: what all connections together hold of these is little. */
 #define SKR_HTTP_ANSWER_SMALL (16 << 10)

@@ -1,7 +1,7 @@
-/* What clients share and may not use up for each other: connections, watches, waits, large bodies, bytes of answers. A
- * pool bounds what one principal holds, what all principals of a tenant hold, and what tenants hold together: the rest
- * is for the principals of the fabric, so that an administrator gets in whatever tenants do. Called by the other files
- * of this room, on any thread. */
+/* Clients share connections, watches, waits, large bodies and bytes of answers, and may not use them up for each other.
+ * A pool bounds what one principal holds, what all principals of a tenant hold, and what tenants hold together: the
+ * rest is for the principals of the fabric, so that an administrator gets in whatever tenants do. Called by the other
+ * files of this room, on any thread. */
 #include "controller/api/http.h"
 
 #include <skerry/id_map.h>
@@ -9,7 +9,8 @@
 
 enum { OF_PRINCIPAL, OF_TENANT };
 
-/* Somebody who holds something; gone with the last of it, so that there are no more than units in the pool. */
+/* A principal or tenant that holds something; it is gone with the last of it, so that there are no more than units in
+ * the pool. */
 struct share {
     struct skr_map_key key; /* first; type: OF_PRINCIPAL or OF_TENANT */
     int64_t held;

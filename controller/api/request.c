@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What a handler or jansson has kept of a body may be a password: nothing of it stays in memory that is free again. */
+/* A handler or jansson may have kept a password of a body: nothing of it stays in memory that is free again. */
 static void forget(void *memory)
 {
     if (memory)

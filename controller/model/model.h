@@ -264,7 +264,7 @@ int skr_model_enroll(struct skr_txn *txn, void *enrolment, struct skr_error *err
 int skr_model_authorize_host(struct skr_txn *txn, const struct skr_uuid *host_id, const uint8_t key_hash[static 32],
                              struct skr_error *error);
 
-/* What the parts of one whole report have named so far; when its last part has been taken, what the host had and did
+/* The names in the parts of one whole report so far; when its last part has been taken, what the host had and did
  * not name is gone. Belongs to the session that reports; one write at a time uses it. */
 struct skr_report_names;
 struct skr_report_names *skr_report_names_new(int64_t began_ms);
@@ -328,7 +328,7 @@ int skr_model_set_rolled_back(struct skr_txn *txn, void *rollback, struct skr_er
 int skr_model_accepted_database(struct skr_txn *txn, struct skr_uuid *ret, struct skr_error *error);
 /* How many hosts are enrolled and active, counted to `max` at most. */
 int skr_model_count_hosts(struct skr_txn *txn, unsigned max, unsigned *ret, struct skr_error *error);
-/* What is wrong with a host's session. */
+/* Writes down what is wrong with a host's session. */
 struct skr_host_problem {
     struct skr_uuid host_id;
     const char *reason; /* of the event */

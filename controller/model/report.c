@@ -279,7 +279,7 @@ static int tell_closed(struct skr_report *report, const Skerry__V1__DriftItem *i
                          item->object ? item->object : "", item->found ? item->found : "");
 }
 
-/* Somebody on the wire speaks for an address of the fabric: tunnels go astray, and no host can stop it. */
+/* A station on the wire speaks for an address of the fabric: tunnels go astray, and no host can stop it. */
 static int tell_claimed(struct skr_report *report, const Skerry__V1__DriftItem *item, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;

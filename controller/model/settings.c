@@ -29,7 +29,7 @@ int skr_model_authority_set(struct skr_txn *txn, const char *key_pem, const char
     return r < 0 ? r : skr_txn_setting_set(txn, AUTHORITY_CERTIFICATE, certificate_pem, error);
 }
 
-/* Who showed it, for the sentences that follow. */
+/* Names the hosts that showed it, for the sentences that follow. */
 static int keep_evidence(struct skr_txn *txn, const struct skr_rollback *rollback, struct skr_error *error)
 {
     struct skr_uuid ours = skr_store_database_id(skr_txn_store(txn));

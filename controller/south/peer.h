@@ -89,7 +89,7 @@ void skr_session_look_after(struct skr_peer *peer);
 
 /* ---- rollback.c ---- */
 
-/* What a snapshot of the database says about a session that wants to open. */
+/* A snapshot of the database says this about a session that wants to open. */
 struct skr_standing {
     int64_t revision;
     bool rolled_back;

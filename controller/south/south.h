@@ -29,7 +29,7 @@ int skr_south_new(const struct skr_south_options *options, struct skr_south **re
 const uint8_t *skr_south_authority_key_hash(const struct skr_south *south);
 /* The authority's certificate in PEM, for clients to trust. Valid until skr_south_free. */
 const char *skr_south_authority_pem(const struct skr_south *south);
-/* What the policy makes proofs of revisions with; a secret. */
+/* The policy makes proofs of revisions with this key, which is a secret. */
 struct skr_proof_key skr_south_proof_key(const struct skr_south *south);
 /* A server certificate of the authority for the API; PEM owned by the caller. */
 int skr_south_server_certificate(struct skr_south *south, const char *const *names, size_t count, char **ret_key_pem,

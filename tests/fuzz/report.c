@@ -1,5 +1,5 @@
 /* rooms: controller/model */
-/* What hosts tell the controller, into a real database: the first byte chooses Enroll or Report, the rest is the
+/* Messages of hosts to the controller, into a real database: the first byte chooses Enroll or Report, the rest is the
  * message. Whatever it says, the write is done or refused with a reason, a report comes to its end, and every text that
  * is stored can be shown: half a character would be missing from every answer. Each run is rolled back. */
 #include "controller/model/rules.h"

@@ -84,7 +84,7 @@ def test_deleted_pins_are_told_and_put_back(lab, delete):
     assert sorted(p.name for p in host.pins.iterdir()) == pins
     refused = second(lab, host, host.state, host.pins, lab.directory / "other.sock")
     assert f"process {host.agent.popen.pid}" in refused.stderr, "the directory that was made anew is locked too"
-    # What the pins are for: the next agent adopts, and nobody notices.
+    # The pins are there for this: the next agent adopts, and no VM notices.
     host.agent.kill()
     host.start()
     assert lab.vms["red-1"].ping(lab.vms["red-2"].address)

@@ -374,7 +374,7 @@ def test_the_guard_never_takes_what_an_agent_has(lab, guard):
     for vm in vms:
         wait_for(f"{vm.name} is bound and open both ways", lambda v=vm: v.ping("10.0.0.1"))
         assert programs(h1, vm) == (False, False)
-    # What an administrator released stays released, also for a guard that starts anew.
+    # An interface that an administrator released stays released, also for a guard that starts anew.
     lab.api.delete("network-adapters", vms[0].id)
     wait_for("closed", lambda: closed_row(h1, vms[0]))
     h1.local("release", vms[0].port)

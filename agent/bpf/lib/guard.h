@@ -91,8 +91,8 @@ static __always_inline int guard_source_mac(const struct skr_abi_port *port, con
     return 0;
 }
 
-/* Of any frame: protocols of bridges never come from a guest, and where a guard is asked for, what it cannot read does
- * not pass: ARP and IP could be inside. */
+/* This judges every frame: protocols of bridges never come from a guest, and where a guard is asked for, what it cannot
+ * read does not pass: ARP and IP could be inside. */
 static __always_inline int guard_kind(const struct skr_abi_port *port, const struct frame *frame)
 {
     int bridge = mac_bridge_group(&frame->destination);

@@ -149,7 +149,8 @@ static int guests_entry(void *arg, const void *key, const void *value)
     return 0;
 }
 
-/* What programs run on, and nothing was kept of: uplinks; and ports of an older build, which are kept from here on. */
+/* Programs run on interfaces of which nothing was kept: uplinks, and ports of an older build, which are kept from here
+ * on. */
 static void guests_running(const struct guests_walk *walk)
 {
     struct skr_fastpath_bpf *bpf = walk->bpf;

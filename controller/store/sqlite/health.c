@@ -1,5 +1,5 @@
-/* What is known to be wrong with the database: damage, which a thread looks for once after the start and which every
- * statement may meet, and writes that it could not take. /readyz and the writer ask. */
+/* This file knows what is wrong with the database: damage, which a thread looks for once after the start and which
+ * every statement may meet, and writes that it could not take. /readyz and the writer ask. */
 #include "controller/store/sqlite/private.h"
 
 #include <skerry/log.h>

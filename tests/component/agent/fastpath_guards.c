@@ -1,7 +1,8 @@
-/* What a guest may not pretend, judged by what its receivers go by: DHCP servers, routers, neighbours, bridges.
+/* Guests may not pretend to be these, judged by what their receivers go by: DHCP servers, routers, neighbours, bridges.
  *
- *   uplink u1, VLAN 10: A 10.9.0.5 and 2001:db8::5 on p1, B 10.9.0.6 on p2, both guarded; C on p3, unguarded, any
- * address VM subnet 5001: V 10.0.0.5 on p4 and W 10.0.0.6 on p5, both guarded */
+ *   uplink u1, VLAN 10: A 10.9.0.5 and 2001:db8::5 on p1, B 10.9.0.6 on p2, both guarded;
+ *                       C on p3, unguarded, any address
+ *   VM subnet 5001: V 10.0.0.5 on p4 and W 10.0.0.6 on p5, both guarded */
 #include "tests/support/agent/programs.h"
 
 #include <arpa/inet.h>
@@ -273,7 +274,7 @@ Test(fastpath_guards, redirects_of_ipv4)
     }
 }
 
-/* What is not carried is refused for what it is. */
+/* A packet that is not carried is refused for what it is. */
 Test(fastpath_guards, ipv6_of_a_vm_subnet_has_its_own_reasons)
 {
     static const uint8_t options[] = {0, 60};

@@ -1,8 +1,10 @@
-/* What is let in from the fabric: who an inner frame says it is from, against the records; in the network's own
+/* Frames that are let in from the fabric: who an inner frame says it is from, against the records; in the network's own
  * encapsulation. And what does not fit into the uplink on its way out.
  *
- *   domain 7: subnet 5001 = 10.0.0.0/24 { A .5 on p1, B .6 on p2 (learned), R .9 at 192.168.2.20, S .10 at 192.168.2.21
- * } subnet 5002 = 10.0.1.0/24 { C .5 on p3 };  172.16.0.0/12 through R;  own PA 192.168.1.10 on u1 */
+ *   domain 7: subnet 5001 = 10.0.0.0/24 { A .5 on p1, B .6 on p2 (learned), R .9 at 192.168.2.20,
+ *                                         S .10 at 192.168.2.21 }
+ *             subnet 5002 = 10.0.1.0/24 { C .5 on p3 }
+ *             172.16.0.0/12 through R; own PA 192.168.1.10 on u1 */
 #include "tests/support/agent/programs.h"
 
 #include <arpa/inet.h>

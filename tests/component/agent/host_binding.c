@@ -337,7 +337,7 @@ Test(host_binding, an_interface_of_a_guest_is_closed_unless_it_is_bound)
     programs_shell("ip link set v1 alias ''");
     world_drain(&world);
     cr_assert_eq(guest_told("v1")->guest, SKR_GUEST_CLOSED);
-    /* One that never was is the host's own again when its alias goes. */
+    /* An interface that never was bound is the host's own again when its alias goes. */
     alias("v3", 9);
     world_drain(&world);
     cr_assert_eq(guest_told("v3")->guest, SKR_GUEST_CLOSED);

@@ -1,4 +1,5 @@
-/* What the controller finds in its data directory when it starts: nothing, a whole installation, a part of one, damage.
+/* The controller looks at what it finds in its data directory when it starts: nothing, a whole installation, a part of
+ * one, damage.
  */
 #include "tests/component/cli/scene.h"
 

@@ -210,7 +210,7 @@ static bool opens_rolled_back(struct agent *agent, struct wire *wire)
     return rolled_back;
 }
 
-/* What a host holds and the database does not is what an administrator decides by. */
+/* An administrator decides by what a host holds and the database does not. */
 Test(south_report, what_a_host_holds_is_seen_in_a_database_that_was_set_back)
 {
     struct agent agent;

@@ -1,6 +1,6 @@
-/* What hosts say of the database: a proof of the controller's own, or several hosts that agree, shows that it was set
- * back; what one host says alone concerns that host. And one identity on two machines. The controller is set back here
- * as an administrator would: an older copy of the file. */
+/* Hosts say something about the database: a proof of the controller's own, or several hosts that agree, shows that it
+ * was set back; what one host says alone concerns that host. And one identity on two machines. The controller is set
+ * back here as an administrator would: an older copy of the file. */
 #include "tests/component/controller/south_scene.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -90,7 +90,7 @@ static void accept_database(void)
     cr_assert_not(scene_rolled_back(&scene));
 }
 
-/* What the controller says with Synced, once it is past a revision. */
+/* The proof that the controller sends with Synced, once it is past a revision. */
 static void take_proof(int index, uint64_t beyond, Skerry__V1__RevisionProof *ret, uint8_t mac[static 32])
 {
     struct wire wire;

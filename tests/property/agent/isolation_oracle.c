@@ -370,7 +370,7 @@ static const struct model_route *route_to(const struct model *model, unsigned do
     return best;
 }
 
-/* Nobody has the address, and somebody may who is elsewhere, where it was learned a moment ago. */
+/* No record has the address, and an adapter may who is elsewhere, where it was learned a moment ago. */
 static bool may_be_new(const struct model *model, unsigned subnet, uint32_t ip)
 {
     return model->subnets[subnet].programmed && model->subnets[subnet].learns &&

@@ -44,7 +44,7 @@ void programs_shell(const char *format, ...) __attribute__((format(printf, 1, 2)
 
 struct skr_abi_address programs_v4(uint32_t host_order);
 void programs_checksum(struct iphdr *ip);
-/* Of the IPv4 header (without options) of a frame that a test has changed. */
+/* Makes the checksum of the IPv4 header (without options) of a frame that a test has changed. */
 void programs_checksum_frame(uint8_t *frame);
 /* Ethernet + IPv4 + UDP with this many bytes of payload (0, 1, 2, ...); returns the frame's length. */
 size_t programs_udp(uint8_t *out, const uint8_t *destination, const uint8_t *source, uint32_t source_ip,

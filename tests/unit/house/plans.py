@@ -39,7 +39,7 @@ VALUES = {
     "uplink": 4, "label_kind": 20, "label_name": 50, "label_value": 200, "label_tenant_id": TENANTS, "vlan_id": 4000,
     "retired_at_revision": 1000, "principal_id": TENANTS, "resource": 40, "ended_at": 100, "profile_id": 20,
 }
-# What is one tenant's in the tables of the fabric: hardly anything.
+# Rows of one tenant in the tables of the fabric: hardly any.
 FABRIC = {"host", "host_group", "network_site", "logical_network", "provider_address", "event", "compliance", "job"}
 QUERIES_MIN = 200  # fewer: they are no longer found in the sources
 TIMES_MAX, ROWS_MIN = 3, 100  # so many times as many rows, and at least so many, are the wrong index

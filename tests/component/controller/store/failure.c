@@ -208,7 +208,7 @@ static int break_the_commit(struct skr_txn *txn, void *arg, struct skr_error *er
     return 0;
 }
 
-/* What was acknowledged has been told: hosts and watches hear of nothing else. */
+/* Every acknowledged write has been told: hosts and watches hear of nothing else. */
 Test(failure, what_runs_again_is_told_like_everything)
 {
     struct skr_test_store test;

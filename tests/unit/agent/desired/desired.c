@@ -293,7 +293,7 @@ static void fail(struct skr_uuid id, enum skr_desired_aspect aspect, const char 
     skr_desired_failure_set(desired, DOMAIN_SCOPE, &network, RECORD, &id, aspect, reason);
 }
 
-/* What the controller would hear of the one object that failed; empty: nothing. */
+/* The text that the controller would hear of the one object that failed; empty: nothing. */
 static void expect_told(const char *wanted)
 {
     Skerry__V1__Envelope *envelope;

@@ -277,7 +277,7 @@ Test(learn, a_port_that_may_not_learn_gets_no_claims_of_records)
     cr_assert_eq(told_count, 0);
 }
 
-/* Somebody else has it now: what this port said before is over, and what it says next is news. */
+/* Another port has it now: this port's word from before is over, and its next one is news. */
 Test(learn, a_claim_that_lost_ends)
 {
     event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 1 * S);

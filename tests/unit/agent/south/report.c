@@ -1,4 +1,4 @@
-/* What a host tells: each occurrence once, a whole report in as many parts as it takes, and nothing for ever. */
+/* A host tells each occurrence once, a whole report in as many parts as it takes, and nothing for ever. */
 #include "agent/south/report.h"
 #include "agent/south/held.h"
 #include "tests/unit/agent/build.h"

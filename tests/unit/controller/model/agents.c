@@ -586,7 +586,7 @@ Test(model_claim, only_where_it_is_allowed_and_reached)
     struct skr_error error = {0};
     world_open(&w);
     world_fill(&w);
-    /* Nobody has said that hosts of this group are trusted: the id of an adapter alone is no proof. */
+    /* No administrator has said that hosts of this group are trusted: the id of an adapter alone is no proof. */
     world_create(&w, SKR_HOST_GROUP, "new", "{'name': 'new', 'parent_id': '$north'}");
     cr_assert_eq(world_join(&w, "h9", "new", "eth0", 9, &error), 0);
     cr_expect_eq(claim(&w, "h9", "blue-1", false), 1);
@@ -673,7 +673,7 @@ Test(model_report, bindings_and_drift)
     world_close(&w);
 }
 
-/* What a host sees of a guest is in the status, and an event once, however often the count changes. */
+/* The status says what a host sees of a guest, and an event does so once, however often the count changes. */
 Test(model_report, a_guest_with_another_mac)
 {
     struct world w;

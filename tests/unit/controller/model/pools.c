@@ -275,7 +275,7 @@ Test(model_provider_address, a_host_without_adapters_changes_its_site)
     world_close(&w);
 }
 
-/* Nobody waits for a host in maintenance, but it goes on forwarding: to the old owner of an address too. */
+/* No write waits for a host in maintenance, but it goes on forwarding: to the old owner of an address too. */
 Test(model_provider_address, rests_until_hosts_in_maintenance_have_let_go)
 {
     struct world w;

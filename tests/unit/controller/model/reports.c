@@ -126,7 +126,7 @@ Test(model_reports, nothing_is_gone_before_the_last_part)
     world_close(&w);
 }
 
-/* What is set down here while a whole report travels is no part of it, and not gone. */
+/* A row that is made here while a whole report travels is no part of it, and not gone. */
 Test(model_reports, what_came_about_during_a_whole_report_stays)
 {
     struct world w;

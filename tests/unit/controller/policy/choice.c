@@ -1,4 +1,4 @@
-/* Of several ways the controller takes one, and every host must take the same: what these tests expect is written out,
+/* The controller takes one of several ways, and every host must take the same: what these tests expect is written out,
  * not computed by the code under test. */
 #include "tests/unit/controller/policy/fixture.h"
 

@@ -699,7 +699,8 @@ static void expect_pending(struct world *world, struct skr_object *object)
     cr_assert_gt(r.pending, 0);
 }
 
-/* Whoever changes any of these waits for the hosts that it concerns, and is not told "realized" before they are. */
+/* A write that changes any of these waits for the hosts that it concerns, and is not told "realized" before they are.
+ */
 Test(policy_realization, every_kind_that_concerns_a_host_is_waited_for)
 {
     struct skr_uuid group = uuid_of(SKR_HOST_GROUP, 1), site_id = uuid_of(SKR_NETWORK_SITE, 1);

@@ -65,7 +65,7 @@ Test(policy_session, a_new_agent_gets_its_scopes_whole_and_is_synced)
     world_done(&w);
 }
 
-/* What the others say of its ports it can only use when it has them. */
+/* It can use what others say of its ports only when it has them. */
 Test(policy_session, the_host_scope_comes_first)
 {
     struct world w;
