@@ -88,7 +88,9 @@ static void try_query(struct skr_http_request *request)
         need_reason(&error);
     skr_http_fields_done(&fields);
     skr_error_clear(&error);
-    if (request->route.kind == SKR_ROUTE_COLLECTION && skr_http_filters(request, &query, &error) < 0)
+    /* A write's own parameters are no filters: only a list takes them. */
+    if (request->route.kind == SKR_ROUTE_COLLECTION && request->method == SKR_HTTP_GET &&
+        skr_http_filters(request, &query, &error) < 0)
         need_reason(&error);
     skr_http_filters_clear(&query);
 }
