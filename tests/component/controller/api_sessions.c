@@ -127,6 +127,42 @@ Test(api_sessions, a_write_needs_the_csrf_token_and_our_own_page)
     cr_assert_eq(login.status, 403);
 }
 
+/* Sites that only begin as we do, or lack the port, or the "s" of https. */
+Test(api_sessions, an_origin_is_compared_as_a_whole)
+{
+    struct session session = logged_in();
+    const char *authority = server.url + strlen("https://");
+    const char *const origins[] = {text_of("Origin: %s.evil.example", server.url),
+                                   text_of("Origin: %s@evil.example", server.url),
+                                   text_of("Origin: %s1", server.url),
+                                   text_of("Origin: %.*s", (int)(strlen(server.url) - 1), server.url),
+                                   text_of("Origin: http://%s", authority),
+                                   "Origin: https://",
+                                   "Origin: null"};
+    for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
+        API_REPLY reply = ask(&session, "GET", "/v1/tokens", NULL, origins[i]);
+        cr_expect_eq(reply.status, 403, "%s: %s", origins[i], reply.text);
+    }
+}
+
+/* The API remembers for a second who a secret is. A cookie that has just been used is no bearer token for that: it
+ * would need no X-CSRF-Token; nor is a token a cookie. */
+Test(api_sessions, a_cookie_is_no_token_and_a_token_no_cookie)
+{
+    struct session session = logged_in();
+    cr_assert_eq(status_of(&session), 200);
+    const char *value = strchr(session.cookie, '=') + 1;
+    API_REPLY bearer = api_call(&server, "GET", "/v1/vm-networks", NULL,
+                                (const char *const[]){text_of("Authorization: Bearer %s", value), NULL});
+    cr_expect_eq(bearer.status, 401, "%s", bearer.text);
+    API_REPLY used = api_call(&server, "GET", "/v1/vm-networks", NULL, NULL);
+    cr_assert_eq(used.status, 200);
+    *strchr(session.cookie, '=') = '\0';
+    const char *const cookie[] = {"Authorization:", text_of("%s=%s", session.cookie, server.token), NULL};
+    API_REPLY token = api_call(&server, "GET", "/v1/vm-networks", NULL, cookie);
+    cr_expect_eq(token.status, 401, "%s", token.text);
+}
+
 Test(api_sessions, a_wrong_password_and_an_unknown_name_are_told_alike)
 {
     API_REPLY wrong = log_in("anna", "not the password", "");
