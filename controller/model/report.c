@@ -300,6 +300,22 @@ static int tell_claimed(struct skr_report *report, const Skerry__V1__DriftItem *
             item->expected ? item->expected : "");
 }
 
+/* Whatever goes over that uplink is cut off, and nothing that the host does brings it back. */
+static int tell_carrier(struct skr_report *report, const Skerry__V1__DriftItem *item, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    if (!item->object_kind || strcmp(item->object_kind, "uplink") != 0 || !item->field ||
+        strcmp(item->field, "carrier") != 0)
+        return 0;
+    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
+    if (r < 0)
+        return r;
+    return skr_event_add(report->txn, "UplinkCarrierLost", NULL, &report->host_id, error,
+                         "Uplink %.15s of host \"%.100s\" has lost its carrier: look at the cable, the switch's port "
+                         "and its settings.",
+                         item->object ? item->object : "", skr_object_name(host));
+}
+
 static int take_drift(struct skr_report *report, size_t index, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL, *after = NULL;
@@ -326,6 +342,8 @@ static int take_drift(struct skr_report *report, size_t index, struct skr_error 
     r = skr_txn_insert(report->txn, after, error);
     if (r == 0)
         r = tell_closed(report, item, after, error);
+    if (r == 0)
+        r = tell_carrier(report, item, error);
     return r < 0 ? r : tell_claimed(report, item, error);
 }
 

@@ -723,6 +723,30 @@ Test(model_report, a_provider_address_that_another_station_claims)
     world_close(&w);
 }
 
+/* Once, when the host begins to say so; another finding about an uplink is no loss of its carrier. */
+Test(model_report, an_uplink_that_loses_its_carrier)
+{
+    struct world w;
+    struct say say;
+    world_open(&w);
+    world_fill(&w);
+    say_init(&say, &w, "red-1");
+    say.drift.object_kind = "uplink";
+    say.drift.field = "mtu";
+    say.report.n_drift = 1;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(world_events(&w, "UplinkCarrierLost"), 0);
+    say_init(&say, &w, "red-1");
+    say.drift.key.data = (uint8_t *)"another finding ";
+    say.drift.object_kind = "uplink";
+    say.drift.field = "carrier";
+    say.report.n_drift = 1;
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(world_events(&w, "UplinkCarrierLost"), 1);
+    world_close(&w);
+}
+
 static void expect_compliance(struct world *world, int compliant, int non_compliant, int checked)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = world_get(world, SKR_HOST, "h1");
