@@ -301,7 +301,8 @@ static int tell_claimed(struct skr_report *report, const Skerry__V1__DriftItem *
 }
 
 /* Whatever goes over that uplink is cut off, and nothing that the host does brings it back. */
-static int tell_carrier(struct skr_report *report, const Skerry__V1__DriftItem *item, struct skr_error *error)
+static int tell_carrier(struct skr_report *report, const Skerry__V1__DriftItem *item, const struct skr_object *row,
+                        struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
     if (!item->object_kind || strcmp(item->object_kind, "uplink") != 0 || !item->field ||
@@ -310,7 +311,7 @@ static int tell_carrier(struct skr_report *report, const Skerry__V1__DriftItem *
     int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
     if (r < 0)
         return r;
-    return skr_event_add(report->txn, "UplinkCarrierLost", NULL, &report->host_id, error,
+    return skr_event_add(report->txn, "UplinkCarrierLost", row, &report->host_id, error,
                          "Uplink %.15s of host \"%.100s\" has lost its carrier: look at the cable, the switch's port "
                          "and its settings.",
                          item->object ? item->object : "", skr_object_name(host));
@@ -343,7 +344,7 @@ static int take_drift(struct skr_report *report, size_t index, struct skr_error 
     if (r == 0)
         r = tell_closed(report, item, after, error);
     if (r == 0)
-        r = tell_carrier(report, item, error);
+        r = tell_carrier(report, item, after, error);
     return r < 0 ? r : tell_claimed(report, item, error);
 }
 

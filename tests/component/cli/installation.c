@@ -87,14 +87,22 @@ static int readyz(void)
     return atoi(strrchr(out, '\n') + 1);
 }
 
+/* The first moments of every start, which say nothing of what the controller finds. */
+static bool is_loading(int status)
+{
+    return status == 503 && strstr(out, "still loading");
+}
+
 /* Until somebody answers: /readyz tells whether it is sound, and asks for no certificate that is known. */
 static int when_ready(void)
 {
     char log[128];
     int status = 0;
-    for (int tries = 0; tries < 500 && !status; tries++)
-        if (!(status = readyz()))
+    for (int tries = 0; tries < 500 && (!status || is_loading(status)); tries++) {
+        status = readyz();
+        if (!status || is_loading(status))
             usleep(20000);
+    }
     snprintf(log, sizeof(log), "%s/log", directory);
     read_into(log, err);
     cr_assert_neq(status, 0, "the controller does not answer: %s", err);
