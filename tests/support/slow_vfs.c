@@ -1,4 +1,5 @@
 #include "tests/support/slow_vfs.h"
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -18,6 +19,10 @@ static _Atomic int64_t sync_ns;
 static _Atomic bool real_syncs;
 static _Atomic uint64_t syncs, writes;
 static struct failure write_failure, sync_failure;
+static _Atomic bool hold_next; /* set and cleared with the lock, read without */
+static pthread_mutex_t hold_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t hold_changed = PTHREAD_COND_INITIALIZER;
+static bool held, released;
 
 static sqlite3_file *real_of(sqlite3_file *file)
 {
@@ -46,8 +51,22 @@ static int close_file(sqlite3_file *file)
     return real_of(file)->pMethods->xClose(real_of(file));
 }
 
+static void hold(void)
+{
+    pthread_mutex_lock(&hold_lock);
+    if (atomic_exchange(&hold_next, false)) {
+        held = true;
+        pthread_cond_broadcast(&hold_changed);
+        while (!released)
+            pthread_cond_wait(&hold_changed, &hold_lock);
+    }
+    pthread_mutex_unlock(&hold_lock);
+}
+
 static int read_file(sqlite3_file *file, void *out, int size, sqlite3_int64 offset)
 {
+    if (atomic_load(&hold_next))
+        hold();
     return real_of(file)->pMethods->xRead(real_of(file), out, size, offset);
 }
 
@@ -195,4 +214,33 @@ void skr_slow_vfs_fail_writes(unsigned after, unsigned count, int code)
 void skr_slow_vfs_fail_syncs(unsigned after, unsigned count, int code)
 {
     arm(&sync_failure, after, count, code);
+}
+
+void skr_slow_vfs_hold_read(void)
+{
+    pthread_mutex_lock(&hold_lock);
+    held = released = false;
+    atomic_store(&hold_next, true);
+    pthread_mutex_unlock(&hold_lock);
+}
+
+bool skr_slow_vfs_wait_held(unsigned seconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)seconds;
+    pthread_mutex_lock(&hold_lock);
+    for (int r = 0; !held && r == 0;)
+        r = pthread_cond_timedwait(&hold_changed, &hold_lock, &until);
+    bool result = held;
+    pthread_mutex_unlock(&hold_lock);
+    return result;
+}
+
+void skr_slow_vfs_let_go(void)
+{
+    pthread_mutex_lock(&hold_lock);
+    released = true;
+    pthread_cond_broadcast(&hold_changed);
+    pthread_mutex_unlock(&hold_lock);
 }

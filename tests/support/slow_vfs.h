@@ -1,5 +1,6 @@
-/* A SQLite VFS over the default one that counts syncs, can make them slow and can make writes and syncs fail. For tests
- * and benches; registered once a process under the name SKR_SLOW_VFS. The controls are global and atomic. */
+/* A SQLite VFS over the default one that counts syncs, can make them slow, can make writes and syncs fail and can hold
+ * a read. For tests and benches; registered once a process under the name SKR_SLOW_VFS. The controls are global and
+ * atomic. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,3 +20,8 @@ uint64_t skr_slow_vfs_writes(void);
 /* From now on `after` writes succeed, then `count` writes (or syncs) fail with the SQLite code; 0 = never. */
 void skr_slow_vfs_fail_writes(unsigned after, unsigned count, int code);
 void skr_slow_vfs_fail_syncs(unsigned after, unsigned count, int code);
+/* The next read waits until it is let go. A connection that lags behind the last commit reads right after it has taken
+ * its snapshot, so its reader is then held with a view of the database that grows old. */
+void skr_slow_vfs_hold_read(void);
+bool skr_slow_vfs_wait_held(unsigned seconds); /* false: nothing was read in that time */
+void skr_slow_vfs_let_go(void);

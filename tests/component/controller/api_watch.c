@@ -226,6 +226,37 @@ Test(api_watch, shows_the_kinds_and_objects_asked_for)
     api_watch_close(named);
 }
 
+/* Fewer changes than one reading of the log takes, and more text than one round of events holds. */
+Test(api_watch, a_round_that_is_full_of_text_loses_nothing)
+{
+    enum { COUNT = 90 };
+    char ids[COUNT][37], path[80], body[4200];
+    struct api_watch *watch = api_watch_open(&server, "/v1/watch?kinds=tenant", NULL);
+    long long from = expect_bookmark(watch);
+    api_watch_close(watch);
+    CURL *writer = api_handle_new(&server);
+    memset(body, 'x', sizeof(body));
+    memcpy(body, "{\"description\": \"", 17);
+    for (int i = 0; i < COUNT; i++) {
+        int end = snprintf(body + 4000, 64, "\", \"name\": \"t%d\"}", i);
+        API_REPLY created = api_call_on(writer, &server, "POST", "/v1/tenants", body, 4000 + (size_t)end, NULL);
+        cr_assert_eq(created.status, 201, "%s", created.text);
+        snprintf(ids[i], sizeof(ids[i]), "%s", api_text(created.json, "id"));
+    }
+    curl_easy_cleanup(writer);
+    snprintf(path, sizeof(path), "/v1/watch?kinds=tenant&since=%lld", from);
+    watch = api_watch_open(&server, path, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        struct api_event event;
+        cr_assert(api_watch_next(watch, SOON, &event), "event %d", i);
+        cr_assert_str_eq(event.type, "put", "event %d", i);
+        cr_assert_str_eq(api_text(event.data, "id"), ids[i], "event %d", i);
+        json_decref(event.data);
+    }
+    expect_bookmark(watch);
+    api_watch_close(watch);
+}
+
 static int change_status(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     struct skr_uuid id;
