@@ -712,3 +712,31 @@ Test(policy_session, comparisons_that_succeed_are_forgotten)
     }
     world_done(&w);
 }
+
+/* Networks come and go for years; what nothing refers to must not stay in memory. */
+Test(policy_session, rows_that_are_gone_leave_nothing_behind)
+{
+    struct world w;
+    world_init(&w, NULL);
+    small_cloud(&w);
+    both_connect(&w);
+    uint32_t before = w.policy->nodes.count;
+    for (enum skr_change_op op = SKR_CHANGE_PUT;; op = SKR_CHANGE_DELETE) {
+        put_op(&w, op, record_row(9, 9, 9, 9, 0));
+        put_op(&w, op, adapter_row(9, 9, 9, 1, 9));
+        put_op(&w, op, classification_row(9, 9));
+        put_op(&w, op, profile_row(9, "Nine", false, false));
+        put_op(&w, op, vm_subnet_row(9, 9));
+        put_op(&w, op, vm_network_row(9, 1, 0));
+        put_op(&w, op, provider_address_row(9, 2, 1, "10.1.0.9"));
+        commit(&w);
+        world_settle(&w);
+        if (op == SKR_CHANGE_DELETE)
+            break;
+        cr_assert_eq(w.policy->nodes.count, before + 7);
+    }
+    for (int i = 0; i < 70; i++, w.now += SECOND)
+        world_settle(&w);
+    cr_assert_eq(w.policy->nodes.count, before);
+    world_done(&w);
+}
