@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define SKR_WORDS_MAX       128
-#define SKR_FLAGS_MAX       16
+#define SKR_FLAGS_MAX       48 /* of one command line; a host has up to 32 uplinks */
 #define SKR_FLAG_FIELDS_MAX 64
 #define SKR_FIELD_NAME_MAX  64
 

@@ -101,8 +101,8 @@ const json_t *skr_shown_member(const json_t *object, const char *name);
 typedef int skr_command_fn(const struct skr_command *command, const struct skr_arguments *arguments);
 skr_command_fn skr_command_login, skr_command_config, skr_command_get, skr_command_describe, skr_command_create,
         skr_command_apply, skr_command_delete, skr_command_wait, skr_command_watch, skr_command_host_list,
-        skr_command_host_join, skr_command_host_action, skr_command_host_local, skr_command_help, skr_command_diff,
-        skr_command_edit, skr_command_act, skr_command_password, skr_command_job_wait, skr_command_job_cancel,
-        skr_command_explain, skr_command_completion, skr_command_complete, skr_command_manual, skr_command_top,
-        skr_command_controller_show, skr_command_controller_accept, skr_command_ipam_find, skr_command_ipam_utilization,
-        skr_command_ipam_overlaps;
+        skr_command_host_join, skr_command_host_edit, skr_command_host_action, skr_command_host_local, skr_command_help,
+        skr_command_diff, skr_command_edit, skr_command_act, skr_command_password, skr_command_job_wait,
+        skr_command_job_cancel, skr_command_explain, skr_command_completion, skr_command_complete, skr_command_manual,
+        skr_command_top, skr_command_controller_show, skr_command_controller_accept, skr_command_ipam_find,
+        skr_command_ipam_utilization, skr_command_ipam_overlaps;

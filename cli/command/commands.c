@@ -85,6 +85,15 @@ static const struct skr_flag join_flags[] = {{"host-group", 0, "GROUP", "group o
                                              {"uses", 0, "N", "how many hosts can join with it; 1"},
                                              {"approve", 0, NULL, "hosts wait for: skerryctl host approve HOST"},
                                              END};
+static const struct skr_flag host_edit_flags[] = {
+        {"uplink", 0, "IFNAME",
+         "interface that carries provider addresses; may be given several times, and all that are given replace the "
+         "host's list (one that stays keeps its name and sites)"},
+        WAIT,
+        TIMEOUT,
+        DRY_RUN,
+        CONFIRM,
+        END};
 static const struct skr_flag local_flags[] = {{"socket", 0, "PATH", "of the agent; /run/skerry/agent.sock"},
                                               {"vsid", 0, "N", "only the records of one virtual subnet"},
                                               {"output", 'o', "FORM", "table, json (as the agent says it) or yaml"},
@@ -147,6 +156,9 @@ const struct skr_command skr_commands[] = {
          "Make a join token and print the command to run on a host", join_flags, false, false, skr_command_host_join},
         {"host approve", "host approve HOST", "Let a host in that waits for it", act_flags, true, false,
          skr_command_host_action},
+        {"host edit", "host edit HOST [--uplink IFNAME ...] [--FIELD VALUE ...]",
+         "Change a host: its uplinks, or other fields (skerryctl help hosts), or all of it in your editor",
+         host_edit_flags, true, false, skr_command_host_edit},
         {"host drain", "host drain HOST [--FIELD VALUE ...] [--wait]", "Move everything off a host", act_flags, true,
          false, skr_command_host_action},
         {"host remediate", "host remediate HOST [--wait]", "Put back what differs on a host", act_flags, true, false,

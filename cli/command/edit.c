@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <skerry/file.h>
+#include <skerry/resource_fields.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,26 +136,78 @@ static int change_in_editor(struct skr_writing *writing, const struct skr_resour
     return r;
 }
 
+/* The host's uplink of that interface as it is, or a new one: new reference. */
+static json_t *uplink_of(const json_t *current, const char *interface)
+{
+    const struct skr_field *uplinks = &skr_resource_get(SKR_HOST)->fields[SKR_HOST_UPLINKS];
+    json_t *list = skr_member_writable_part(uplinks, json_object_get(current, uplinks->name));
+    json_t *uplink, *found = NULL;
+    size_t i;
+    json_array_foreach (list, i, uplink) {
+        const char *its = json_string_value(json_object_get(uplink, "interface"));
+        if (!found && its && strcmp(its, interface) == 0)
+            found = json_incref(uplink);
+    }
+    json_decref(list);
+    return found ? found : json_pack("{s:s, s:s}", "name", interface, "interface", interface);
+}
+
+/* The flags --uplink of "host edit" as the host's list. */
+static int add_uplinks(const struct skr_arguments *arguments, const json_t *current, json_t *body,
+                       struct skr_error *error)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < arguments->flag_count; i++)
+        if (strcmp(arguments->flags[i].flag->name, "uplink") == 0)
+            json_array_append_new(list, uplink_of(current, arguments->flags[i].value));
+    if (json_array_size(list) && json_object_get(body, "uplinks")) {
+        json_decref(list);
+        return skr_error_set(error, SKR_ERROR_SYNTAX, "--uplink and --uplinks both say the host's list; give one");
+    }
+    if (json_array_size(list))
+        json_object_set(body, "uplinks", list);
+    json_decref(list);
+    return 0;
+}
+
 static int change_fields(struct skr_writing *writing, const struct skr_resource *resource, const json_t *current,
                          struct skr_error *error)
 {
     json_t *body = json_object();
     int r = skr_body_from_fields(resource, writing->arguments, body, error);
     if (r == 0)
+        r = add_uplinks(writing->arguments, current, body, error);
+    if (r == 0)
         r = change(writing, resource, current, body, error);
     json_decref(body);
     return r;
 }
 
-int skr_command_edit(const struct skr_command *command, const struct skr_arguments *arguments)
+static int edit(const struct skr_arguments *arguments, const struct skr_resource *resource, const char *name)
 {
     struct skr_session session SKR_CLEANUP(skr_session_close) = {0};
     struct skr_writing writing SKR_CLEANUP(skr_writing_done) = {.session = &session, .arguments = arguments};
+    bool says_fields = arguments->field_count || skr_arguments_flag(arguments, "uplink");
+    struct skr_error error = {0};
+    json_t *current = NULL;
+    int code = SKR_EXIT_DONE;
+    int r = skr_session_open(arguments, &session, &error);
+    if (r == 0)
+        r = skr_lookup_find(session.lookup, resource, name, &current, &error);
+    if (r == 0)
+        r = says_fields ? change_fields(&writing, resource, current, &error)
+                        : change_in_editor(&writing, resource, current, &error);
+    if (r == 0)
+        r = skr_write_settle(&writing, &code, &error);
+    json_decref(current);
+    return r < 0 ? skr_fail(&error) : code;
+}
+
+int skr_command_edit(const struct skr_command *command, const struct skr_arguments *arguments)
+{
     const struct skr_resource *resource = NULL;
     struct skr_error error = {0};
     const char *name = NULL;
-    json_t *current = NULL;
-    int code = SKR_EXIT_DONE;
     if (!arguments->word_count)
         return skr_usage_because(command, "edit takes a kind and a name");
     int taken = skr_target_at(arguments, 0, &resource, &name, &error);
@@ -164,14 +217,12 @@ int skr_command_edit(const struct skr_command *command, const struct skr_argumen
         return skr_usage_because(command, "edit takes the name of one %s", resource->name);
     if (resource->flags & (SKR_RESOURCE_VIEW | SKR_RESOURCE_NO_UPDATE))
         return skr_usage_because(command, "%s cannot be changed", resource->collection);
-    int r = skr_session_open(arguments, &session, &error);
-    if (r == 0)
-        r = skr_lookup_find(session.lookup, resource, name, &current, &error);
-    if (r == 0)
-        r = arguments->field_count ? change_fields(&writing, resource, current, &error)
-                                   : change_in_editor(&writing, resource, current, &error);
-    if (r == 0)
-        r = skr_write_settle(&writing, &code, &error);
-    json_decref(current);
-    return r < 0 ? skr_fail(&error) : code;
+    return edit(arguments, resource, name);
+}
+
+int skr_command_host_edit(const struct skr_command *command, const struct skr_arguments *arguments)
+{
+    if (arguments->word_count != 1)
+        return skr_usage_because(command, "host edit takes one host");
+    return edit(arguments, skr_resource_get(SKR_HOST), arguments->words[0]);
 }

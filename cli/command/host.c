@@ -61,7 +61,10 @@ int skr_command_host_join(const struct skr_command *command, const struct skr_ar
     const char *expires = json_string_value(json_object_get(token, "expires_at"));
     if (join) {
         printf("%s\n", join);
-        skr_say("Run it as root on the host; it is good until %s", expires ? expires : "?");
+        skr_say("Run it as root on the host, with the interface that carries provider addresses in the place of "
+                "IFNAME; "
+                "it is good until %s",
+                expires ? expires : "?");
     }
     json_decref(body);
     json_decref(token);

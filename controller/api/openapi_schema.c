@@ -187,7 +187,8 @@ json_t *skr_openapi_resource(const struct skr_resource *resource)
         json_object_set_new(properties, "status", schema_of_status(resource));
     if (resource->id == SKR_JOIN_TOKEN) {
         add_once(properties, "join_string", "For skerry-agent join; answered to the create alone");
-        add_once(properties, "join_command", "The whole command; answered to the create alone");
+        add_once(properties, "join_command",
+                 "The whole command, IFNAME in the place of the uplink; answered to the create alone");
     }
     return schema;
 }

@@ -161,14 +161,14 @@ char *skr_http_operation_location(const struct skr_http_operation *operation, un
 
 static void add_join_string(struct skr_http_request *request, const struct skr_object *token, json_t *rendered)
 {
-    char text[512], command[560], id[SKR_UUID_TEXT_MAX], hash[SKR_TLS_HASH_TEXT_MAX];
+    char text[512], command[576], id[SKR_UUID_TEXT_MAX], hash[SKR_TLS_HASH_TEXT_MAX];
     struct skr_uuid uuid = skr_object_uuid(token, SKR_FIELD_ID);
     const char *secret = skr_object_text(token, SKR_JOIN_TOKEN_SECRET);
     if (!secret)
         return;
     snprintf(text, sizeof(text), "skerry://%s/%s.%s#%s", request->api->south_address, skr_uuid_format(&uuid, id),
              secret, skr_tls_hash_format(request->api->authority_key_hash, hash));
-    snprintf(command, sizeof(command), "skerry-agent join '%s'", text);
+    snprintf(command, sizeof(command), "skerry-agent join '%s' --uplink IFNAME", text);
     json_object_set_new(rendered, "join_string", json_string(text));
     json_object_set_new(rendered, "join_command", json_string(command));
 }

@@ -268,6 +268,9 @@ Test(api_objects, join_tokens_come_with_their_command)
     cr_assert_eq(strncmp(string, start_of, strlen(start_of)), 0, "%s", string);
     cr_assert(strstr(command, string));
     cr_assert_eq(strncmp(command, "skerry-agent join ", 18), 0);
+    const char *behind = strstr(command, string) + strlen(string);
+    cr_expect_str_eq(behind, "' --uplink IFNAME", "without an uplink a host carries no virtualized network: %s",
+                     command);
     API_REPLY again = api_call(&server, "GET", reply.location, NULL, NULL);
     cr_assert_eq(again.status, 200);
     cr_assert_null(json_object_get(again.json, "secret"), "shown once: %s", again.text);
