@@ -162,22 +162,53 @@ static int check_uplinks(const struct join_words *words, struct skr_error *error
     return 0;
 }
 
-static void tell_joined(const struct skr_identity *identity, const struct skr_join_options *options)
+/* Is it the wished name and a number, as a controller makes a name that is taken unique? */
+static bool is_numbered(const char *name, const char *wished)
+{
+    size_t length = strlen(wished);
+    const char *number = name + length + 1;
+    return strncmp(name, wished, length) == 0 && name[length] == '-' && *number &&
+           strspn(number, "0123456789") == strlen(number);
+}
+
+static void tell_name(const char *name, const char *wished)
+{
+    if (!name || strcmp(name, wished) == 0)
+        return;
+    if (is_numbered(name, wished))
+        printf("The name %s is taken by another host, so this host is called %s. If it replaces %s, let it take over "
+               "that host's adapters: `skerryctl host replace %s --new-host %s`.\n",
+               wished, name, wished, wished, name);
+    else
+        printf("This host asked for the name %s and is called %s: another host has the name, no host can have it as it "
+               "is written, or an administrator changed it.\n",
+               wished, name);
+}
+
+/* `name`: that the controller gave; NULL: it is too old to say it, and may have given another than the wished one. */
+static void tell_joined(const struct skr_identity *identity, const struct skr_join_options *options, const char *name)
 {
     struct utsname kernel;
     char id[SKR_UUID_TEXT_MAX];
     uname(&kernel);
-    printf("joined %s as host %s (%s)\n", identity->controller,
-           options->host_name ? options->host_name : kernel.nodename, skr_uuid_format(&identity->host_id, id));
+    const char *wished = options->host_name ? options->host_name : kernel.nodename;
+    skr_uuid_format(&identity->host_id, id);
+    if (name)
+        printf("joined %s as host %s (%s)\n", identity->controller, name, id);
+    else
+        printf("joined %s as host %s, which asked for the name %s\n", identity->controller, id, wished);
+    tell_name(name, wished);
     if (!options->uplink_count)
-        printf("This host has no uplink yet and carries no virtualized network; `skerryctl edit host` names its "
-               "uplinks.\n");
+        printf("This host has no uplink yet and carries no virtualized network; give it one with `skerryctl host edit "
+               "%s --uplink INTERFACE`.\n",
+               name ? name : id);
 }
 
 static int enrol(const struct settings *settings, const struct join_words *words, struct skr_error *error)
 {
     char text[SKR_JOIN_STRING_MAX], id[SKR_UUID_TEXT_MAX];
     SKR_CLEANUP(skr_identity_cleanup) struct skr_identity *identity = NULL, *known = NULL;
+    SKR_CLEANUP(skr_free_cleanup) char *name = NULL;
     Skerry__V1__Interface *interfaces[INVENTORY_MAX];
     struct skr_join_options options = {.host_name = settings->name,
                                        .uplinks = words->uplinks,
@@ -198,11 +229,11 @@ static int enrol(const struct settings *settings, const struct join_words *words
     if (r != 0)
         return r;
     options.interface_count = inventory(interfaces);
-    r = skr_join(identity, &options, error);
+    r = skr_join(identity, &options, &name, error);
     for (size_t i = 0; i < options.interface_count; i++)
         protobuf_c_message_free_unpacked(&interfaces[i]->base, NULL);
     if (r == 0)
-        tell_joined(identity, &options);
+        tell_joined(identity, &options, name);
     return r;
 }
 

@@ -221,7 +221,7 @@ static enum skr_error_tag tag_named(const char *name)
 
 /* 0: enrolled. -EAGAIN: not yet; *ret_pending tells an approval from a busy controller. */
 static int judge(struct skr_identity *identity, const struct skr_join_options *options,
-                 const Skerry__V1__Envelope *envelope, bool *ret_pending, struct skr_error *error)
+                 const Skerry__V1__Envelope *envelope, char **ret_host_name, bool *ret_pending, struct skr_error *error)
 {
     struct skr_uuid host_id;
     if (envelope->body_case != SKERRY__V1__ENVELOPE__BODY_ENROLLED)
@@ -232,15 +232,21 @@ static int judge(struct skr_identity *identity, const struct skr_join_options *o
         int r = skr_error_set(error, tag, "The controller refused: %s", enrolled->error->detail);
         return tag == SKR_ERROR_UNAVAILABLE || tag == SKR_ERROR_TOO_MANY ? -EAGAIN : r == -EAGAIN ? -EPROTO : r;
     }
+    const char *name = enrolled->host_name;
     if (enrolled->pending_approval) {
         *ret_pending = true;
+        skr_error_set(error, SKR_ERROR_UNAVAILABLE, "The host waits for an administrator's approval%s%.300s.",
+                      *name ? ": skerryctl host approve " : "", name);
         return -EAGAIN;
     }
     if (enrolled->host_id.len != sizeof(host_id.bytes))
         return skr_error_set(error, SKR_ERROR_SYNTAX, "The controller gave no host id.");
     memcpy(host_id.bytes, enrolled->host_id.data, sizeof(host_id.bytes));
-    return skr_identity_enrolled(identity, &host_id, options->string.controller, enrolled->certificate,
-                                 enrolled->authorities, enrolled->n_authorities, error);
+    int r = skr_identity_enrolled(identity, &host_id, options->string.controller, enrolled->certificate,
+                                  enrolled->authorities, enrolled->n_authorities, error);
+    if (r == 0)
+        *ret_host_name = *name ? strdup(name) : NULL;
+    return r;
 }
 
 static void pause_ms(int64_t ms)
@@ -249,7 +255,8 @@ static void pause_ms(int64_t ms)
     nanosleep(&delay, NULL);
 }
 
-int skr_join(struct skr_identity *identity, const struct skr_join_options *options, struct skr_error *error)
+int skr_join(struct skr_identity *identity, const struct skr_join_options *options, char **ret_host_name,
+             struct skr_error *error)
 {
     int64_t now_ns = skr_clock_monotonic_ns();
     int64_t timeout_ms = options->timeout_ms ? options->timeout_ms : TIMEOUT_MS;
@@ -261,15 +268,13 @@ int skr_join(struct skr_identity *identity, const struct skr_join_options *optio
         bool pending = false;
         int r = ask(identity, options, &envelope, error);
         if (r == 0)
-            r = judge(identity, options, envelope, &pending, error);
+            r = judge(identity, options, envelope, ret_host_name, &pending, error);
         skr_envelope_free(envelope);
         if (r != -EAGAIN)
             return r;
         now_ns = skr_clock_monotonic_ns();
-        if (pending) {
+        if (pending)
             deadline_ns = approval_ns;
-            skr_error_set(error, SKR_ERROR_UNAVAILABLE, "The host waits for an administrator's approval.");
-        }
         if (now_ns >= deadline_ns)
             return -ETIMEDOUT;
         bool *told = pending ? &told_pending : &told_trying;

@@ -30,5 +30,7 @@ struct skr_join_options {
     void (*waiting)(void *arg, const char *what); /* once for each reason to wait; may be NULL */
     void *arg;
 };
-/* The same key is used again until the answer has been kept, so a lost answer costs no token. */
-int skr_join(struct skr_identity *identity, const struct skr_join_options *options, struct skr_error *error);
+/* The same key is used again until the answer has been kept, so a lost answer costs no token. *ret_host_name: the name
+ * that the controller gave, for free(); NULL when the controller is too old to say it. */
+int skr_join(struct skr_identity *identity, const struct skr_join_options *options, char **ret_host_name,
+             struct skr_error *error);

@@ -51,6 +51,13 @@ static int find_use(struct skr_txn *txn, const struct skr_uuid *token_id, const 
     return r;
 }
 
+static void answer(struct skr_enrolment *enrolment, const struct skr_object *host, bool pending)
+{
+    enrolment->host_id = skr_object_id(host);
+    snprintf(enrolment->host_name, sizeof(enrolment->host_name), "%s", skr_object_name(host));
+    enrolment->pending_approval = pending;
+}
+
 static int again(struct skr_txn *txn, struct skr_enrolment *enrolment, const struct skr_uuid *host_id,
                  struct skr_error *error)
 {
@@ -62,8 +69,7 @@ static int again(struct skr_txn *txn, struct skr_enrolment *enrolment, const str
     if (!strcmp(state, "revoked") || !strcmp(skr_object_text(host, SKR_HOST_STATE), "removed"))
         return skr_error_set(error, SKR_ERROR_UNAUTHENTICATED,
                              "This host was revoked or removed; make a new key and use a new join command.");
-    enrolment->host_id = *host_id;
-    enrolment->pending_approval = !strcmp(state, "pending");
+    answer(enrolment, host, !strcmp(state, "pending"));
     return 0;
 }
 
@@ -150,12 +156,25 @@ static void set_text(struct skr_object *host, int field, const char *text, size_
     skr_object_set_text(host, field, copy);
 }
 
+static int tell_joined(struct skr_txn *txn, const struct skr_object *host, const char *wished, bool waits,
+                       struct skr_error *error)
+{
+    struct skr_uuid id = skr_object_id(host);
+    char asked[HOST_NAME_MAX_BYTES + 1], taken[HOST_NAME_MAX_BYTES + 64] = "";
+    clean_name(wished, asked);
+    if (strcmp(asked, skr_object_name(host)) != 0)
+        snprintf(taken, sizeof(taken), " It asked for the name \"%s\", which another host has.", asked);
+    return skr_event_add(txn, waits ? "HostWaitsForApproval" : "HostJoined", host, &id, error,
+                         waits ? "Host \"%.100s\" asked to join and waits for approval.%s"
+                               : "Host \"%.100s\" joined.%s",
+                         skr_object_name(host), taken);
+}
+
 static int create_host(struct skr_txn *txn, struct skr_enrolment *enrolment, const struct skr_object *token,
                        const char *key_hash, struct skr_error *error)
 {
     const Skerry__V1__Enroll *enroll = enrolment->enroll;
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = skr_row_new(SKR_HOST);
-    struct skr_uuid id = skr_object_id(host);
     bool approve = skr_object_integer(token, SKR_JOIN_TOKEN_APPROVE);
     skr_value_copy(&host->values[SKR_HOST_HOST_GROUP_ID], &token->values[SKR_JOIN_TOKEN_HOST_GROUP_ID]);
     skr_object_set_text(host, SKR_HOST_ENROLMENT, approve ? "pending" : "enrolled");
@@ -169,13 +188,10 @@ static int create_host(struct skr_txn *txn, struct skr_enrolment *enrolment, con
     if (r == 0)
         r = skr_write_inner(txn, SKR_HOST, NULL, host, error);
     if (r == 0)
-        r = skr_event_add(txn, approve ? "HostWaitsForApproval" : "HostJoined", host, &id, error,
-                          approve ? "Host \"%.100s\" asked to join and waits for approval." : "Host \"%.100s\" joined.",
-                          skr_object_name(host));
+        r = tell_joined(txn, host, enroll->host_name, approve, error);
     if (r < 0)
         return r;
-    enrolment->host_id = id;
-    enrolment->pending_approval = approve;
+    answer(enrolment, host, approve);
     return 0;
 }
 

@@ -254,6 +254,7 @@ struct skr_enrolment {
     uint8_t key_hash[32];
     /* result */
     struct skr_uuid host_id;
+    char host_name[4 * SKR_NAME_MAX + 1]; /* that it has now */
     bool pending_approval;
 };
 /* An skr_write_fn. Checks the token (hash, expiry, uses), takes a use bound to the key hash (the same key may retry and

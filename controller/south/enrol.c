@@ -62,6 +62,7 @@ static void accept_host(struct skr_peer *peer, const struct enrolment *enrolment
     }
     enrolled.host_id =
             (ProtobufCBinaryData){sizeof(enrolment->model.host_id.bytes), (uint8_t *)enrolment->model.host_id.bytes};
+    enrolled.host_name = (char *)enrolment->model.host_name;
     enrolled.authorities = (char **)south->authority_pems;
     enrolled.n_authorities = 1;
     enrolled.pending_approval = enrolment->model.pending_approval;

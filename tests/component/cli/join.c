@@ -61,10 +61,30 @@ Test(join, the_printed_line_asks_for_an_uplink)
     expect(0, join(1, "h1", "--uplink", "lo"));
 }
 
+Test(join, a_name_that_is_taken_is_told_with_the_one_that_was_given)
+{
+    make_token(" --uses 3");
+    expect(0, join(1, "h1", "--uplink", "lo"));
+    cr_expect(strstr(out, " as host h1 (") && !strstr(out, "taken"), "%s", out);
+    expect(0, join(2, "h1", "--uplink", "lo"));
+    cr_expect(strstr(out, " as host h1-2 ("), "%s", out);
+    cr_expect(strstr(out, "The name h1 is taken by another host, so this host is called h1-2.") &&
+                      strstr(out, "skerryctl host replace h1 --new-host h1-2"),
+              "%s", out);
+    expect(0, join(3, "a b", "--uplink", "lo"));
+    cr_expect(strstr(out, " as host a-b (") && strstr(out, "asked for the name a b and is called a-b"), "%s", out);
+    expect(0, ctl("get events -o json"));
+    cr_expect(strstr(out, "Host \\\"h1-2\\\" joined. It asked for the name \\\"h1\\\", which another host has."), "%s",
+              out);
+    cr_expect(strstr(out, "Host \\\"h1\\\" joined.\""), "%s", out);
+    cr_expect(strstr(out, "Host \\\"a-b\\\" joined.\""), "a name that was only cleaned is no other host's: %s", out);
+}
+
 Test(join, edit_replaces_the_uplinks)
 {
     make_token("");
     expect(0, join(1, "h1", NULL, NULL));
+    cr_expect(strstr(out, "no uplink yet") && strstr(out, "skerryctl host edit h1 --uplink INTERFACE"), "%s", out);
     expect(0, ctl("host edit h1 --uplink eth1 --uplink eth2"));
     cr_expect_str_eq(out, "host/h1 changed\n");
     expect(0, ctl("edit host h1 --uplinks [{\"name\":\"left\",\"interface\":\"eth1\"},{\"name\":\"x\",\"interface\":"

@@ -52,6 +52,7 @@ Test(south_enrolment, one_use_is_one_host_and_its_key_may_ask_again)
     Skerry__V1__Envelope *again = ask(&first, &token);
     cr_assert_null(again->enrolled->error);
     cr_assert_arr_eq(again->enrolled->host_id.data, first.host_id.bytes, 16);
+    cr_assert_str_eq(again->enrolled->host_name, "node", "also to a key that asks again");
     cr_assert_eq(again->enrolled->n_authorities, 1);
     cr_assert_str_eq(again->enrolled->authorities[0], skr_south_authority_pem(scene.south));
     skr_envelope_free(again);

@@ -11,6 +11,8 @@ static struct controller controller;
 static struct skr_error error;
 static char directory[] = "/tmp/skerry-join-XXXXXX";
 static uint8_t first_key[SKR_TLS_HASH_SIZE];
+static char *host_name;  /* that the join was told */
+static char *given_name; /* that the controller gives; NULL: as one that is too old to say it */
 
 #define TOKEN "0190a5b0-0000-7000-8000-000000000001"
 #define HASH  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -68,6 +70,7 @@ static void enrolled(struct controller *c, SSL *ssl, const Skerry__V1__Enroll *e
     body.authorities = &c->authority_pem;
     body.n_authorities = 1;
     body.pending_approval = pending;
+    body.host_name = given_name ? given_name : body.host_name;
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_ENROLLED;
     envelope.enrolled = &body;
     controller_write(ssl, &envelope);
@@ -115,8 +118,9 @@ Test(join, enrols_with_one_key_whatever_is_lost)
     struct skr_join_options options = options_for(&controller);
     cr_assert_eq(skr_identity_load(directory, &again, &error), -ENOENT);
     cr_assert_eq(skr_identity_prepare(directory, &identity, &error), 0, "%s", error.detail);
-    cr_assert_eq(skr_join(identity, &options, &error), 0, "%s", error.detail);
+    cr_assert_eq(skr_join(identity, &options, &host_name, &error), 0, "%s", error.detail);
     cr_assert_eq(atomic_load(&controller.connections), 3);
+    cr_assert_null(host_name, "what an older controller does not say is not made up: %s", host_name);
     snprintf(path, sizeof(path), "%s/key.pem", directory);
     cr_assert_eq(stat(path, &key), 0);
     cr_assert_eq(key.st_mode & 0777, 0600);
@@ -156,12 +160,15 @@ static bool measure(struct controller *c, SSL *ssl, int connection)
 Test(join, the_request_follows_the_handshake_at_once)
 {
     struct skr_identity *identity;
+    given_name = "h1-2";
     controller_start(&controller, measure);
     struct skr_join_options options = options_for(&controller);
     cr_assert_eq(skr_identity_prepare(NULL, &identity, &error), 0);
-    cr_assert_eq(skr_join(identity, &options, &error), 0, "%s", error.detail);
+    cr_assert_eq(skr_join(identity, &options, &host_name, &error), 0, "%s", error.detail);
     cr_assert_lt(quickest_ns, 20 * SKR_NS_PER_MS, "a delayed acknowledgement takes 40 ms: %lld ns",
                  (long long)quickest_ns);
+    cr_assert_str_eq(host_name, "h1-2");
+    free(host_name);
     skr_identity_free(identity);
     controller_stop(&controller);
 }
@@ -232,7 +239,7 @@ Test(join, tells_a_stranger_nothing)
     struct skr_join_options options = options_for(&controller);
     options.string.pin[0] ^= 1;
     cr_assert_eq(skr_identity_prepare(NULL, &identity, &error), 0);
-    cr_assert_lt(skr_join(identity, &options, &error), 0);
+    cr_assert_lt(skr_join(identity, &options, &host_name, &error), 0);
     cr_assert_eq(error.tag, SKR_ERROR_FORBIDDEN, "%s", error.detail);
     skr_identity_free(identity);
     controller_stop(&controller);
@@ -262,7 +269,7 @@ Test(join, passes_a_refusal_on)
     controller_start(&controller, refuse);
     struct skr_join_options options = options_for(&controller);
     cr_assert_eq(skr_identity_prepare(NULL, &identity, &error), 0);
-    cr_assert_lt(skr_join(identity, &options, &error), 0);
+    cr_assert_lt(skr_join(identity, &options, &host_name, &error), 0);
     cr_assert_eq(error.tag, SKR_ERROR_UNAUTHENTICATED);
     cr_assert(strstr(error.detail, "The token has been used."));
     skr_identity_free(identity);
@@ -277,7 +284,7 @@ Test(join, gives_up_in_time)
     controller_stop(&controller);
     options.timeout_ms = 50;
     cr_assert_eq(skr_identity_prepare(NULL, &identity, &error), 0);
-    cr_assert_eq(skr_join(identity, &options, &error), -ETIMEDOUT);
+    cr_assert_eq(skr_join(identity, &options, &host_name, &error), -ETIMEDOUT);
     cr_assert_eq(error.tag, SKR_ERROR_UNAVAILABLE);
     skr_identity_free(identity);
 }

@@ -132,6 +132,8 @@ Test(model_enrolment, names_are_made_unique_and_approval_is_waited_for)
     world_name(&w, "two", &two.host_id);
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = world_get(&w, SKR_HOST, "two");
     cr_expect_str_eq(skr_object_text(host, SKR_FIELD_NAME), "node-1-x-2");
+    cr_expect_str_eq(one.host_name, "node-1-x");
+    cr_expect_str_eq(two.host_name, "node-1-x-2");
     cr_expect_lt(authorize(&w, &two.host_id, 2, &error), 0);
     cr_expect_eq(error.tag, SKR_ERROR_FORBIDDEN);
     cr_expect_eq(world_action(&w, SKR_HOST, "two", "approve", NULL, &request, &error), 0);
