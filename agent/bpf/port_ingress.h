@@ -32,7 +32,7 @@ static __always_inline int port_unicast(struct __sk_buff *skb, const struct skr_
     record = bpf_map_lookup_elem(&records_mac, &key);
     if (!record)
         return -SKR_DROP_UNKNOWN_DESTINATION;
-    if (record->ifindex)
+    if (record_is_local(record))
         return deliver(skb, frame, port->vsid, record->ifindex);
     if (frame_segment_length(frame) > subnet->mtu) {
         event_quote(skb, port, SKR_EVENT_TOO_BIG, subnet->mtu);

@@ -37,22 +37,46 @@ static struct skr_program_owner port_owner(const struct skr_program_adapter *ada
 
 /* ---- records ---- */
 
+/* The port tells of the turn too, and may do so before the record: it is not armed any more on the target, or it is not
+ * on the source any more. */
+static struct skr_abi_mac_record moving_value(const struct skr_program_local_record *record)
+{
+    const struct skr_program_adapter *adapter = record->adapter;
+    bool comes =
+            !record->here && adapter->placed && skr_address_compare(&record->armed, &record->domain->source_pa) == 0;
+    bool has_turned = record->here ? !adapter->placed : comes && !adapter->armed;
+    struct skr_abi_mac_record value = {.pa = skr_program_abi(&record->pa), .armed_pa = skr_program_abi(&record->armed)};
+    if (has_turned)
+        value = (struct skr_abi_mac_record){
+                .pa = value.armed_pa, .flags = SKR_MAC_FLIPPED | SKR_MAC_TOLD, .armed_pa = value.pa};
+    if (comes || (record->here && adapter->placed))
+        value.ifindex = adapter->ifindex;
+    if (comes && !has_turned && value.ifindex)
+        value.flags = SKR_MAC_ARRIVES;
+    return value;
+}
+
+static struct skr_abi_mac_record settled_value(const struct skr_program *program,
+                                               const struct skr_program_local_record *record)
+{
+    const struct skr_program_adapter *adapter = record->adapter;
+    const struct skr_address *former = skr_program_former_of(program, &record->id);
+    struct skr_abi_mac_record value = {.pa = skr_program_abi(&record->pa)};
+    if (record->here && adapter->placed)
+        value.ifindex = adapter->ifindex;
+    if (former) {
+        value.flags = SKR_MAC_FLIPPED | SKR_MAC_TOLD;
+        value.armed_pa = skr_program_abi(former);
+    }
+    return value;
+}
+
 static void assert_local(struct skr_program *program, const struct skr_program_local_record *record)
 {
     struct skr_program_owner owner = {
             .id = record->id, .domain = record->domain, .type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD};
-    const struct skr_address *former = skr_program_former_of(program, &record->id);
-    struct skr_abi_mac_record value = {.pa = skr_program_abi(&record->pa), .armed_pa = skr_program_abi(&record->armed)};
-    bool moving = !skr_program_is_zero(&record->armed);
-    if (record->adapter->placed)
-        value.ifindex = record->adapter->ifindex;
-    else if (moving) /* it has left, and the record is about to say so */
-        value = (struct skr_abi_mac_record){
-                .pa = value.armed_pa, .flags = SKR_MAC_FLIPPED | SKR_MAC_TOLD, .armed_pa = value.pa};
-    if (former && !moving) {
-        value.flags = SKR_MAC_FLIPPED | SKR_MAC_TOLD;
-        value.armed_pa = skr_program_abi(former);
-    }
+    struct skr_abi_mac_record value =
+            skr_program_is_zero(&record->armed) ? settled_value(program, record) : moving_value(record);
     skr_program_ask(program, SKR_TABLE_RECORDS_MAC, &record->key, &owner, &value);
 }
 
@@ -70,7 +94,7 @@ void skr_program_record_not_local(struct skr_program *program, const struct skr_
 }
 
 void skr_program_record_local(struct skr_program *program, const struct skr_uuid *id, struct skr_program_domain *domain,
-                              const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key,
+                              const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key, bool here,
                               const struct skr_address *pa, const struct skr_address *armed)
 {
     skr_program_record_not_local(program, id);
@@ -79,6 +103,7 @@ void skr_program_record_local(struct skr_program *program, const struct skr_uuid
     record->domain = domain;
     domain->references++;
     record->key = *key;
+    record->here = here;
     record->pa = *pa;
     record->armed = *armed;
     record->adapter = adapter_make(program, adapter_id);
@@ -91,8 +116,11 @@ void skr_program_record_reassert(struct skr_program *program, const struct skr_u
 {
     struct skr_program_local_record *record;
     HASH_FIND(hh, program->local_records, id, sizeof(*id), record);
-    if (record)
-        assert_local(program, record);
+    if (!record)
+        return;
+    assert_local(program, record);
+    if (!record->here && skr_program_is_zero(&record->armed) && !skr_program_former_of(program, id))
+        skr_program_record_not_local(program, id);
 }
 
 /* ---- ports ---- */

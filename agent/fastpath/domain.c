@@ -273,22 +273,29 @@ static void withdraw_record(struct skr_program *program, const struct skr_progra
     skr_program_record_not_local(program, &owner->id);
 }
 
+static bool is_here(const struct skr_program *program, const Skerry__V1__Record *record)
+{
+    struct skr_uuid host;
+    return program->self_known && record && skr_body_uuid(&record->host_id, &host) &&
+           skr_uuid_compare(&host, &program->self) == 0;
+}
+
 static void assert_record(struct skr_program *program, const struct skr_program_owner *owner,
                           const Skerry__V1__Record *record)
 {
     struct skr_abi_mac_key mac = record_mac_key(record);
     struct skr_abi_ca_key ca;
     struct skr_address pa = {0}, armed = {0};
-    struct skr_uuid host = {0}, adapter = {0};
-    bool placed = skr_body_address(&record->provider_address, &pa);
+    struct skr_uuid adapter = {0};
+    bool placed = skr_body_address(&record->provider_address, &pa), here = is_here(program, record);
     if (!skr_support_record_type(record))
         return;
     skr_body_address(&record->armed_provider_address, &armed);
-    if (program->self_known && skr_body_uuid(&record->host_id, &host) && skr_body_uuid(&record->adapter_id, &adapter) &&
-        skr_uuid_compare(&host, &program->self) == 0) {
-        skr_program_record_local(program, &owner->id, owner->domain, &adapter, &mac, &pa, &armed);
+    bool moves = placed && (!skr_program_is_zero(&armed) || skr_program_former_of(program, &owner->id));
+    if ((here || moves) && skr_body_uuid(&record->adapter_id, &adapter)) {
+        skr_program_record_local(program, &owner->id, owner->domain, &adapter, &mac, here, &pa, &armed);
     } else if (placed) {
-        struct skr_abi_mac_record value = {.pa = skr_program_abi(&pa), .armed_pa = skr_program_abi(&armed)};
+        struct skr_abi_mac_record value = {.pa = skr_program_abi(&pa)};
         skr_program_record_not_local(program, &owner->id);
         skr_program_ask(program, SKR_TABLE_RECORDS_MAC, &mac, owner, &value);
     } else {
@@ -303,23 +310,21 @@ static void assert_record(struct skr_program *program, const struct skr_program_
     }
 }
 
-static bool is_here(const struct skr_program *program, const Skerry__V1__Record *record)
-{
-    struct skr_uuid host;
-    return record && skr_body_uuid(&record->host_id, &host) && skr_uuid_compare(&host, &program->self) == 0;
-}
-
-/* A record that was armed and is here now names the host that it left a while longer. */
+/* A record that was armed and has turned names the host that its adapter left a while longer. */
 static void keep_former(struct skr_program *program, const struct skr_uuid *id, const Skerry__V1__Record *before,
                         const Skerry__V1__Record *after)
 {
-    struct skr_address former;
-    bool here = is_here(program, after), was_here = is_here(program, before);
-    if (!here)
-        skr_program_former_set(program, id, NULL);
-    else if (before && !was_here && before->armed_provider_address.len &&
-             skr_body_address(&before->provider_address, &former))
-        skr_program_former_set(program, id, &former);
+    struct skr_address was = {0}, armed = {0}, is = {0};
+    if (before) {
+        skr_body_address(&before->provider_address, &was);
+        skr_body_address(&before->armed_provider_address, &armed);
+    }
+    if (after)
+        skr_body_address(&after->provider_address, &is);
+    if (skr_address_compare(&was, &is) == 0)
+        return; /* it moves, or its move was cancelled */
+    bool turned = !skr_program_is_zero(&was) && !skr_program_is_zero(&is) && skr_address_compare(&armed, &is) == 0;
+    skr_program_former_set(program, id, turned ? &was : NULL, is_here(program, before) || is_here(program, after));
 }
 
 static void record_change(struct skr_program *program, struct skr_program_domain *domain,

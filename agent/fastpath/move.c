@@ -5,11 +5,14 @@
 
 /* Others may send to the former host until every member has heard (60 s at most), and what it passes on needs a way. */
 #define FORMER_NS (65 * INT64_C(1000000000))
+/* What the former host sent before the turn is in the network no longer than this. */
+#define SENDER_NS (5 * INT64_C(1000000000))
 
 struct skr_program_former {
     UT_hash_handle hh;
     struct skr_uuid record_id;
     struct skr_address address;
+    bool takes_part;
     int64_t until_ns; /* 0: from the next run on */
 };
 
@@ -39,7 +42,7 @@ static bool turned_record(const struct skr_abi_mac_record *intended, const struc
         return false;
     *ret = (struct skr_abi_mac_record){.pa = intended->armed_pa,
                                        .ifindex = found->ifindex,
-                                       .flags = intended->flags | SKR_MAC_FLIPPED,
+                                       .flags = (intended->flags & ~(uint32_t)SKR_MAC_ARRIVES) | SKR_MAC_FLIPPED,
                                        .armed_pa = intended->pa};
     return true;
 }
@@ -107,7 +110,7 @@ static void former_forget(struct skr_program *program, struct skr_program_former
 }
 
 void skr_program_former_set(struct skr_program *program, const struct skr_uuid *record_id,
-                            const struct skr_address *address)
+                            const struct skr_address *address, bool takes_part)
 {
     struct skr_program_former *former = former_find(program, record_id);
     if (!address) {
@@ -121,7 +124,9 @@ void skr_program_former_set(struct skr_program *program, const struct skr_uuid *
         HASH_ADD(hh, program->formers, record_id, sizeof(former->record_id), former);
     }
     former->address = *address;
+    former->takes_part = takes_part;
     former->until_ns = 0;
+    program->formers_due_ns = 0;
 }
 
 const struct skr_address *skr_program_former_of(const struct skr_program *program, const struct skr_uuid *record_id)
@@ -132,21 +137,24 @@ const struct skr_address *skr_program_former_of(const struct skr_program *progra
 
 int64_t skr_program_deadline_ns(const struct skr_program *program)
 {
-    int64_t due_ns = INT64_MAX;
-    for (const struct skr_program_former *former = program->formers; former; former = former->hh.next)
-        due_ns = former->until_ns < due_ns ? former->until_ns : due_ns;
-    return due_ns;
+    return program->formers_due_ns;
 }
 
 void skr_program_run(struct skr_program *program, int64_t now_ns)
 {
     struct skr_program_former *former, *next;
     bool any = false;
+    if (program->formers_due_ns > now_ns)
+        return;
+    program->formers_due_ns = INT64_MAX;
     HASH_ITER (hh, program->formers, former, next) {
         if (!former->until_ns)
-            former->until_ns = now_ns + FORMER_NS;
-        if (former->until_ns > now_ns)
+            former->until_ns = now_ns + (former->takes_part ? FORMER_NS : SENDER_NS);
+        if (former->until_ns > now_ns) {
+            if (former->until_ns < program->formers_due_ns)
+                program->formers_due_ns = former->until_ns;
             continue;
+        }
         struct skr_uuid record_id = former->record_id;
         former_forget(program, former);
         skr_program_record_reassert(program, &record_id);

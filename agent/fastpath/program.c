@@ -7,6 +7,7 @@ int skr_program_new(struct skr_fastpath *fastpath, struct skr_desired *desired, 
     struct skr_program *program = skr_must(calloc(1, sizeof(*program)));
     program->fastpath = fastpath;
     program->desired = desired;
+    program->formers_due_ns = INT64_MAX;
     *ret = program;
     return 0;
 }

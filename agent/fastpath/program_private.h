@@ -108,13 +108,15 @@ struct skr_program_domain {
     size_t references; /* of owners and local records */
 };
 
-/* A record of an adapter that is placed here: its entry names the adapter's interface. */
+/* A record whose entry follows more than itself: of an adapter that is placed here (`here`: the entry names the
+ * adapter's interface), that is moving, or that has just moved. */
 struct skr_program_local_record {
     UT_hash_handle hh;
     struct skr_uuid id;
     struct skr_program_domain *domain;
     struct skr_abi_mac_key key;
     struct skr_address pa, armed; /* armed: zero when the adapter is not moving */
+    bool here;
     struct skr_program_adapter *adapter;
     struct skr_program_local_record *prev, *next;
 };
@@ -218,6 +220,7 @@ struct skr_program {
     struct skr_program_uplink *uplinks;
     struct skr_program_segment *segments;
     struct skr_program_former *formers;
+    int64_t formers_due_ns; /* INT64_MAX: no former host is to be forgotten */
     void (*moved)(void *arg, const struct skr_uuid *adapter_id);
     void *moved_arg;
     skr_program_remote_pa_fn *remote_pa;
@@ -256,8 +259,9 @@ void skr_program_domains_sweep(struct skr_program *program, bool all);
 void skr_program_port_change(struct skr_program *program, const struct skr_desired_change *change);
 void skr_program_ports_settle(struct skr_program *program);
 void skr_program_record_local(struct skr_program *program, const struct skr_uuid *id, struct skr_program_domain *domain,
-                              const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key,
+                              const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key, bool here,
                               const struct skr_address *pa, const struct skr_address *armed);
+/* What it was a local record for may be over. */
 void skr_program_record_reassert(struct skr_program *program, const struct skr_uuid *id);
 void skr_program_record_not_local(struct skr_program *program, const struct skr_uuid *id);
 void skr_program_adapters_free(struct skr_program *program);
@@ -290,9 +294,10 @@ bool skr_program_turned(enum skr_fastpath_table table, const void *intended, con
 const void *skr_program_keep_turned(struct skr_program *program, const struct skr_program_entry *entry,
                                     const void *intended, void *room);
 void skr_program_tell_moved(struct skr_program *program, const struct skr_uuid *adapter_id);
-/* The host that a record's adapter was moved from, for as long as it may pass on frames; NULL: none any more. */
+/* The host that a record's adapter was moved from, NULL: none any more. `takes_part`: this host is one of the two, so
+ * that the former one passes on frames; to others it is the sender of what was on its way, for a moment. */
 void skr_program_former_set(struct skr_program *program, const struct skr_uuid *record_id,
-                            const struct skr_address *address);
+                            const struct skr_address *address, bool takes_part);
 const struct skr_address *skr_program_former_of(const struct skr_program *program, const struct skr_uuid *record_id);
 void skr_program_formers_free(struct skr_program *program);
 

@@ -39,7 +39,7 @@ class Movable(Vm):
         host.namespace.run("ip", "link", "set", self.port, "alias", f"skerry:{self.id}")
         host.namespace.run("ip", "link", "set", self.port, "up")
 
-    def run_on(self, host) -> None:
+    def run_on(self, host, announce: bool = True) -> None:
         """From now on it sends there. What still comes to the other host's interface it takes."""
         card = self.card(host)
         network = f"{self.address.rsplit('.', 1)[0]}.0/{self.prefix_length}"
@@ -47,6 +47,8 @@ class Movable(Vm):
                         for words in (network, f"default via {self.gateway} onlink"))
         self.namespace.run("ip", "-batch", "-", input=batch)
         self.host = host
+        if not announce:
+            return
         mac = bytes.fromhex(self.mac.replace(":", ""))
         # RARP, as QEMU announces itself when it has taken over.
         frame = b"\xff" * 6 + mac + b"\x80\x35\0\1\x08\0\6\4\0\3" + mac + bytes(4) + mac + bytes(22)

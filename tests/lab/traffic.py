@@ -8,9 +8,9 @@ from lab import LabError, Vm, wait_for
 
 SEND = """
 import socket, sys, time
-address, rate = sys.argv[1], float(sys.argv[2])
+address, rate, port = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.connect((address, 7777))
+s.connect((address, port))
 import threading
 end = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.readline(), end.set()), daemon=True).start()
@@ -30,7 +30,7 @@ RECEIVE = """
 import socket, sys, threading
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
-s.bind(('', 7777))
+s.bind(('', int(sys.argv[1])))
 s.settimeout(0.2)
 print('ready', flush=True)
 end = threading.Event()
@@ -48,14 +48,15 @@ print(len(seen), max(seen, default=-1), ','.join(map(str, missing[:50])), flush=
 
 
 class Stream:
-    def __init__(self, sender: Vm, receiver: Vm, rate: float = 1000):
+    def __init__(self, sender: Vm, receiver: Vm, rate: float = 1000, port: int = 7777):
         python = "/usr/bin/python3"
         self.vm = receiver
-        self.receiver = receiver.namespace.popen(python, "-c", RECEIVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.receiver = receiver.namespace.popen(python, "-c", RECEIVE, str(port), stdin=subprocess.PIPE,
+                                                 stdout=subprocess.PIPE)
         if self.receiver.stdout.readline().strip() != "ready":
             raise LabError("the receiver did not start")
-        self.sender = sender.namespace.popen(python, "-c", SEND, receiver.address, str(rate), stdin=subprocess.PIPE,
-                                             stdout=subprocess.PIPE)
+        self.sender = sender.namespace.popen(python, "-c", SEND, receiver.address, str(rate), str(port),
+                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def arrived(self) -> int:
         """Datagrams that the receiver's kernel has taken in, of anybody."""

@@ -19,6 +19,12 @@ static __always_inline struct skr_abi_port *deliver_port(__u32 ifindex, __u32 vs
     return NULL;
 }
 
+/* Does the VM of this MAC run here? */
+static __always_inline bool record_is_local(const struct skr_abi_mac_record *record)
+{
+    return record->ifindex && !(record->flags & SKR_MAC_ARRIVES);
+}
+
 static __always_inline int deliver(struct __sk_buff *skb, const struct frame *frame, __u32 vsid, __u32 ifindex)
 {
     int reason = 0;

@@ -31,7 +31,7 @@ static __always_inline long move_flip(const struct skr_abi_mac_key *key, const s
 {
     struct skr_abi_mac_record flipped = {.pa = record->armed_pa,
                                          .ifindex = ifindex,
-                                         .flags = record->flags | SKR_MAC_FLIPPED,
+                                         .flags = (record->flags & ~(__u32)SKR_MAC_ARRIVES) | SKR_MAC_FLIPPED,
                                          .armed_pa = record->pa};
 
     return probe ? 0 : bpf_map_update_elem(&records_mac, key, &flipped, BPF_EXIST);
@@ -53,14 +53,19 @@ static __noinline int move_sender(const struct skr_abi_mac_key *key, const struc
     return 0;
 }
 
-/* May the host at this address pass on frames of others to the VM that `record` is about: it was there until now. */
+/* May the host at this address pass on frames of others to the VM that `record` is about? It was there until now; the
+ * host that it leaves may be told so before its target. */
 static __always_inline bool move_passed_on(const struct skr_abi_mac_record *record, const struct skr_abi_address *from)
 {
-    return record->ifindex && record->flags & SKR_MAC_FLIPPED && move_same_pa(&record->armed_pa, from);
+    if (!record->ifindex)
+        return false;
+    if (record->flags & SKR_MAC_ARRIVES)
+        return move_same_pa(&record->pa, from);
+    return record->flags & SKR_MAC_FLIPPED && move_same_pa(&record->armed_pa, from);
 }
 
-/* On to where the record says, if that is a member other than the sender: never decapsulated, and each host takes a hop
- * of its life. */
+/* On to where the record says, if that is a member: never decapsulated, and each host takes a hop of its life. Back to
+ * the sender only when the VM has just gone there, which the sender has not been told yet. */
 static __noinline int move_straggler(struct __sk_buff *skb, __u32 vsid, const struct skr_abi_subnet *subnet,
                                      const struct skr_abi_mac_record *record)
 {
@@ -83,7 +88,7 @@ static __noinline int move_straggler(struct __sk_buff *skb, __u32 vsid, const st
         return -SKR_DROP_TRUNCATED;
     ethernet = data;
     ip = data + ETH_HLEN;
-    if (ip->saddr == peer.pa.words[3])
+    if (ip->saddr == peer.pa.words[3] && !(record->flags & SKR_MAC_FLIPPED))
         return -SKR_DROP_NOT_LOCAL;
     if (ip->ttl <= 1)
         return -SKR_DROP_STRAGGLER_LOOP;

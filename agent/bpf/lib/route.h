@@ -86,14 +86,15 @@ static __always_inline int route_to(struct __sk_buff *skb, const struct skr_abi_
         event_quote(skb, port, SKR_EVENT_UNREACHABLE, 0);
         return -SKR_DROP_UNKNOWN_DESTINATION;
     }
-    if (frame_segment_length(frame) > subnet->mtu && !(record->ifindex && subnet->flags & SKR_SUBNET_UPLINK_MTU)) {
+    if (frame_segment_length(frame) > subnet->mtu &&
+        !(record_is_local(record) && subnet->flags & SKR_SUBNET_UPLINK_MTU)) {
         event_quote(skb, port, SKR_EVENT_TOO_BIG, subnet->mtu);
         return tunnel_too_big(subnet);
     }
     result = route_rewrite(skb, frame, key.mac);
     if (result)
         return result;
-    if (record->ifindex)
+    if (record_is_local(record))
         return deliver(skb, frame, route->vsid, record->ifindex);
     return forward_remote(skb, frame, route->vsid, subnet, record);
 }

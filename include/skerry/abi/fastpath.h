@@ -67,11 +67,14 @@ enum {
     /* In a segment: of an armed port (no interface), whose first frame writes its interface here; or of one that is
      * about to leave, whose interface goes when its MAC is announced from the uplink. */
     SKR_MAC_WAITS = 1 << 1,
-    SKR_MAC_TOLD = 1 << 2 /* with FLIPPED: the agent wrote it so, no frame did */
+    SKR_MAC_TOLD = 1 << 2, /* with FLIPPED: the agent wrote it so, no frame did */
+    /* The interface is of the armed port here: it takes what others send here, because they have been told of the turn
+     * first. What is sent from here goes to `pa`. */
+    SKR_MAC_ARRIVES = 1 << 3
 };
 struct skr_abi_mac_record {
     struct skr_abi_address pa; /* of the host; own PA when local */
-    __u32 ifindex;             /* local and bound: the port; else 0 */
+    __u32 ifindex;             /* local and bound: the port (see SKR_MAC_ARRIVES); else 0 */
     __u32 flags;
     /* Not zero: the VM is moving. A frame from there makes it `pa`; then (FLIPPED) it is the host that it left, whose
      * last frames, and frames for it that went there, are still taken. */

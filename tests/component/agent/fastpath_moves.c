@@ -223,6 +223,21 @@ Test(fastpath_moves, a_frame_from_the_armed_host_turns_the_record_around)
     expect_record(mac_v, THIRD, 0, OTHER, SKR_MAC_FLIPPED);
 }
 
+/* Told by the controller, the host knows from whom frames may still be on their way. */
+Test(fastpath_moves, the_former_host_is_heard_after_the_turn_and_turns_nothing)
+{
+    put_record(mac_v, IP_V, THIRD, 0, OTHER, SKR_MAC_FLIPPED | SKR_MAC_TOLD);
+    from_wire(OTHER, mac_a, mac_v);
+    expect_local(p1);
+    from_wire(OTHER, mac_a, mac_w); /* of that VM alone */
+    expect_drop(SKR_DROP_SOURCE_RECORD);
+    from_wire(WATCHER, mac_a, mac_v);
+    expect_drop(SKR_DROP_SOURCE_RECORD);
+    expect_record(mac_v, THIRD, 0, OTHER, SKR_MAC_FLIPPED | SKR_MAC_TOLD);
+    from_port(p1, mac_v, mac_a, IP_A);
+    expect_remote(THIRD);
+}
+
 Test(fastpath_moves, no_other_host_turns_it)
 {
     put_record(mac_v, IP_V, OTHER, 0, THIRD, 0);
@@ -320,7 +335,8 @@ Test(fastpath_moves, stragglers_that_go_nowhere)
     from_wire(OTHER, mac_v, mac_w); /* a sender that may not send this is no straggler's */
     expect_drop(SKR_DROP_SOURCE_RECORD);
     put_record(mac_w, IP_W, THIRD, 0, 0, 0);
-    from_wire(THIRD, mac_v, mac_w); /* back to where it came from */
+    put_record(mac_v, IP_V, THIRD, 0, 0, 0);
+    from_wire(THIRD, mac_v, mac_w); /* back to where it came from, which has had time to know better */
     expect_drop(SKR_DROP_NOT_LOCAL);
     put_record(mac_w, IP_W, WATCHER, 0, 0, 0);
     put_record(mac_v, IP_V, STRANGER, 0, 0, 0);
@@ -329,6 +345,22 @@ Test(fastpath_moves, stragglers_that_go_nowhere)
     put_record(mac_v, IP_V, OWN, 0, 0, 0);
     from_wire(WATCHER, mac_v, mac_w);
     expect_drop(SKR_DROP_UNBOUND);
+}
+
+/* The controller tells the hosts one after the other: the target, which sends here, may hear of the turn last. */
+Test(fastpath_moves, a_target_that_has_not_heard_gets_its_own_back)
+{
+    size_t length;
+
+    be_the_source();
+    put_record(mac_v, IP_V, THIRD, 0, OWN, SKR_MAC_FLIPPED | SKR_MAC_TOLD);
+    put_record(mac_w, IP_W, THIRD, 0, 0, 0);
+    length = wire(THIRD, mac_v, mac_w);
+    programs_run(programs.uplink, u1, frame, length, 0, &verdict);
+    expect_rewritten(length);
+    frame[22] = 1; /* time to live: two hosts that each take the other for the target end it */
+    programs_run(programs.uplink, u1, frame, length, 0, &verdict);
+    expect_drop(SKR_DROP_STRAGGLER_LOOP);
 }
 
 /* ---- the target ---- */
@@ -354,6 +386,32 @@ Test(fastpath_moves, an_armed_port_has_nothing_before_its_first_frame)
     expect_drop(SKR_DROP_NOT_CURRENT);
     cr_assert_eq(port_flags(p2), SKR_PORT_ARMED | SKR_PORT_ARP_ND_INSPECTION);
     expect_record(mac_v, OTHER, 0, OWN, 0);
+}
+
+/* Others have been told of the turn first: what they send here is for the VM. Here nobody has been told. */
+Test(fastpath_moves, an_armed_port_has_what_others_send_to_its_host)
+{
+    be_the_target();
+    put_record(mac_v, IP_V, OTHER, p2, OWN, SKR_MAC_ARRIVES);
+    from_wire(WATCHER, mac_v, mac_w);
+    expect_local(p2);
+    from_port(p1, mac_v, mac_a, IP_A);
+    expect_remote(OTHER);
+    from_wire(OTHER, mac_v, mac_w); /* passed on by the host that it leaves */
+    expect_local(p2);
+    put_record(mac_w, IP_W, OWN, p1, 0, 0);
+    from_wire(OTHER, mac_v, mac_w); /* of this host's own, sent back */
+    expect_local(p2);
+    put_record(mac_w, IP_W, WATCHER, 0, 0, 0);
+    from_wire(THIRD, mac_v, mac_w); /* who passes on without a right to */
+    expect_drop(SKR_DROP_SOURCE_RECORD);
+    from_wire(OTHER, mac_a, mac_w); /* to a VM that does not move */
+    expect_drop(SKR_DROP_SOURCE_RECORD);
+    expect_record(mac_v, OTHER, p2, OWN, SKR_MAC_ARRIVES);
+    from_port(p2, mac_w, mac_v, IP_V);
+    expect_record(mac_v, OWN, p2, OTHER, SKR_MAC_FLIPPED);
+    from_port(p1, mac_v, mac_a, IP_A);
+    expect_local(p2);
 }
 
 Test(fastpath_moves, nothing_turns_before_the_record_is_armed)

@@ -41,6 +41,7 @@ struct model_adapter {
     int other;
     bool turned;
     bool arrives; /* from a remote host to this one: `interface` waits for it, armed */
+    bool awaited; /* ... and its record names that interface, for others who have been told of the turn first */
 };
 
 /* A port of a VLAN (0: untagged) of an uplink, on interface vlan_interface(its number). Its MAC and address may be a

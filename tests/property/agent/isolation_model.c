@@ -99,7 +99,8 @@ static void move_adapter(struct model *model, struct model_adapter *adapter, uns
         return;
     if (adapter->place == REMOTE && random_percent(30) && *interface < INTERFACES - UPLINKS - VLAN_PORTS - 2) {
         adapter->arrives = true;
-        adapter->interface = (int)(*interface)++;
+        adapter->interface = adapter->record_interface = (int)(*interface)++;
+        adapter->awaited = model->subnets[adapter->subnet].has_source && random_percent(60);
         model->occupant[adapter->interface] = (int)number;
         return;
     }
@@ -259,6 +260,10 @@ static void program_adapter(const struct model *model, const struct programs *pr
         if (subnet->has_source)
             mac_record.armed_pa = programs_v4(own_pa(subnet->source));
         programs_put(programs, "ports", &interface_index[from->interface], &port);
+    }
+    if (from->awaited) {
+        mac_record.ifindex = interface_index[from->record_interface];
+        mac_record.flags = SKR_MAC_ARRIVES;
     }
     if (from->place == BOUND) {
         mac_record.ifindex = interface_index[from->record_interface];

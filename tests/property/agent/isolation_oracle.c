@@ -398,8 +398,7 @@ static bool true_source(const struct model *model, const struct packet *packet, 
     holder = home != NOWHERE ? by_ip(model, (unsigned)home, packet->source_ip)
              : route         ? by_ip(model, route->subnet, route->next_hop)
                              : NULL;
-    return holder && holder->place != UNPLACED &&
-           (trusted || (holder->place == REMOTE && holder->host == host) || holder->other == (int)host);
+    return holder && (trusted || (holder->place == REMOTE && holder->host == host) || holder->other == (int)host);
 }
 
 static uint32_t source_fault(const struct model *model, const struct packet *packet, unsigned subnet, bool trusted)
@@ -417,7 +416,8 @@ static uint32_t source_fault(const struct model *model, const struct packet *pac
     return holder && !holder->dynamic && memcmp(holder->mac, packet->arp.sender_mac, 6) != 0 ? SKR_DROP_ARP_SPOOFED : 0;
 }
 
-/* What came to the wrong host goes on to the right one, unless it came from there, or would go to no member. */
+/* What came to the wrong host goes on to the right one, unless it would go to no member, or came from there although
+ * the VM has not just gone there. */
 static struct expectation passed_on(const struct model *model, const struct packet *packet,
                                     const struct model_adapter *to)
 {
@@ -425,7 +425,7 @@ static struct expectation passed_on(const struct model *model, const struct pack
     unsigned uplink = packet->interface - (INTERFACES - UPLINKS);
 
     if (to->place != REMOTE || !subnet->has_source || !model->member[to->host][subnet->domain] ||
-        packet->outer_source == host_pa(to->host))
+        (packet->outer_source == host_pa(to->host) && !(to->other != NOWHERE && to->turned)))
         return dropped(SKR_DROP_NOT_LOCAL);
     if (packet->outer_ttl <= 1)
         return dropped(SKR_DROP_STRAGGLER_LOOP);
@@ -452,8 +452,9 @@ static struct expectation from_wire(const struct model *model, const struct pack
     reason = sender_fault(model, packet, subnet);
     if (!is_group(packet->destination))
         to = by_mac(model, subnet, packet->destination);
-    /* The host that a VM has left may pass on what others sent to it there. */
+    /* The host that a VM has left, or is about to leave, may pass on what others sent to it there. */
     trusted = to && to->place == BOUND && to->turned && packet->outer_source == host_pa((unsigned)to->other);
+    trusted |= to && to->awaited && packet->outer_source == host_pa(to->host);
     if (reason == SKR_DROP_SOURCE_RECORD && trusted)
         reason = 0;
     if (!reason)
@@ -465,7 +466,7 @@ static struct expectation from_wire(const struct model *model, const struct pack
             return dropped(SKR_DROP_UNKNOWN_DESTINATION);
         if (to->place == UNBOUND && packet->outer_destination == own_pa(model->subnets[subnet].source))
             return dropped(SKR_DROP_UNBOUND);
-        if (to->place != BOUND)
+        if (to->place != BOUND && !to->awaited)
             return passed_on(model, packet, to);
     }
     if (packet->ethertype == 0x88b5 && packet->payload < 20) /* the kernel wants as much as an IPv4 header to remain */

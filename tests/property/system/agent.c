@@ -410,12 +410,10 @@ static int same_entry(void *arg, const void *key, const void *value)
  * difference that what it is told does not. */
 static void let_moves_end(struct skr_program *program)
 {
-    int64_t due_ns;
     skr_program_run(program, 1);
-    due_ns = skr_program_deadline_ns(program);
-    if (due_ns != INT64_MAX)
-        skr_program_run(program, due_ns);
-    cr_assert_eq(skr_program_deadline_ns(program), INT64_MAX);
+    for (int rounds = 0; rounds < 2 && skr_program_deadline_ns(program) != INT64_MAX; rounds++)
+        skr_program_run(program, skr_program_deadline_ns(program));
+    cr_assert_eq(skr_program_deadline_ns(program), INT64_MAX, "it matters for one of two times, and no longer");
 }
 
 void sim_agent_expect_compiled(struct sim_agent *agent)

@@ -331,6 +331,18 @@ static uint8_t former_host(void)
     return record.armed_pa.bytes[15];
 }
 
+/* The last byte of each address. */
+static void expect_moving(uint32_t at, uint32_t ifindex, uint32_t flags, uint32_t other)
+{
+    struct skr_abi_mac_key key = {.vsid = VSID, .mac = {2, 0, 0, 0, 0, 1}};
+    struct skr_abi_mac_record record;
+    cr_assert_eq(real->get(fastpath, SKR_TABLE_RECORDS_MAC, &key, &record), 0);
+    cr_assert(record.pa.bytes[15] == at && record.ifindex == ifindex && record.flags == flags &&
+                      record.armed_pa.bytes[15] == other,
+              "at %u interface %u flags %u other %u", record.pa.bytes[15], record.ifindex, record.flags,
+              record.armed_pa.bytes[15]);
+}
+
 static void give_moving_record(struct skr_uuid host, uint32_t pa, uint32_t armed_pa)
 {
     Skerry__V1__Record *record = (void *)body_record(VSID, 0x0a000001, 1, pa, host, test_id(0xad, 1));
@@ -359,4 +371,59 @@ Test(failures, the_former_host_may_pass_on_frames_until_every_member_has_heard)
     skr_program_run(program, end_ns);
     cr_assert_eq(former_host(), 0);
     cr_assert_eq(skr_program_deadline_ns(program), INT64_MAX);
+}
+
+/* To a host that is neither of the two, the former one is the sender of what was on its way, and no more. */
+Test(failures, the_former_host_is_a_sender_for_a_moment_elsewhere)
+{
+    int64_t now_ns = 1000 * SECOND;
+    give_network();
+    give_moving_record(test_id(5, 9), REMOTE + 9, REMOTE + 8);
+    give_moving_record(test_id(5, 8), REMOTE + 8, 0);
+    expect_moving(8, 0, SKR_MAC_FLIPPED | SKR_MAC_TOLD, 9);
+    skr_program_run(program, now_ns);
+    int64_t end_ns = skr_program_deadline_ns(program);
+    cr_assert_leq(end_ns, now_ns + 10 * SECOND);
+    skr_program_run(program, end_ns - 1);
+    expect_moving(8, 0, SKR_MAC_FLIPPED | SKR_MAC_TOLD, 9);
+    skr_program_run(program, end_ns);
+    expect_moving(8, 0, 0, 0);
+    cr_assert_eq(skr_program_deadline_ns(program), INT64_MAX);
+    /* A move that was called off, and an adapter that came otherwise: neither has a former host. */
+    give_moving_record(test_id(5, 8), REMOTE + 8, REMOTE + 7);
+    give_moving_record(test_id(5, 8), REMOTE + 8, 0);
+    expect_moving(8, 0, 0, 0);
+    give_moving_record(test_id(5, 6), REMOTE + 6, 0);
+    expect_moving(6, 0, 0, 0);
+}
+
+/* The source sends on, and back, what still comes for the adapter. */
+Test(failures, the_source_of_a_move_knows_that_the_adapter_has_just_left)
+{
+    give_network();
+    give(HOST_SCOPE, PORT, test_id(0xad, 1), body_port(network, VSID, 1));
+    skr_program_bind(program, &(struct skr_uuid){{0xad, [15] = 1}}, 11, false);
+    give_moving_record(self, OWN, REMOTE + 9);
+    expect_moving(OWN & 0xff, 11, 0, 9);
+    give_moving_record(test_id(5, 9), REMOTE + 9, 0);
+    expect_moving(9, 0, SKR_MAC_FLIPPED | SKR_MAC_TOLD, OWN & 0xff);
+}
+
+/* The port and the record travel apart, and each says on its own that the adapter has arrived. */
+Test(failures, the_target_of_a_move_takes_what_others_send_it_first)
+{
+    struct skr_uuid id = test_id(0xad, 1);
+    Skerry__V1__Port *armed = (void *)body_port(network, VSID, 1);
+    give_network();
+    give_moving_record(test_id(5, 9), REMOTE + 9, OWN);
+    expect_moving(9, 0, 0, OWN & 0xff);
+    armed->armed = true;
+    give(HOST_SCOPE, PORT, id, armed);
+    expect_moving(9, 0, 0, OWN & 0xff);
+    skr_program_bind(program, &id, 11, false);
+    expect_moving(9, 11, SKR_MAC_ARRIVES, OWN & 0xff);
+    give(HOST_SCOPE, PORT, id, body_port(network, VSID, 1));
+    expect_moving(OWN & 0xff, 11, SKR_MAC_FLIPPED | SKR_MAC_TOLD, 9);
+    give_moving_record(self, OWN, 0);
+    expect_moving(OWN & 0xff, 11, SKR_MAC_FLIPPED | SKR_MAC_TOLD, 9);
 }
