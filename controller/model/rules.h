@@ -416,6 +416,15 @@ int skr_job_list_open(struct skr_txn *txn, struct skr_ids *ids, struct skr_error
 /* The summary in a host's status; an skr_rules.compute. */
 int skr_compliance_summary(struct skr_txn *txn, struct skr_object *host, struct skr_error *error);
 
+/* ---- what a host can carry (carriage.c) ---- */
+
+#define SKR_CARRIAGE_MAX      512 /* bytes of the sentence, with its NUL */
+#define SKR_CARRIAGE_NAME_MAX 80  /* of each name in it */
+/* 1: the host can carry no virtualized network, or has no address for one that it should carry; why, and the next step,
+ * in *ret. 0: it can, or nothing asks for it. */
+int skr_carriage_problem(struct skr_txn *txn, const struct skr_object *host, char ret[static SKR_CARRIAGE_MAX],
+                         struct skr_error *error);
+
 /* ---- others ---- */
 
 /* REFERENCE when the tenant's list (field) does not name the object. */

@@ -140,8 +140,8 @@ enum { /* host */
     SKR_HOST_INVENTORY,        /* JSON '[' read-only unversioned: interfaces {name, mac, mtu, speed_mbps, link, queues} */
     SKR_HOST_CERTIFICATE_EXPIRES_AT, /* TIME read-only unversioned nullable */
     SKR_HOST_LAST_SEEN_AT,           /* TIME read-only unversioned nullable: of connect and disconnect, no keepalives */
-    SKR_HOST_COMPLIANCE, /* COMPUTED {compliant, non_compliant, checked}: rows of the compliance view */
-    SKR_HOST_PROBLEM,    /* TEXT read-only unversioned nullable: why its session is held, or its identity shared */
+    SKR_HOST_COMPLIANCE, /* COMPUTED {compliant, non_compliant: rows of the compliance view, checked, reason: no row's} */
+    SKR_HOST_PROBLEM,    /* TEXT read-only unversioned nullable: why its session is held, its identity shared; read: or compliance.reason */
     SKR_HOST_FIELD_COUNT
 };
 enum { /* vm-network (tenant scope) */

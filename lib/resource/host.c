@@ -82,12 +82,13 @@ static const struct skr_field fields[] = {
                                                   "End of the agent's certificate"),
         [SKR_HOST_LAST_SEEN_AT] = FIELD("last_seen_at", TIME, STATUS | NULLABLE, NOBODY, FABRIC,
                                         "When its agent last connected or left", .column_title = "LAST SEEN"),
-        [SKR_HOST_COMPLIANCE] =
-                FIELD("compliance", COMPUTED, READ_ONLY, NOBODY, FABRIC,
-                      "Whether it is as it must be: how many things differ, and whether its agent has looked"),
+        [SKR_HOST_COMPLIANCE] = FIELD(
+                "compliance", COMPUTED, READ_ONLY, NOBODY, FABRIC,
+                "Whether it is as it must be: compliant; non_compliant, how many rows of compliance it has; checked, "
+                "whether its agent has looked; reason, why it can carry no virtualized network, null: it can"),
         [SKR_HOST_PROBLEM] = FIELD("problem", TEXT, STATUS | NULLABLE, NOBODY, FABRIC,
-                                   "What is wrong with its agent's session: it is held, or two machines use the "
-                                   "host's identity; null: nothing",
+                                   "What is wrong: its agent's session is held, two machines use the host's "
+                                   "identity, or it can carry no virtualized network; null: nothing",
                                    .maximum = 512, .column_title = "PROBLEM"),
 };
 

@@ -80,6 +80,24 @@ Test(join, a_name_that_is_taken_is_told_with_the_one_that_was_given)
     cr_expect(strstr(out, "Host \\\"a-b\\\" joined.\""), "a name that was only cleaned is no other host's: %s", out);
 }
 
+Test(join, a_host_says_why_it_carries_no_virtualized_network)
+{
+    make_token("");
+    expect(0, join(1, "h1", NULL, NULL));
+    expect(0, ctl("host list"));
+    cr_expect_null(strstr(out, "virtualized"), "nobody asks for it yet: %s", out);
+    expect(0, apply(cloud));
+    expect(0, ctl("host list"));
+    cr_expect(strstr(out, "It can carry no virtualized network: it has no uplink.") &&
+                      strstr(out, "skerryctl host edit h1 --uplink INTERFACE"),
+              "%s", out);
+    expect(0, ctl("host edit h1 --uplink lo"));
+    expect(0, ctl("host list"));
+    cr_expect(strstr(out, "no site of a virtualized logical network serves its host group \"All hosts\""), "%s", out);
+    expect(0, ctl("get host h1 -o json"));
+    cr_expect(strstr(out, "\"reason\": \"It can carry no") && strstr(out, "\"compliant\": false"), "%s", out);
+}
+
 Test(join, edit_replaces_the_uplinks)
 {
     make_token("");

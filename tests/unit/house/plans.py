@@ -102,7 +102,7 @@ def fill_statistics(db: sqlite3.Connection) -> None:
                             pragma_index_list(t.name) i WHERE t.type = 'table'""").fetchall()
     for table, index, unique, partial in indexes:
         columns = [row[0] for row in db.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (index,))]
-        rows = ROWS.get(table, ROWS_ELSE) // (PARTIAL if partial else 1)
+        rows = max(ROWS.get(table, ROWS_ELSE) // (PARTIAL if partial else 1), 1)
         figures = [rows] + [rows_found(rows, table, columns[:n + 1]) for n in range(len(columns))]
         if unique:
             figures[-1] = 1
