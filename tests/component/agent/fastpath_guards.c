@@ -415,6 +415,21 @@ Test(fastpath_guards, arp_answers_from_nobody)
     expect_passes(p4, programs_arp(frame, broadcast, mac_v, 1, 0, IP_W));
 }
 
+/* V is the next hop of a customer route that covers all of 10.0.0.0/24, W too. What it forwards from there is its to
+ * send, but not in the name of an adapter that has the address itself. */
+Test(fastpath_guards, a_next_hop_is_not_its_neighbour)
+{
+    struct skr_abi_route_key key = {
+            .prefix_bits = 32 + 120, .domain = htonl(7), .destination = programs_v4(0x0a000000)};
+    struct skr_abi_route route = {.vsid = 5001, .next_hop = programs_v4(IP_V)};
+
+    expect_drop(p4, programs_udp(frame, mac_w, mac_v, 0x0a000009, IP_W, 1000, 2000, 10), SKR_DROP_SOURCE_ADDRESS);
+    programs_put(&programs, "routes", &key, &route);
+    expect_passes(p4, programs_udp(frame, mac_w, mac_v, 0x0a000009, IP_W, 1000, 2000, 10));
+    expect_drop(p4, programs_udp(frame, mac_w, mac_v, IP_W, IP_V, 1000, 2000, 10), SKR_DROP_SOURCE_ADDRESS);
+    expect_drop(p5, programs_udp(frame, mac_v, mac_w, 0x0a000009, IP_V, 1000, 2000, 10), SKR_DROP_SOURCE_ADDRESS);
+}
+
 /* A behaviour that is not there: fails on the day that it is, so that the test becomes an ordinary one. */
 static void expect_not_there(bool there, const char *behaviour, const char *reason)
 {

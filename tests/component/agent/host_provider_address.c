@@ -89,9 +89,17 @@ static void audit_is_clean(void)
                  found[0].expected);
 }
 
+/* Announced, or frames of the fabric go to the station that had the address before until they time out. */
+static bool neighbour_knows(struct world *w, void *arg)
+{
+    (void)w, (void)arg;
+    return world_shell("ip -n fabric neigh show 192.0.2.5 dev f0 | grep -q $(ip -br link show u0 | awk '{print $3}')");
+}
+
 Test(host_provider_address, is_probed_and_then_stands)
 {
     int64_t before = skr_clock_monotonic_ns();
+    programs_shell("ip -n fabric neigh replace 192.0.2.5 dev f0 lladdr 02:00:00:00:00:77 nud stale");
     set_pa(1, PA_1, "u0", true, 1500);
     cr_assert_null(told_about(PA_1), "not before it is probed");
     cr_assert_not(world_shell(LINK_OK));
@@ -101,6 +109,7 @@ Test(host_provider_address, is_probed_and_then_stands)
     cr_assert(world_shell(LINK_OK) && world_shell(RULE_OK) && world_shell(ROUTE_OK) && world_shell(GATE_OK));
     cr_assert(world_shell("test $(cat /proc/sys/net/ipv4/conf/u0/arp_ignore) = 1"));
     cr_assert(world_shell("test $(cat /proc/sys/net/ipv4/conf/u0/arp_announce) = 2"));
+    world_until(&world, neighbour_knows, NULL, "the neighbour that took the address for another station's");
     audit_is_clean();
     cr_assert(world_shell("ip netns exec fabric ping -q -c1 -W2 192.0.2.5 >/dev/null"));
     remove_pa(1);
