@@ -2,6 +2,9 @@
  * point. */
 #include "tests/unit/controller/jobs/scene.h"
 
+#include <skerry/clock.h>
+#include <unistd.h>
+
 static struct scene s;
 
 static void open_scene(void)
@@ -156,6 +159,7 @@ Test(engine, an_offline_host_holds_a_move_up_for_a_while_alone)
     s.now_ms += 59999;
     scene_drive(&s);
     cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
+    cr_expect_str_eq(scene_message(&s, "move"), "Waits for 1 of 2 hosts, \"h1\" among them.");
     s.now_ms += 1000;
     scene_drive(&s);
     cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=running settle=pending");
@@ -167,9 +171,48 @@ Test(engine, the_target_must_be_online)
     start_move();
     scene_drive(&s);
     cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
+    cr_expect_str_eq(scene_message(&s, "move"), "Waits for the host to be online.");
     scene_online(&s, "h2", true);
     scene_drive(&s);
     cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=succeeded switch=running settle=pending");
+}
+
+/* A step that never ran has its moment too: lists are sorted and shown by it. */
+Test(engine, a_skipped_step_begins_and_ends_at_once)
+{
+    start_move();
+    scene_drive(&s);
+    s.now_ms += 10;
+    scene_act(&s, SKR_JOB, "move", "cancel");
+    scene_drive(&s);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = world_get(&s.world, SKR_JOB, "move");
+    const struct skr_value *steps = &row->values[SKR_JOB_STEPS];
+    cr_assert_eq(steps->count, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        cr_expect_eq(skr_object_integer(steps->objects[i], SKR_JOB_STEP_STARTED_AT), SCENE_START_MS + (i < 3 ? 0 : 10));
+        cr_expect_eq(skr_object_integer(steps->objects[i], SKR_JOB_STEP_ENDED_AT), SCENE_START_MS + 10);
+    }
+}
+
+static int accept_database(struct skr_txn *txn, void *unused, struct skr_error *error)
+{
+    (void)unused;
+    return skr_txn_setting_set(txn, SKR_SETTING_ROLLED_BACK, "0", error);
+}
+
+/* A database that takes no write is looked at again every second: nothing tells when it is accepted. */
+Test(engine, in_a_database_that_was_rolled_back_jobs_wait)
+{
+    struct skr_error error = {0};
+    start_move();
+    cr_assert_eq(skr_store_write_wait(s.world.test.store, skr_model_set_rolled_back, NULL, NULL, &error), 0);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "pending");
+    cr_expect_eq(skr_jobs_due_ms(s.jobs), SCENE_START_MS + 1000);
+    cr_assert_eq(skr_store_write_wait(s.world.test.store, accept_database, NULL, NULL, &error), 0);
+    s.now_ms += 1000;
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "running");
 }
 
 Test(engine, who_moves_the_adapter_elsewhere_ends_the_move)
@@ -217,6 +260,26 @@ Test(engine, a_kind_of_another_version_fails)
     cr_assert_eq(skr_store_write_wait(s.world.test.store, skr_test_insert, row, NULL, &error), 0, "%s", error.detail);
     scene_drive(&s);
     cr_expect_str_eq(scene_state(&s, "odd"), "failed");
+}
+
+/* Its thread sleeps to the next deadline, and a request wakes it before. */
+static void await_state(const char *state)
+{
+    for (int i = 0; i < 1000 && strcmp(scene_state(&s, "move"), state) != 0; i++)
+        usleep(10000);
+    cr_expect_str_eq(scene_state(&s, "move"), state);
+}
+
+Test(engine, its_thread_wakes_in_time)
+{
+    s.now_ms = skr_clock_wall_ms();
+    scene_start(&s, "move", SKR_NETWORK_ADAPTER, "red-1", "migrate", "{'host_id': '$h2', 'timeout_s': 1}");
+    scene_drive(&s);
+    cr_assert_eq(skr_jobs_start(s.jobs), 0);
+    await_state("failed");
+    scene_start(&s, "move", SKR_NETWORK_ADAPTER, "red-1", "migrate", "{'host_id': '$h2'}");
+    await_state("running");
+    skr_jobs_stop(s.jobs);
 }
 
 /* ---- killed at every point ---- */

@@ -90,6 +90,38 @@ Test(hosts, what_cannot_move_ends_the_drain_and_the_host_stays_in_maintenance)
     cr_expect(adapter_on("red-1", "h1"));
 }
 
+static void expect_no_host_takes_it(void)
+{
+    scene_start(&s, "drain", SKR_HOST, "h1", "drain", "{}");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "drain"), "failed");
+    cr_expect(strstr(scene_message(&s, "drain"), "1 adapters are still on the host"), "%s", scene_message(&s, "drain"));
+    cr_expect(strstr(scene_message(&s, "drain"), "No other active host"), "%s", scene_message(&s, "drain"));
+    cr_expect(adapter_on("red-1", "h1"));
+}
+
+Test(hosts, a_drain_passes_over_hosts_that_take_nothing)
+{
+    world_patch(&s.world, SKR_HOST, "h2", "{'state': 'maintenance'}");
+    expect_no_host_takes_it();
+    world_patch(&s.world, SKR_HOST, "h2", "{'state': 'active', 'gateway_only': true}");
+    expect_no_host_takes_it();
+}
+
+/* What has no port of the same kind there is a host that cannot take it, and no failure of the drain. */
+Test(hosts, a_drain_passes_over_hosts_without_the_logical_switch)
+{
+    world_create(&s.world, SKR_UPLINK_PORT_PROFILE, "north-up",
+                 "{'name': 'north-up', 'network_site_ids': ['$site-north']}");
+    world_create(&s.world, SKR_LOGICAL_SWITCH, "blades",
+                 "{'name': 'blades', 'uplink_port_profile_ids': ['$north-up']}");
+    world_create(&s.world, SKR_HOST_SWITCH, "hs",
+                 "{'host_id': '$h1', 'logical_switch_id': '$blades', 'uplinks': [{'interface': 'eth1', "
+                 "'uplink_port_profile_id': '$north-up'}]}");
+    scene_drive(&s);
+    expect_no_host_takes_it();
+}
+
 static void expect_text(enum skr_resource_id resource, const char *name, int field, const char *part)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = world_get(&s.world, resource, name);
