@@ -280,7 +280,8 @@ static int tell_closed(struct skr_report *report, const Skerry__V1__DriftItem *i
 }
 
 /* A station on the wire speaks for an address of the fabric: tunnels go astray, and no host can stop it. */
-static int tell_claimed(struct skr_report *report, const Skerry__V1__DriftItem *item, struct skr_error *error)
+static int tell_claimed(struct skr_report *report, const Skerry__V1__DriftItem *item, const struct skr_object *row,
+                        struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
     const char *field = item->field ? item->field : "";
@@ -291,7 +292,7 @@ static int tell_claimed(struct skr_report *report, const Skerry__V1__DriftItem *
     if (r < 0)
         return r;
     return skr_event_add(
-            report->txn, "ProviderAddressClaimed", NULL, &report->host_id, error,
+            report->txn, "ProviderAddressClaimed", row, &report->host_id, error,
             own ? "A station with MAC %.17s claims provider address %.45s of host \"%.100s\", whose MAC is "
                   "%.17s: forged ARP, or an address that is used twice."
                 : "MAC %.17s answers for %.45s, the next hop of host \"%.100s\" to provider addresses, where "
@@ -345,7 +346,7 @@ static int take_drift(struct skr_report *report, size_t index, struct skr_error 
         r = tell_closed(report, item, after, error);
     if (r == 0)
         r = tell_carrier(report, item, after, error);
-    return r < 0 ? r : tell_claimed(report, item, error);
+    return r < 0 ? r : tell_claimed(report, item, after, error);
 }
 
 static int lose_finding(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)

@@ -722,6 +722,10 @@ Test(model_report, a_provider_address_that_another_station_claims)
     cr_expect_eq(report(&w, "h1", &say), 0);
     cr_expect_eq(report(&w, "h1", &say), 0);
     cr_expect_eq(world_events(&w, "ProviderAddressClaimed"), 1);
+    say.drift.key.data = (uint8_t *)"another finding ";
+    say.drift.object = "10.83.1.11";
+    cr_expect_eq(report(&w, "h1", &say), 0);
+    cr_expect_eq(world_events(&w, "ProviderAddressClaimed"), 2, "another address of the host, within the minute");
     world_close(&w);
 }
 
