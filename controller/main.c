@@ -226,9 +226,12 @@ static int write_first_token(struct controller *controller, struct skr_error *er
         if (asprintf(&line, "%s\n", token.text) < 0)
             abort();
         result = write_text(controller->token_file, line, 0600, error);
+        explicit_bzero(line, strlen(line));
         if (result == 0)
             skr_log(SKR_LOG_NOTICE, "an administrator's token was made", "file=%s", controller->token_file);
     }
+    if (token.text)
+        explicit_bzero(token.text, strlen(token.text));
     free(token.text);
     return result;
 }

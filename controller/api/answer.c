@@ -31,12 +31,12 @@ void skr_http_add_etag(struct skr_http_request *request, int64_t etag)
     skr_http_add_header(request, "ETag", text);
 }
 
-static void respond(struct skr_http_request *request, unsigned status, const char *type, const char *text, size_t size,
-                    enum MHD_ResponseMemoryMode mode)
+/* Takes `response`. */
+static void respond(struct skr_http_request *request, unsigned status, const char *type, struct MHD_Response *response)
 {
-    request->response = MHD_create_response_from_buffer(size, (void *)text, mode);
-    if (!request->response)
+    if (!response)
         abort();
+    request->response = response;
     request->status = status;
     if (type)
         skr_http_add_header(request, "Content-Type", type);
@@ -65,15 +65,19 @@ static bool may_answer(struct skr_http_request *request, size_t size)
 void skr_http_answer_text(struct skr_http_request *request, unsigned status, const char *type, char *stolen)
 {
     size_t size = stolen ? strlen(stolen) : 0;
-    if (may_answer(request, size))
-        respond(request, status, type, stolen, size, stolen ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!may_answer(request, size))
+        skr_http_forget(stolen);
+    else if (stolen) /* an answer may show a new token, once */
+        respond(request, status, type,
+                MHD_create_response_from_buffer_with_free_callback(size, stolen, skr_http_forget));
     else
-        free(stolen);
+        skr_http_answer_shared(request, status, type, "");
 }
 
 void skr_http_answer_shared(struct skr_http_request *request, unsigned status, const char *type, const char *text)
 {
-    respond(request, status, type, text, strlen(text), MHD_RESPMEM_PERSISTENT);
+    respond(request, status, type,
+            MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT));
 }
 
 void skr_http_answer(struct skr_http_request *request, unsigned status, json_t *body)

@@ -211,6 +211,8 @@ void skr_http_request_begin(struct skr_http_request *request, const char *path, 
 void skr_http_request_body(struct skr_http_request *request, const char *data, size_t size);
 /* The body as JSON; NULL with request->error filled. */
 json_t *skr_http_request_json(struct skr_http_request *request);
+/* Lets go of the answer, which has been sent or never will be; a cookie in it is cleared. */
+void skr_http_request_drop_response(struct skr_http_request *request);
 /* Frees the body's bytes as soon as they are parsed. */
 void skr_http_request_drop_body(struct skr_http_request *request);
 
@@ -221,8 +223,10 @@ bool skr_http_target_is_good(const char *target);
 /* SYNTAX, and the connection is to be closed: others may read the bytes of this request differently. */
 int skr_http_judge_framing(struct skr_http_request *request, const char *version, struct skr_error *error);
 
-/* From now on JSON in memory is cleared before it is freed. Process-wide, and before any thread uses jansson. */
-void skr_http_forget_json(void);
+/* Clears what malloc gave and frees it; NULL is fine. For what may hold a secret: a body, an answer. */
+void skr_http_forget(void *memory);
+/* From now on jansson and GnuTLS clear what they free. Process-wide, and before any thread uses them. */
+void skr_http_forget_what_is_freed(void);
 
 /* NULL when not given. */
 const char *skr_http_parameter(struct skr_http_request *request, const char *name);

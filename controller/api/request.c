@@ -2,22 +2,41 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <limits.h>
 #include <malloc.h>
 #include <string.h>
 #include <strings.h>
 
-/* A handler or jansson may have kept a password of a body: nothing of it stays in memory that is free again. */
-static void forget(void *memory)
+void skr_http_forget(void *memory)
 {
     if (memory)
         explicit_bzero(memory, malloc_usable_size(memory));
     free(memory);
 }
 
-void skr_http_forget_json(void)
+/* jansson frees passwords of bodies, GnuTLS the records that they came in. */
+void skr_http_forget_what_is_freed(void)
 {
-    json_set_alloc_funcs(malloc, forget);
+    json_set_alloc_funcs(malloc, skr_http_forget);
+    gnutls_free = skr_http_forget;
+}
+
+static enum MHD_Result clear_cookie(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)arg, (void)kind;
+    if (strcmp(name, "Set-Cookie") == 0) /* libmicrohttpd's own copy, which it frees as it is */
+        explicit_bzero((void *)(uintptr_t)value, strlen(value));
+    return MHD_YES;
+}
+
+void skr_http_request_drop_response(struct skr_http_request *request)
+{
+    struct MHD_Response *response = SKR_TAKE(request->response);
+    if (!response)
+        return;
+    MHD_get_response_headers(response, clear_cookie, NULL);
+    MHD_destroy_response(response);
 }
 
 struct skr_http_request *skr_http_request_new(struct skr_api *api, struct MHD_Connection *connection)
@@ -49,18 +68,17 @@ void skr_http_request_unref(struct skr_http_request *request)
     skr_http_request_drop_body(request);
     if (request->free_job)
         request->free_job(request->job);
-    if (request->response)
-        MHD_destroy_response(request->response);
+    skr_http_request_drop_response(request);
     for (int i = 0; i < SKR_HTTP_POOL_COUNT; i++)
         skr_http_let_go(request, (enum skr_http_pool_id)i);
     skr_http_peer_unref(request->peer);
-    forget(request->scratch);
+    skr_http_forget(request->scratch);
     free(request);
 }
 
 void skr_http_request_drop_body(struct skr_http_request *request)
 {
-    forget(SKR_TAKE(request->body));
+    skr_http_forget(SKR_TAKE(request->body));
     request->body_size = request->body_capacity = 0;
     skr_http_let_go(request, SKR_HTTP_POOL_BIG_BODIES);
 }
@@ -283,7 +301,7 @@ static void grow_body(struct skr_http_request *request, size_t wanted)
         abort();
     if (request->body) {
         memcpy(body, request->body, request->body_size);
-        forget(request->body);
+        skr_http_forget(request->body);
     }
     request->body = body;
     request->body_capacity = capacity;

@@ -52,8 +52,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
     skr_http_count_answer(request);
     skr_http_wait_abandon(request);
     /* A watch's answer holds the request, so the request must let go of the answer first. */
-    if (request->response)
-        MHD_destroy_response(SKR_TAKE(request->response));
+    skr_http_request_drop_response(request);
     skr_http_peer_deadline(request->peer, skr_clock_monotonic_ns() + api->deadlines.idle * SKR_NS_PER_MS);
     skr_http_request_unref(request);
     pthread_mutex_lock(&api->peers_lock);
@@ -234,7 +233,7 @@ int skr_api_new(const struct skr_api_options *options, struct skr_api **ret, str
     pthread_cond_init(&api->timer_wake, &monotonic);
     pthread_cond_init(&api->drained, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    skr_http_forget_json();
+    skr_http_forget_what_is_freed();
     take_options(api, options);
     int r = open_listener(options->listen, &fd, &api->port, error);
     if (r == 0) {

@@ -65,7 +65,7 @@ int skr_tls_key_decrypt(const char *pem, const char *passphrase, char **ret_key_
 {
     if (strncmp(pem, ENCRYPTED, strlen(ENCRYPTED)) != 0)
         return -ENOTSUP;
-    SKR_CLEANUP(skr_tls_bio_cleanup) BIO *in = BIO_new_mem_buf(pem, -1), *out = BIO_new(BIO_s_mem());
+    SKR_CLEANUP(skr_tls_bio_cleanup) BIO *in = BIO_new_mem_buf(pem, -1), *out = BIO_new(BIO_s_secmem());
     SKR_CLEANUP(key_cleanup)
     EVP_PKEY *key = in ? PEM_read_bio_PrivateKey(in, NULL, give_passphrase, (void *)(uintptr_t)passphrase) : NULL;
     if (!key)

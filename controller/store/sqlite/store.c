@@ -185,11 +185,39 @@ static void store_cleanup(struct skr_store **store)
     skr_store_close(*store);
 }
 
-/* SQLite would count every allocation under one lock for figures that nobody reads. It is told once a process, and
- * before anything else; where SQLite runs already it goes on counting. */
+static sqlite3_mem_methods plain;
+
+static void free_cleared(void *memory)
+{
+    explicit_bzero(memory, (size_t)plain.xSize(memory));
+    plain.xFree(memory);
+}
+
+static void *realloc_cleared(void *memory, int size)
+{
+    int had = plain.xSize(memory);
+    if (size <= had)
+        return memory;
+    void *larger = plain.xMalloc(size);
+    if (!larger)
+        return NULL;
+    memcpy(larger, memory, (size_t)had);
+    free_cleared(memory);
+    return larger;
+}
+
+/* SQLite would count every allocation under one lock for figures that nobody reads, and leave rows and bound texts in
+ * memory that is free again: the authority's key is one of them. It is told once a process, and before anything else;
+ * where SQLite runs already it goes on as before. */
 static void tell_sqlite(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain) != SQLITE_OK)
+        return;
+    sqlite3_mem_methods cleared = plain;
+    cleared.xFree = free_cleared;
+    cleared.xRealloc = realloc_cleared;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &cleared);
 }
 
 int skr_store_open(const struct skr_store_options *options, struct skr_store **ret, struct skr_error *error)
