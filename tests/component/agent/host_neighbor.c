@@ -1,4 +1,5 @@
 /* Next hops of remote provider addresses: on the link, or the gateway, kept resolved by the kernel. */
+#include "agent/host/private.h"
 #include "tests/support/agent/host_world.h"
 #include "tests/support/agent/programs.h"
 
@@ -253,4 +254,6 @@ Test(host_neighbor, a_station_with_our_address_is_told)
     cr_assert(is_doubted(&world, &doubts));
     cr_assert_str_eq(doubts.field, "station");
     cr_assert_str_eq(doubts.found, "02:00:00:00:00:66");
+    world.host->addresses->claimed.at_ns -= SKR_HOST_DOUBT_NS;
+    cr_assert_not(is_doubted(&world, &doubts), "that was two minutes ago");
 }

@@ -10,6 +10,7 @@
 #define PA_1     0xc0000205u /* 192.0.2.5 */
 #define PA_2     0xc0000206u
 #define GATEWAY  0xc0000201u
+#define PROTOCOL "83" /* SKR_NETLINK_PROTOCOL */
 #define TABLE_1  "3221225989"
 #define LINK_OK  "ip -o addr show dev u0 | grep -q 192.0.2.5/24"
 #define RULE_OK  "ip rule | grep -q 'from 192.0.2.5 lookup " TABLE_1 "'"
@@ -209,9 +210,11 @@ Test(host_provider_address, an_address_that_somebody_else_put_there_is_used_and_
     programs_shell("ip addr add 192.0.2.5/24 dev u0");
     set_pa(1, PA_1, "u0", true, 1500);
     cr_assert(told_about(PA_1) && told_about(PA_1)->present);
+    cr_assert(world_shell(ROUTE_OK) && world_shell(GATE_OK));
     remove_pa(1);
     cr_assert(world_shell(LINK_OK));
     cr_assert_not(world_shell(RULE_OK));
+    cr_assert(world_shell("test -z \"$(ip route show table " TABLE_1 " 2>/dev/null)\""));
 }
 
 Test(host_provider_address, a_foreign_address_of_the_subnet_outlives_ours)
@@ -378,6 +381,24 @@ Test(host_provider_address, what_an_earlier_agent_made_goes)
     cr_assert_not(world_shell("ip neigh show 192.0.2.100 | grep -q managed"));
     cr_assert(world_shell("ip neigh show 192.0.2.1 | grep -q managed"));
     cr_assert(world_shell("ip -o addr show dev u0 | grep -q 192.0.2.6/24"));
+    audit_is_clean();
+}
+
+/* Routes of an earlier agent: those that lead elsewhere would take packets from the right ones. */
+Test(host_provider_address, of_our_routes_the_right_ones_stay)
+{
+    programs_shell("ip link add admin type bridge && ip link set admin up");
+    set_pa(1, PA_1, "u0", true, 1500);
+    world_until_pa(&world, PA_1, true);
+    programs_shell("for r in '203.0.113.0/24 dev u0' '192.0.2.0/24 dev admin metric 5' 'default via 192.0.2.9 dev u0 "
+                   "metric 5' '192.0.2.0/25 dev u0'; do ip route add $r table " TABLE_1 " proto " PROTOCOL
+                   " || exit 1; done; ip route add 203.0.114.0/24 dev u0 table " TABLE_1);
+    struct skr_host_removed removed;
+    skr_host_remove_unintended(world.host, &removed);
+    cr_assert_eq(removed.routes, 4);
+    cr_assert_eq(removed.rules + removed.addresses + removed.failed, 0);
+    cr_assert(world_shell(ROUTE_OK) && world_shell(GATE_OK));
+    cr_assert(world_shell("ip route show table " TABLE_1 " | grep -q 203.0.114.0/24"), "not of ours");
     audit_is_clean();
 }
 

@@ -297,18 +297,76 @@ static void put_foreign(unsigned count)
     }
 }
 
+/* Of another table: one round lists as many of a table as the list of all holds. */
+static unsigned foreign_macs(unsigned count, bool put)
+{
+    unsigned there = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct skr_abi_mac_key key = {.vsid = VSID, .mac = {2, 0xbb, 0, 0, 0, (uint8_t)i}};
+        struct skr_abi_mac_record value = {0};
+        if (put)
+            cr_assert_eq(fastpath->ops->put(fastpath, SKR_TABLE_RECORDS_MAC, &key, &value), 0);
+        there += fastpath->ops->get(fastpath, SKR_TABLE_RECORDS_MAC, &key, &value) == 0;
+    }
+    return there;
+}
+
 Test(drift, a_full_list_does_not_repair_in_manual)
 {
     put_foreign(SKR_DRIFT_ITEMS_MAX + 100);
+    foreign_macs(100, true);
     pass(11 * S);
     cr_assert_eq(open_findings(), SKR_DRIFT_ITEMS_MAX);
     for (unsigned i = 0; i < SKR_DRIFT_ITEMS_MAX + 100; i++)
         cr_assert(has_record(0x0b000000 + i));
+    cr_assert_eq(foreign_macs(100, false), 100);
     skr_drift_remediate(drift, now);
     pass(5 * S);
     for (unsigned i = 0; i < SKR_DRIFT_ITEMS_MAX + 100; i++)
         cr_assert_not(has_record(0x0b000000 + i));
+    cr_assert_eq(foreign_macs(100, false), 0);
     cr_assert_eq(open_findings(), 0);
+}
+
+static unsigned lost_pin, pins_made; /* lost_pin 0: each is where it belongs */
+
+static void lose_pin(struct skr_fastpath *f, void (*fn)(void *arg, unsigned pin, const char *name, const char *found),
+                     void *arg)
+{
+    (void)f;
+    if (lost_pin)
+        fn(arg, lost_pin, "records_ca", "missing");
+}
+
+static int make_pin(struct skr_fastpath *f, unsigned pin)
+{
+    (void)f;
+    cr_assert_eq(pin, lost_pin);
+    lost_pin = 0;
+    pins_made++;
+    return 0;
+}
+
+/* An agent that starts over finds its tables by their pins; without them live ports would drop. */
+Test(drift, a_pin_that_went_is_told_and_put_back)
+{
+    struct skr_fastpath_ops watched = *fastpath->ops;
+    const struct skr_fastpath_ops *plain = fastpath->ops;
+    watched.pins = lose_pin;
+    watched.pin = make_pin;
+    fastpath->ops = &watched;
+    lost_pin = 3;
+    pass(11 * S);
+    cr_assert_eq(told_count, 1);
+    cr_assert_str_eq(told[0].object_kind, "pin");
+    cr_assert_str_eq(told[0].object, "records_ca");
+    cr_assert_str_eq(told[0].found, "missing");
+    cr_assert_eq(pins_made, 0, "in manual it is told, no more");
+    skr_drift_remediate(drift, now);
+    pass(2 * S);
+    cr_assert_eq(pins_made, 1);
+    cr_assert_eq(open_findings(), 0);
+    fastpath->ops = plain;
 }
 
 Test(drift, nothing_before_it_begins)
