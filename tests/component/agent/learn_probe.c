@@ -1,5 +1,5 @@
 /* Ageing by asking, and ICMP that quotes: a real guest in a namespace behind a veth. */
-#include "agent/learn/learn.h"
+#include "agent/learn/private.h"
 #include "tests/support/agent/host_world.h"
 #include "tests/support/agent/programs.h"
 
@@ -143,6 +143,8 @@ struct answer {
     struct iphdr ip;
     struct icmphdr icmp;
     struct iphdr quoted;
+    uint8_t rest[1500];
+    size_t size; /* of what came */
 } __attribute__((packed));
 
 /* What leaves v1 towards the guest is seen here as outgoing. */
@@ -160,11 +162,48 @@ static bool tap_icmp(int fd, struct answer *ret)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     while (poll(&wait, 1, 300) == 1) {
-        if (recv(fd, ret, sizeof(*ret), 0) == sizeof(*ret) && ret->ethernet.ether_type == htons(ETHERTYPE_IP) &&
+        ssize_t size = recv(fd, ret, offsetof(struct answer, size), 0);
+        ret->size = (size_t)size;
+        if (size >= (ssize_t)offsetof(struct answer, rest) && ret->ethernet.ether_type == htons(ETHERTYPE_IP) &&
             ret->ip.protocol == IPPROTO_ICMP)
             return true;
     }
     return false;
+}
+
+/* RFC 1071: what is right sums up to all ones, its own checksum taken in. An odd byte is the first of its word. */
+static uint32_t summed(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < size; i++)
+        sum += i % 2 ? bytes[i] : bytes[i] * 256u;
+    return (uint32_t)(sum % 65535);
+}
+
+/* A guest drops an error whose sums are wrong without a word, and goes on sending packets that are too big. */
+Test(learn_probe, errors_have_right_sums_whatever_they_quote)
+{
+    const struct skr_address gateway = test_address(0x0a000001);
+    int fd = tap_open(), out = skr_learn_answer_open();
+    for (uint16_t size = 14 + 28; size <= 114; size++) {
+        struct skr_abi_event e;
+        struct answer answer;
+        quote(SKR_EVENT_TOO_BIG, 0x0a000106, &e);
+        e.packet_size = size;
+        for (unsigned i = 14 + 20; i < sizeof(e.packet); i++)
+            e.packet[i] = (uint8_t)(i * 7 + 129);
+        skr_learn_answer(out, &e, &gateway);
+        cr_assert(tap_icmp(fd, &answer), "size %u", size);
+        size_t all = ntohs(answer.ip.tot_len);
+        cr_assert_eq(all, 20u + 8u + size - 14u, "size %u", size);
+        cr_assert_leq(14 + all, answer.size);
+        cr_assert_eq(summed(&answer.ip, 20), 0, "size %u", size);
+        cr_assert_eq(summed(&answer.icmp, all - 20), 0, "size %u", size);
+        cr_assert_arr_eq(&answer.quoted, e.packet + 14, size - 14, "size %u", size);
+    }
+    close(out);
+    close(fd);
 }
 
 Test(learn_probe, errors_quote_the_packet)
