@@ -65,6 +65,31 @@ Test(model_fabric_rules, teams_of_uplinks)
     world_close(&w);
 }
 
+static int report_interfaces(struct skr_txn *txn, void *world, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL, *after = NULL;
+    struct skr_uuid id = world_id(world, "h2");
+    int r = skr_fetch(txn, SKR_HOST, &id, &host, error);
+    if (r < 0)
+        return r;
+    after = skr_object_copy(host);
+    skr_object_set_json(after, SKR_HOST_INVENTORY,
+                        json_pack("[{s:s}, {s:i}, {s:s}]", "name", "lo", "mtu", 1500, "name", "eth7"));
+    return skr_txn_update(txn, host, after, error);
+}
+
+/* An uplink is an interface that the host reports, or one that its row names. */
+Test(model_fabric_rules, interfaces_of_a_host_are_what_it_reports)
+{
+    struct world w;
+    open_fabric(&w);
+    cr_assert_eq(skr_store_write_wait(w.test.store, report_interfaces, &w, NULL, NULL), 0);
+    CREATED(&w, HOST_SWITCH, TEAM(MEMBER("eth8", "both")), CONFLICT, "has no interface eth8");
+    CREATED(&w, HOST_SWITCH, TEAM(MEMBER("mtu", "both")), CONFLICT, "has no interface mtu");
+    CREATED(&w, HOST_SWITCH, TEAM(MEMBER("eth7", "both")), NONE, NULL);
+    world_close(&w);
+}
+
 static void rename_table(struct world *w, const char *from, const char *to)
 {
     char sql[160];

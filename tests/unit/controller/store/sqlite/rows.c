@@ -126,6 +126,45 @@ Test(rows, every_kind_of_value_survives)
     }
 }
 
+static const char *text_of(const struct skr_object *object, int field)
+{
+    return object->values[field].type == SKR_VALUE_TEXT ? skr_object_text(object, field) : "no text";
+}
+
+/* What the documentation promises for fields that nobody gave. */
+Test(rows, what_is_not_given_has_its_default)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = added(skr_test_object(SKR_HOST, "h"));
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *network = added(skr_test_object(SKR_LOGICAL_NETWORK, "n"));
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *tenant = added(skr_test_object(SKR_TENANT, "t"));
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *list = skr_test_object(SKR_ACCESS_CONTROL_LIST, "l");
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *profile = added(skr_test_object(SKR_UPLINK_PORT_PROFILE, "u"));
+    struct skr_uuid tenant_id = id_of(tenant);
+    struct skr_value *rules = &list->values[SKR_ACCESS_CONTROL_LIST_RULES];
+    *rules = (struct skr_value){.type = SKR_VALUE_OBJECTS, .count = 1, .objects = calloc(1, sizeof *rules->objects)};
+    rules->objects[0] = skr_object_new(list->resource->fields[SKR_ACCESS_CONTROL_LIST_RULES].sub);
+    skr_object_set_uuid(rules->objects[0], SKR_ACL_RULE_ID, &tenant_id);
+    skr_object_set_text(rules->objects[0], SKR_ACL_RULE_NAME, "r");
+    skr_object_set_text(rules->objects[0], SKR_ACL_RULE_DIRECTION, "in");
+    skr_object_set_text(rules->objects[0], SKR_ACL_RULE_ACTION, "deny");
+    skr_object_set_uuid(list, SKR_FIELD_TENANT_ID, &tenant_id);
+    added(list);
+    cr_assert_str_eq(text_of(host, SKR_HOST_STATE), "active");
+    cr_assert_str_eq(text_of(host, SKR_HOST_REMEDIATION), "auto");
+    cr_assert_str_eq(text_of(host, SKR_HOST_ENROLMENT), "pending");
+    cr_assert_str_eq(text_of(host, SKR_FIELD_DESCRIPTION), "");
+    cr_assert(eq(u32, host->values[SKR_HOST_UPLINKS].count, 0));
+    cr_assert(not(skr_object_has(host, SKR_HOST_HOST_GROUP_ID)));
+    cr_assert_str_eq(text_of(network, SKR_LOGICAL_NETWORK_ISOLATION), "connected");
+    cr_assert_str_eq(text_of(network, SKR_LOGICAL_NETWORK_ENCAPSULATION), "nvgre");
+    cr_assert(eq(i64, skr_object_integer(network, SKR_LOGICAL_NETWORK_MTU), 1500));
+    cr_assert(eq(i64, skr_object_integer(profile, SKR_UPLINK_PORT_PROFILE_NETWORK_VIRTUALIZATION), 1));
+    const struct skr_object *rule = list->values[SKR_ACCESS_CONTROL_LIST_RULES].objects[0];
+    cr_assert_str_eq(text_of(rule, SKR_ACL_RULE_PROTOCOL), "any");
+    cr_assert(eq(i64, skr_object_integer(rule, SKR_ACL_RULE_IDLE_TIMEOUT_S), 300));
+    cr_assert(eq(i64, skr_object_integer(rule, SKR_ACL_RULE_WEIGHT), 0));
+}
+
 struct change {
     struct skr_object *before, *after;
 };
