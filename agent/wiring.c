@@ -1,5 +1,6 @@
 #include "agent/daemon.h"
 #include "agent/desired/arena.h"
+#include "agent/desired/body.h"
 #include <errno.h>
 #include <jansson.h>
 #include <skerry/clock.h>
@@ -176,15 +177,29 @@ static void on_synced(void *arg)
     wiring_settle(daemon);
 }
 
-static void on_command(void *arg, Skerry__V1__Command__Kind kind)
+static void on_command(void *arg, const Skerry__V1__Command *command)
 {
     struct daemon *daemon = arg;
+    struct skr_uuid adapter_id;
+    struct skr_address address;
     int64_t now_ns = skr_clock_monotonic_ns();
-    if (kind == SKERRY__V1__COMMAND__KIND__KIND_REMEDIATE)
+    if (command->kind == SKERRY__V1__COMMAND__KIND__KIND_REMEDIATE)
         skr_drift_remediate(daemon->drift, now_ns);
-    else if (kind == SKERRY__V1__COMMAND__KIND__KIND_AUDIT)
+    else if (command->kind == SKERRY__V1__COMMAND__KIND__KIND_AUDIT)
         skr_drift_changed(daemon->drift, now_ns);
+    else if (command->kind == SKERRY__V1__COMMAND__KIND__KIND_ASK && skr_body_uuid(&command->adapter_id, &adapter_id) &&
+             skr_body_address(&command->customer_address, &address))
+        skr_learn_ask(daemon->learn, &adapter_id, &address, now_ns);
     wiring_settle(daemon);
+}
+
+static void on_flood(void *arg, uint32_t ifindex, const void *frame, size_t size)
+{
+    struct daemon *daemon = arg;
+    static struct skr_log_limit limit;
+    int r = daemon->fastpath->ops->flood_as_guest(daemon->fastpath, ifindex, frame, size);
+    if (r < 0 && skr_log_allowed(&limit, 60))
+        skr_log(SKR_LOG_WARNING, "an address could not be announced", "ifindex=%u reason='%s'", ifindex, strerror(-r));
 }
 
 static void on_refused(void *arg, const struct skr_uuid *adapter_id, const struct skr_address *address,
@@ -441,7 +456,8 @@ int wiring_host(struct daemon *daemon, struct skr_error *error)
     if (r < 0)
         return r;
     daemon->fastpath->ops->walk(daemon->fastpath, SKR_TABLE_PORTS, remember, daemon);
-    const struct skr_learn_options learn = {.desired = daemon->desired, .report = on_learned, .arg = daemon};
+    const struct skr_learn_options learn = {
+            .desired = daemon->desired, .report = on_learned, .flood = on_flood, .arg = daemon};
     const struct skr_drift_options drift = {.desired = daemon->desired,
                                             .program = daemon->program,
                                             .fastpath = daemon->fastpath,

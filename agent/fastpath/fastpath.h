@@ -91,6 +91,9 @@ struct skr_fastpath_ops {
     int (*pin)(struct skr_fastpath *fastpath, unsigned pin);
     /* Counts on from what an adapter took along from another host; goes with the port, like what the port counts. */
     int (*carry)(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter);
+    /* Treats a group frame as if the guest behind a port's interface had just sent it: it is judged, metered, learned
+     * from, and its copies go out. `frame` begins with its Ethernet header. */
+    int (*flood_as_guest)(struct skr_fastpath *fastpath, uint32_t ifindex, const void *frame, size_t size);
     /* fn for each (reason, ifindex, count) with count > 0. */
     int (*drops)(struct skr_fastpath *fastpath,
                  void (*fn)(void *arg, uint32_t reason, uint32_t ifindex, uint64_t count), void *arg);

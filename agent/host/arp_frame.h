@@ -1,5 +1,5 @@
-/* An ARP request as it stands on the wire (RFC 826), for who asks without the kernel: probes of provider addresses, and
- * of what a guest still has. Pure. */
+/* An ARP request as it stands on the wire (RFC 826), for those who ask without the kernel: probes of provider
+ * addresses, and of what a guest still has. Pure. */
 #pragma once
 
 #include <arpa/inet.h>

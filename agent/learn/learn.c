@@ -20,6 +20,7 @@
 struct skr_learn {
     struct skr_learn_options options;
     struct port *ports, *ports_by_ifindex;
+    struct claim *refused;    /* by wish; several ports may have the same */
     struct gateway *gateways; /* by VSID */
     struct skr_uuid self;     /* this host, once its scope has said so */
     unsigned early;           /* ports that are not known */
@@ -46,8 +47,36 @@ int skr_learn_new(const struct skr_learn_options *options, struct skr_learn **re
     return 0;
 }
 
-static void forget(struct port *port, struct claim *claim)
+static void set_refused(struct skr_learn *learn, struct claim *claim, bool refused)
 {
+    if (claim->refused == refused)
+        return;
+    claim->refused = refused;
+    if (!refused) {
+        HASH_DELETE(by_wish, learn->refused, claim);
+        return;
+    }
+    memset(&claim->wish, 0, sizeof(claim->wish));
+    claim->wish.vsid = claim->port->vsid;
+    claim->wish.address = claim->address;
+    HASH_ADD(by_wish, learn->refused, wish, sizeof(claim->wish), claim);
+}
+
+static struct claim *add_claim(struct port *port, const struct skr_address *address)
+{
+    struct claim *claim = calloc(1, sizeof(*claim));
+    if (!claim)
+        abort();
+    claim->address = *address;
+    claim->port = port;
+    HASH_ADD(hh, port->claims, address, sizeof(claim->address), claim);
+    return claim;
+}
+
+static void forget(struct skr_learn *learn, struct claim *claim)
+{
+    struct port *port = claim->port;
+    set_refused(learn, claim, false);
     HASH_DEL(port->claims, claim);
     free(claim);
 }
@@ -56,7 +85,7 @@ static void remove_port(struct skr_learn *learn, struct port *port)
 {
     struct claim *claim, *next;
     HASH_ITER (hh, port->claims, claim, next)
-        forget(port, claim);
+        forget(learn, claim);
     if (port->ifindex)
         HASH_DELETE(by_ifindex, learn->ports_by_ifindex, port);
     HASH_DEL(learn->ports, port);
@@ -72,11 +101,7 @@ void skr_learn_free(struct skr_learn *learn)
     struct port *port, *next;
     HASH_ITER (hh, learn->ports, port, next)
         remove_port(learn, port);
-    struct gateway *gateway, *next_gateway;
-    HASH_ITER (hh, learn->gateways, gateway, next_gateway) {
-        HASH_DEL(learn->gateways, gateway);
-        free(gateway);
-    }
+    skr_learn_gateways_free(&learn->gateways);
     skr_close_cleanup(&learn->answer_fd);
     free(learn->answers);
     free(learn);
@@ -124,6 +149,39 @@ static struct port *port_on(struct skr_learn *learn, uint32_t ifindex)
     return port;
 }
 
+static void tell(struct skr_learn *learn, const struct port *port, struct claim *claim, bool withdrawn)
+{
+    claim->told_ns = learn->now_ns;
+    struct skr_learned learned = {.adapter_id = port->id,
+                                  .customer_address = claim->address,
+                                  .mac = claim->mac,
+                                  .evidence = claim->evidence,
+                                  .withdrawn = withdrawn};
+    learn->options.report(learn->options.arg, &learned);
+}
+
+static void withdraw(struct skr_learn *learn, struct claim *claim)
+{
+    tell(learn, claim->port, claim, true);
+    forget(learn, claim);
+}
+
+/* Another port shows the address too. It is refused, and shows it to the controller again half a minute later. */
+static bool in_doubt(const struct skr_learn *learn, const struct claim *claim)
+{
+    return claim->asked_ns && learn->now_ns - claim->asked_ns < 2 * learn->options.refused_again_ns;
+}
+
+/* The guest is gone: what it shares with another it has no more. */
+static void give_up_doubtful(struct skr_learn *learn, struct port *port)
+{
+    struct claim *claim, *next;
+    HASH_ITER (hh, port->claims, claim, next) {
+        if (port->known && !claim->refused && in_doubt(learn, claim))
+            withdraw(learn, claim);
+    }
+}
+
 void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, uint32_t ifindex)
 {
     struct port *port = ifindex ? need_port(learn, adapter_id) : find_port(learn, adapter_id);
@@ -133,14 +191,9 @@ void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, 
     if (holder)
         set_ifindex(learn, holder, 0);
     set_ifindex(learn, port, ifindex);
+    if (!ifindex)
+        give_up_doubtful(learn, port);
     learn->due_ns = 0; /* what was due while the port had no interface */
-}
-
-static const struct skr_address *gateway_of(const struct skr_learn *learn, uint32_t vsid)
-{
-    struct gateway *gateway;
-    HASH_FIND(hh, learn->gateways, &vsid, sizeof(vsid), gateway);
-    return gateway ? &gateway->address : NULL;
 }
 
 static bool take_token(struct port *port, int64_t now_ns)
@@ -153,17 +206,6 @@ static bool take_token(struct port *port, int64_t now_ns)
         return false;
     port->tokens--;
     return true;
-}
-
-static void tell(struct skr_learn *learn, const struct port *port, struct claim *claim, bool withdrawn)
-{
-    claim->told_ns = learn->now_ns;
-    struct skr_learned learned = {.adapter_id = port->id,
-                                  .customer_address = claim->address,
-                                  .mac = claim->mac,
-                                  .evidence = claim->evidence,
-                                  .withdrawn = withdrawn};
-    learn->options.report(learn->options.arg, &learned);
 }
 
 static void schedule(struct skr_learn *learn, struct claim *claim, int64_t at_ns)
@@ -196,18 +238,14 @@ static void claim_address(struct skr_learn *learn, struct port *port, const stru
     if (!is_news(claim, event, announcement, learn->now_ns) ||
         (!claim && HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX) || !take_token(port, learn->now_ns))
         return;
-    if (!claim) {
-        claim = calloc(1, sizeof(*claim));
-        if (!claim)
-            abort();
-        claim->address = address;
-        HASH_ADD(hh, port->claims, address, sizeof(claim->address), claim);
-    }
+    if (!claim)
+        claim = add_claim(port, &address);
     memcpy(claim->mac.bytes, event->mac, 6);
     claim->evidence = announcement ? SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_ANNOUNCEMENT
                                    : SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE;
-    claim->refused = false;
+    set_refused(learn, claim, false);
     claim->unanswered = 0;
+    claim->unannounced = !announcement;
     schedule(learn, claim, learn->now_ns + learn->options.probe_interval_ns);
     tell(learn, port, claim, false);
 }
@@ -233,7 +271,8 @@ static void run_answers(struct skr_learn *learn)
     for (unsigned i = 0; i < ANSWERS_RUN_MAX && learn->answers_count; i++) {
         const struct skr_abi_event *event = &learn->answers[learn->answers_first];
         struct port *port = port_on(learn, event->ifindex);
-        const struct skr_address *gateway = port && port->vsid == event->vsid ? gateway_of(learn, port->vsid) : NULL;
+        const struct skr_address *gateway =
+                port && port->vsid == event->vsid ? skr_learn_gateway_of(learn->gateways, port->vsid) : NULL;
         if (port && port->answers_waiting)
             port->answers_waiting--;
         if (gateway && learn->answer_fd >= 0)
@@ -272,7 +311,7 @@ static void withdraw_all(struct skr_learn *learn, struct port *port)
     HASH_ITER (hh, port->claims, claim, next) {
         if (!claim->refused && port->known)
             tell(learn, port, claim, true);
-        forget(port, claim);
+        forget(learn, claim);
     }
 }
 
@@ -350,9 +389,42 @@ static void claim_lost(struct skr_learn *learn, const Skerry__V1__Record *before
         return;
     const struct skr_learned over = {.adapter_id = adapter_id, .customer_address = address, .over = true};
     learn->options.report(learn->options.arg, &over);
-    forget(port, claim);
+    forget(learn, claim);
     if (!port->known && !port->claims && !port->ifindex)
         remove_port(learn, port);
+}
+
+/* No record holds the address any more, so those that wait for it tell theirs again. It may be half a minute old, so
+ * their guests are asked as well; and it is not told as an announcement, which would win against one that is new. */
+static void tell_waiting(struct skr_learn *learn, const Skerry__V1__Record *gone)
+{
+    struct wish wish = {.vsid = gone->vsid};
+    struct claim *claim = NULL;
+    if (!learn->refused || !skr_body_address(&gone->customer_address, &wish.address))
+        return;
+    for (;;) {
+        HASH_FIND(by_wish, learn->refused, &wish, sizeof(wish), claim);
+        if (!claim)
+            return;
+        set_refused(learn, claim, false);
+        claim->evidence = SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE;
+        claim->unanswered = 0;
+        claim->unannounced = true;
+        schedule(learn, claim, learn->now_ns);
+        tell(learn, claim->port, claim, false);
+    }
+}
+
+/* The address is this port's now. Other guests may remember the MAC of the one that had it before, and hosts answer
+ * most of what a guest asks in ARP, so that they would never hear of the new one. */
+static void announce(struct skr_learn *learn, struct claim *claim)
+{
+    const struct skr_arp_frame frame = skr_learn_announcement(claim);
+    if (!claim->unannounced || !claim->port->ifindex || !learn->options.flood)
+        return;
+    claim->unannounced = false;
+    claim->told_ns = learn->now_ns; /* the event of this frame is no word of the guest */
+    learn->options.flood(learn->options.arg, claim->port->ifindex, &frame, sizeof(frame));
 }
 
 /* An address that was learned where the adapter was before, or by an agent that has lost its memory since: it is this
@@ -363,6 +435,8 @@ static void record_changed(struct skr_learn *learn, const struct skr_desired_cha
     struct skr_address address;
     struct claim *claim;
     claim_lost(learn, (const Skerry__V1__Record *)change->before, record);
+    if (!record && change->before)
+        tell_waiting(learn, (const Skerry__V1__Record *)change->before);
     if (!record || !skr_body_address(&record->customer_address, &address) ||
         record->mac.len != sizeof(claim->mac.bytes))
         return;
@@ -370,81 +444,44 @@ static void record_changed(struct skr_learn *learn, const struct skr_desired_cha
     if (!port || HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX)
         return;
     HASH_FIND(hh, port->claims, &address, sizeof(address), claim);
-    if (claim)
+    if (claim) {
+        announce(learn, claim);
         return;
-    claim = calloc(1, sizeof(*claim));
-    if (!claim)
-        abort();
-    claim->address = address;
+    }
+    claim = add_claim(port, &address);
     claim->evidence = SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE;
     claim->probe_ns = INT64_MAX;
     memcpy(claim->mac.bytes, record->mac.data, sizeof(claim->mac.bytes));
-    HASH_ADD(hh, port->claims, address, sizeof(claim->address), claim);
     if (!port->known)
         return;
     schedule(learn, claim, learn->now_ns + learn->options.probe_interval_ns);
     tell(learn, port, claim, false);
 }
 
-/* Within a delta upserts come first: the old object of a VSID must not take the new one's gateway away. */
-static void subnet_changed(struct skr_learn *learn, const struct skr_desired_change *change)
-{
-    const Skerry__V1__Subnet *before = (const Skerry__V1__Subnet *)change->before;
-    const Skerry__V1__Subnet *after = (const Skerry__V1__Subnet *)change->after;
-    struct gateway *gateway;
-    uint32_t v4;
-    if (before && !(after && after->vsid == before->vsid)) {
-        HASH_FIND(hh, learn->gateways, &before->vsid, sizeof(before->vsid), gateway);
-        if (gateway && skr_uuid_compare(&gateway->subnet_id, &change->id) == 0) {
-            HASH_DEL(learn->gateways, gateway);
-            free(gateway);
-        }
-    }
-    if (!after || after->gateway.len != sizeof(v4))
-        return;
-    HASH_FIND(hh, learn->gateways, &after->vsid, sizeof(after->vsid), gateway);
-    if (!gateway) {
-        gateway = calloc(1, sizeof(*gateway));
-        if (!gateway)
-            abort();
-        gateway->vsid = after->vsid;
-        HASH_ADD(hh, learn->gateways, vsid, sizeof(gateway->vsid), gateway);
-    }
-    memcpy(&v4, after->gateway.data, sizeof(v4));
-    gateway->subnet_id = change->id;
-    gateway->address = skr_address_from_v4(v4);
-}
-
 void skr_learn_changes(void *arg, const struct skr_desired_change *changes, size_t count)
 {
+    struct skr_learn *learn = arg;
     for (size_t i = 0; i < count; i++) {
         if (changes[i].scope == SKERRY__V1__SCOPE_KIND__SCOPE_KIND_HOST)
-            set_self(arg, &changes[i].scope_id);
+            set_self(learn, &changes[i].scope_id);
         if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT)
-            port_changed(arg, &changes[i]);
+            port_changed(learn, &changes[i]);
         else if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET)
-            subnet_changed(arg, &changes[i]);
+            skr_learn_gateway_changed(&learn->gateways, &changes[i]);
         else if (changes[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD)
-            record_changed(arg, &changes[i]);
+            record_changed(learn, &changes[i]);
     }
 }
 
-void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address)
+static int64_t ask_every_ns(const struct skr_learn *learn, const struct claim *claim)
 {
-    struct port *port = find_port(learn, adapter_id);
-    struct claim *claim = NULL;
-    if (port)
-        HASH_FIND(hh, port->claims, address, sizeof(*address), claim);
-    if (!claim)
-        return;
-    claim->refused = true;
-    schedule(learn, claim, learn->now_ns + learn->options.refused_again_ns);
+    int64_t usual_ns = learn->options.probe_interval_ns;
+    return in_doubt(learn, claim) && usual_ns > SKR_LEARN_DOUBT_NS ? SKR_LEARN_DOUBT_NS : usual_ns;
 }
 
 struct answers {
     struct skr_learn *learn;
     struct port *port;
-    int64_t now_ns;
 };
 
 static void on_answer(void *arg, const struct skr_address *address, const struct skr_mac *mac)
@@ -455,20 +492,61 @@ static void on_answer(void *arg, const struct skr_address *address, const struct
     if (!claim || memcmp(claim->mac.bytes, mac->bytes, sizeof(mac->bytes)) != 0)
         return;
     claim->unanswered = 0;
-    claim->probe_ns = answers->now_ns + answers->learn->options.probe_interval_ns;
+    claim->probe_ns = answers->learn->now_ns + ask_every_ns(answers->learn, claim);
+}
+
+static void hear(struct skr_learn *learn, struct port *port)
+{
+    struct answers answers = {.learn = learn, .port = port};
+    if (port->probe_fd >= 0)
+        skr_learn_probe_read(port->probe_fd, on_answer, &answers);
+}
+
+static struct claim *find_claim(struct skr_learn *learn, const struct skr_uuid *adapter_id,
+                                const struct skr_address *address)
+{
+    struct port *port = find_port(learn, adapter_id);
+    struct claim *claim = NULL;
+    if (port)
+        HASH_FIND(hh, port->claims, address, sizeof(*address), claim);
+    return claim;
+}
+
+void skr_learn_ask(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                   int64_t now_ns)
+{
+    struct claim *claim = find_claim(learn, adapter_id, address);
+    learn->now_ns = now_ns;
+    if (!claim || claim->refused || !claim->port->known || (claim->asked_ns && now_ns - claim->asked_ns < SECOND_NS))
+        return;
+    claim->asked_ns = now_ns;
+    hear(learn, claim->port); /* an answer from before the question is none */
+    if (claim->port->ifindex) {
+        schedule(learn, claim, now_ns);
+        return;
+    }
+    withdraw(learn, claim);
+}
+
+void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address)
+{
+    struct claim *claim = find_claim(learn, adapter_id, address);
+    if (!claim)
+        return;
+    set_refused(learn, claim, true);
+    schedule(learn, claim, learn->now_ns + learn->options.refused_again_ns);
 }
 
 static void ask(struct skr_learn *learn, struct port *port, struct claim *claim)
 {
-    const struct skr_address *gateway = gateway_of(learn, port->vsid);
-    int64_t again_ns = learn->options.probe_interval_ns;
+    const struct skr_address *gateway = skr_learn_gateway_of(learn->gateways, port->vsid);
+    int64_t again_ns = in_doubt(learn, claim) ? SKR_LEARN_DOUBT_NS / PROBES_UNANSWERED_MAX : PROBE_AGAIN_NS;
     if (claim->refused) {
-        forget(port, claim);
+        forget(learn, claim);
         return;
     }
     if (claim->unanswered >= PROBES_UNANSWERED_MAX) {
-        tell(learn, port, claim, true);
-        forget(port, claim);
+        withdraw(learn, claim);
         return;
     }
     if (port->probe_fd < 0)
@@ -476,7 +554,9 @@ static void ask(struct skr_learn *learn, struct port *port, struct claim *claim)
     /* A question that could not be put is not one that was not answered. */
     if (port->probe_fd >= 0 && gateway && skr_learn_probe_send(port->probe_fd, port->ifindex, gateway, claim) == 0)
         claim->unanswered++;
-    claim->probe_ns = learn->now_ns + (again_ns < PROBE_AGAIN_NS ? again_ns : PROBE_AGAIN_NS);
+    if (again_ns > learn->options.probe_interval_ns)
+        again_ns = learn->options.probe_interval_ns;
+    claim->probe_ns = learn->now_ns + again_ns;
 }
 
 void skr_learn_run(struct skr_learn *learn, int64_t now_ns)
@@ -488,9 +568,7 @@ void skr_learn_run(struct skr_learn *learn, int64_t now_ns)
     learn->due_ns = INT64_MAX;
     struct port *port, *next_port;
     HASH_ITER (hh, learn->ports, port, next_port) {
-        struct answers answers = {.learn = learn, .port = port, .now_ns = now_ns};
-        if (port->probe_fd >= 0)
-            skr_learn_probe_read(port->probe_fd, on_answer, &answers);
+        hear(learn, port);
         struct claim *claim, *next;
         bool asked = false;
         HASH_ITER (hh, port->claims, claim, next) {

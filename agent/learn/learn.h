@@ -10,8 +10,9 @@
 #include "agent/fastpath/fastpath.h"
 #include <skerry/address.h>
 
-#define SKR_LEARN_ADDRESSES_MAX 64    /* a port */
-#define SKR_LEARN_PER_SECOND    20    /* claims a port; what is over is learned from a later frame */
+#define SKR_LEARN_ADDRESSES_MAX 64                    /* a port */
+#define SKR_LEARN_PER_SECOND    20                    /* claims a port; what is over is learned from a later frame */
+#define SKR_LEARN_DOUBT_NS      (750LL * 1000 * 1000) /* the guest that waits asks in ARP once a second */
 #define SKR_LEARN_EARLY_MAX     65536 /* ports that are known from records alone; theirs come when they do */
 
 struct skr_learn;
@@ -31,6 +32,8 @@ struct skr_learn_options {
     int64_t probe_interval_ns; /* how often a guest is asked for each address, 0 = 60 s */
     int64_t refused_again_ns;  /* a refused claim is not repeated before this long, 0 = 30 s */
     void (*report)(void *arg, const struct skr_learned *learned);
+    /* Sends a group frame into the VM subnet, as if the guest behind the interface had. May be NULL. */
+    void (*flood)(void *arg, uint32_t ifindex, const void *frame, size_t size);
     void *arg;
 };
 
@@ -44,8 +47,13 @@ void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, 
  * have that may no longer learn or are in another subnet now. A record that says that a port has an address is a claim
  * of that port, whether it comes before or after it; one that says that another has it, or nobody, ends the claim. */
 void skr_learn_changes(void *learn, const struct skr_desired_change *changes, size_t count);
-/* The controller refused a claim: it is forgotten and may be learned again after a while. Whoever calls has forgotten
- * what was told of it. */
+/* The controller refused a claim: it is forgotten and may be learned again after a while, or told again as soon as no
+ * record holds the address. The caller has forgotten what was told of it. */
 void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address);
+/* Another port shows an address that this port has claimed: its guest is asked at once, and for a minute every
+ * SKR_LEARN_DOUBT_NS, and the claim is withdrawn when it stays silent for as long, or when the port has no interface. A
+ * claim is questioned so at most once a second. Nothing happens when the port has no such claim. */
+void skr_learn_ask(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                   int64_t now_ns);
 int64_t skr_learn_deadline_ns(const struct skr_learn *learn);
 void skr_learn_run(struct skr_learn *learn, int64_t now_ns);

@@ -1,18 +1,33 @@
 /* The inside of the learn room. */
 #pragma once
 
+#include "agent/host/arp_frame.h"
 #include "agent/learn/learn.h"
 #include <uthash.h>
 
+struct port;
+
+/* An address that ports wait for. */
+struct wish {
+    uint32_t vsid;
+    struct skr_address address;
+};
+_Static_assert(sizeof(struct wish) == sizeof(uint32_t) + sizeof(struct skr_address),
+               "it is hashed, so it has no padding");
+
 struct claim {
     struct skr_address address;
+    struct port *port;
+    struct wish wish; /* of a refused claim */
     struct skr_mac mac;
     Skerry__V1__LearnedEvidence evidence;
     unsigned unanswered;
     int64_t told_ns;  /* last */
     int64_t probe_ns; /* next question to the guest; of a refused claim: when it is forgotten */
+    int64_t asked_ns; /* when another port has last shown the address, 0: never */
+    bool unannounced; /* the guest uses the address without having announced it, and no record says that it has it */
     bool refused;     /* kept so that a refused address is not claimed with every frame */
-    UT_hash_handle hh;
+    UT_hash_handle hh, by_wish;
 };
 
 struct port {
@@ -37,6 +52,11 @@ struct gateway {
     UT_hash_handle hh;
 };
 
+/* gateway.c: the gateways of VM subnets, a uthash by VSID. */
+void skr_learn_gateway_changed(struct gateway **gateways, const struct skr_desired_change *change);
+void skr_learn_gateways_free(struct gateway **gateways);
+/* NULL: none is known. Valid until the next change. */
+const struct skr_address *skr_learn_gateway_of(const struct gateway *gateways, uint32_t vsid);
 /* answer.c: a socket that sends answers on any interface, -1: none can be had. The kernel takes a long time to close
  * one (it waits for all its packet handlers), so it is kept. */
 int skr_learn_answer_open(void);
@@ -46,6 +66,8 @@ void skr_learn_answer(int fd, const struct skr_abi_event *event, const struct sk
 /* probe.c: a packet socket on the port that sees ARP; an ARP request from the gateway; answers heard so far. */
 int skr_learn_probe_open(uint32_t ifindex);
 int skr_learn_probe_send(int fd, uint32_t ifindex, const struct skr_address *gateway, const struct claim *claim);
+/* A gratuitous ARP (RFC 5227 section 3) from the guest that has the claim's address. */
+struct skr_arp_frame skr_learn_announcement(const struct claim *claim);
 /* fn for each (address, MAC) that a station behind the port has shown in ARP. */
 void skr_learn_probe_read(int fd, void (*fn)(void *arg, const struct skr_address *address, const struct skr_mac *mac),
                           void *arg);

@@ -368,7 +368,7 @@ static void receive_state(struct skr_session *session, const Skerry__V1__Envelop
         break;
     case SKERRY__V1__ENVELOPE__BODY_COMMAND:
         if (session->options.command)
-            session->options.command(session->options.arg, envelope->command->kind);
+            session->options.command(session->options.arg, envelope->command);
         break;
     case SKERRY__V1__ENVELOPE__BODY_PORT_STATE:
         receive_port_state(session, envelope->port_state);

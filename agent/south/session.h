@@ -26,7 +26,7 @@ struct skr_session_options {
     /* All optional. */
     void (*connected)(void *arg, bool connected);
     void (*synced)(void *arg);
-    void (*command)(void *arg, Skerry__V1__Command__Kind kind);
+    void (*command)(void *arg, const Skerry__V1__Command *command);
     void (*refused)(void *arg, const struct skr_uuid *adapter_id, const struct skr_address *address,
                     const char *reason);
     /* What an adapter that has moved here counted where it was. */

@@ -1,5 +1,6 @@
 /* Learned addresses become dynamic records. The port that had an address first keeps it, until it withdraws it or
- * another port shows that it moved (an announcement); what an administrator wrote is never overruled.
+ * another port shows that it moved (an announcement); what an administrator wrote is never overruled. When another port
+ * merely uses it, the holder's agent asks its guest, and withdraws the address if the guest is silent.
  *
  * Announcements are ordered by when they were made, not by when they were heard: one that is older than what the holder
  * has shown since is history, and is passed over without a word. A whole report of an agent that does not number what
@@ -68,6 +69,17 @@ static int judge(struct skr_report *report, const struct learned *learned, struc
     return r < 0 ? r : 1;
 }
 
+/* An address that was learned may have been left without a word, as when a lease is lent again. */
+static void ask_holder(struct skr_report *report, const struct learned *learned, const struct skr_object *record)
+{
+    struct skr_report_write *write = report->write;
+    if (write->question_count < SKR_REPORT_PIECE_MAX)
+        write->questions[write->question_count++] =
+                (struct skr_question){.host_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_HOST_ID),
+                                      .adapter_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID),
+                                      .address = learned->address};
+}
+
 static int conflict(struct skr_report *report, const struct learned *learned, const struct skr_object *record,
                     struct skr_error *error)
 {
@@ -75,6 +87,8 @@ static int conflict(struct skr_report *report, const struct learned *learned, co
     struct skr_uuid owner_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
     const char *type = skr_object_text(record, SKR_LOOKUP_RECORD_TYPE);
     char text[SKR_ADDRESS_TEXT_MAX];
+    if (!strcmp(type, "dynamic"))
+        ask_holder(report, learned, record);
     int r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &owner_id, &owner, error);
     if (r == 0)
         r = skr_event_add(report->txn, "AddressConflict", learned->adapter, &report->host_id, error,

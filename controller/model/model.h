@@ -286,6 +286,11 @@ struct skr_report_place {
 /* A piece of what an agent reported, as an ordinary write: at most SKR_REPORT_PIECE_MAX items and about 5 ms of work,
  * so that other writes do not wait for a large report. `accepted` lists what of the piece was refused. */
 #define SKR_REPORT_PIECE_MAX 64
+/* A learned address that a port shows while another port holds it: the holder's agent is to ask its guest. */
+struct skr_question {
+    struct skr_uuid host_id, adapter_id; /* of the holder */
+    struct skr_address address;
+};
 struct skr_report_write {
     struct skr_uuid host_id;
     const Skerry__V1__Report *report;
@@ -295,8 +300,10 @@ struct skr_report_write {
     struct skr_evidence *evidence;  /* NULL: only the database remembers */
     struct skr_report_place begin;
     /* results */
-    struct skr_report_place next;         /* where the next piece begins */
-    bool done;                            /* there is none */
+    struct skr_report_place next;                        /* where the next piece begins */
+    bool done;                                           /* there is none */
+    struct skr_question questions[SKR_REPORT_PIECE_MAX]; /* at most one an item */
+    size_t question_count;
     Skerry__V1__ReportAccepted *accepted; /* protobuf-c allocated, owned by the caller */
 };
 int skr_model_report(struct skr_txn *txn, void *report_write, struct skr_error *error);

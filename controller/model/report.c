@@ -490,12 +490,14 @@ int skr_model_report(struct skr_txn *txn, void *argument, struct skr_error *erro
     write->accepted->sequence = write->report->sequence;
     write->next = write->begin;
     write->done = false;
+    write->question_count = 0;
     struct skr_report report = {.txn = txn,
                                 .host_id = write->host_id,
                                 .body = write->report,
                                 .accepted = write->accepted,
                                 .names = write->names,
                                 .evidence = write->evidence,
+                                .write = write,
                                 .received_ms = write->received_ms,
                                 .findings = -1};
     int r = take_report(&report, write, error);

@@ -24,6 +24,7 @@ struct skr_report {
     Skerry__V1__ReportAccepted *accepted;
     struct skr_report_names *names; /* NULL: nothing is gone because it is not named */
     struct skr_evidence *evidence;  /* may be NULL */
+    struct skr_report_write *write; /* takes the questions */
     int64_t received_ms;
     int64_t findings; /* open ones of the host, -1: not counted yet */
 };

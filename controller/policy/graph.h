@@ -507,7 +507,7 @@ void skr_policy_open_session(struct skr_policy *policy, uint64_t number, const s
 void skr_policy_session_receive(struct skr_policy *policy, uint64_t number, const Skerry__V1__Envelope *envelope);
 void skr_policy_forget_session(struct skr_policy *policy, uint64_t number);
 void skr_policy_session_command(struct skr_policy *policy, const struct skr_uuid *host_id,
-                                Skerry__V1__Command__Kind kind);
+                                const struct skr_policy_command *command);
 /* Frees it. */
 void skr_policy_session_done(struct session *session);
 /* Ends it from our side. */

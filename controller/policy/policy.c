@@ -15,7 +15,7 @@ struct message {
     uint64_t session;
     struct skr_uuid host_id;
     Skerry__V1__Envelope *envelope;
-    Skerry__V1__Command__Kind command;
+    struct skr_policy_command command;
     char **authorities; /* NULL-terminated */
     struct skr_change *changes;
     size_t change_count;
@@ -114,7 +114,7 @@ static void process(struct skr_policy *policy, struct message *message)
         skr_policy_forget_session(policy, message->session);
         break;
     case MESSAGE_COMMAND:
-        skr_policy_session_command(policy, &message->host_id, message->command);
+        skr_policy_session_command(policy, &message->host_id, &message->command);
         break;
     case MESSAGE_WAKE:
         break;
@@ -234,11 +234,12 @@ void skr_policy_session_closed(struct skr_policy *policy, uint64_t session)
     post(policy, message);
 }
 
-void skr_policy_command(struct skr_policy *policy, const struct skr_uuid *host_id, Skerry__V1__Command__Kind kind)
+void skr_policy_command(struct skr_policy *policy, const struct skr_uuid *host_id,
+                        const struct skr_policy_command *command)
 {
     struct message *message = message_new(MESSAGE_COMMAND);
 
     message->host_id = *host_id;
-    message->command = kind;
+    message->command = *command;
     post(policy, message);
 }

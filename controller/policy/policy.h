@@ -71,8 +71,15 @@ void skr_policy_session_open(struct skr_policy *policy, uint64_t session, const 
 /* ScopeDigests, BucketDigests, Applied, Resync. Takes ownership of the envelope. */
 void skr_policy_receive(struct skr_policy *policy, uint64_t session, Skerry__V1__Envelope *envelope);
 void skr_policy_session_closed(struct skr_policy *policy, uint64_t session);
-/* A Command for a host, if it is connected; false otherwise is not told: commands are hints, state is in the scopes. */
-void skr_policy_command(struct skr_policy *policy, const struct skr_uuid *host_id, Skerry__V1__Command__Kind kind);
+struct skr_policy_command {
+    Skerry__V1__Command__Kind kind;
+    struct skr_uuid adapter_id;          /* KIND_ASK */
+    struct skr_address customer_address; /* KIND_ASK */
+};
+/* Sends a Command to a host, if it is connected. The caller does not hear whether it is: commands are hints, and state
+ * is in the scopes. Any thread; the command is copied. */
+void skr_policy_command(struct skr_policy *policy, const struct skr_uuid *host_id,
+                        const struct skr_policy_command *command);
 
 /* ---- tests ---- */
 

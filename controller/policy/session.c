@@ -219,17 +219,21 @@ void skr_policy_open_session(struct skr_policy *policy, uint64_t number, const s
 }
 
 void skr_policy_session_command(struct skr_policy *policy, const struct skr_uuid *host_id,
-                                Skerry__V1__Command__Kind kind)
+                                const struct skr_policy_command *command)
 {
     const struct host *host = skr_policy_graph_find(policy, SKR_HOST, host_id);
     Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
-    Skerry__V1__Command command = SKERRY__V1__COMMAND__INIT;
+    Skerry__V1__Command body = SKERRY__V1__COMMAND__INIT;
 
     if (!host || !host->session)
         return;
-    command.kind = kind;
+    body.kind = command->kind;
+    if (command->kind == SKERRY__V1__COMMAND__KIND__KIND_ASK) {
+        body.adapter_id = skr_policy_wire_uuid(&command->adapter_id);
+        body.customer_address = skr_policy_wire_address(&command->customer_address);
+    }
     envelope.body_case = SKERRY__V1__ENVELOPE__BODY_COMMAND;
-    envelope.command = &command;
+    envelope.command = &body;
     skr_policy_session_send(policy, host->session, &envelope);
 }
 

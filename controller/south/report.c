@@ -208,6 +208,19 @@ static void finish(struct skr_peer *peer)
     }
 }
 
+/* A holder that is not connected is asked when the other port shows the address again. */
+static void ask_holders(const struct skr_peer *peer, const struct skr_report_write *write)
+{
+    struct skr_policy *policy = peer->worker->south->policy;
+    for (size_t i = 0; policy && i < write->question_count; i++) {
+        const struct skr_question *question = &write->questions[i];
+        const struct skr_policy_command command = {.kind = SKERRY__V1__COMMAND__KIND__KIND_ASK,
+                                                   .adapter_id = question->adapter_id,
+                                                   .customer_address = question->address};
+        skr_policy_command(policy, &question->host_id, &command);
+    }
+}
+
 /* A piece of it was written. Each answer is small, because a piece is. */
 static void piece_written(struct skr_peer *peer, struct skr_peer_report *report)
 {
@@ -221,6 +234,7 @@ static void piece_written(struct skr_peer *peer, struct skr_peer_report *report)
         report->next = peer->report_queue;
         peer->report_queue = report;
     }
+    ask_holders(peer, &report->model);
     accepted->more = !done;
     if (done || accepted->n_refusals)
         answer(peer, accepted->sequence, accepted);

@@ -318,7 +318,8 @@ static void event_written(struct skr_south *south, const struct skr_change *chan
     else if (strcmp(reason, SKR_EVENT_DATABASE_ACCEPTED) == 0)
         end_all_sessions(south, "database_accepted");
     else if (strcmp(reason, SKR_SOUTH_REMEDIATE) == 0 && south->policy)
-        skr_policy_command(south->policy, &host_id, SKERRY__V1__COMMAND__KIND__KIND_REMEDIATE);
+        skr_policy_command(south->policy, &host_id,
+                           &(struct skr_policy_command){.kind = SKERRY__V1__COMMAND__KIND__KIND_REMEDIATE});
 }
 
 void skr_south_changes(void *arg, const struct skr_change *changes, size_t count)

@@ -132,3 +132,78 @@ def test_an_agent_without_memory_does_not_lose_what_its_ports_have(lab):
     mark(lab, one)
     assert record(lab, ADDRESS)["id"] == before["id"], "the record was deleted and learned again"
     assert lab.vms["asker"].ping(ADDRESS)
+
+
+# ---- addresses that are left without a word, as when a lease is lent again ----
+
+LEASE = "10.0.0.151"
+
+
+def use(vm, address):
+    """The VM has the address and uses it, but announces nothing."""
+    vm.namespace.run("ip", "addr", "replace", f"{address}/32", "dev", "eth0")
+
+
+def answered(vm, address, target):
+    return vm.namespace.run("ping", "-c", "1", "-W", "0.2", "-I", address, target, check=False).returncode == 0
+
+
+def conflicts(lab, address):
+    return [e for e in lab.api.list("/v1/events") if e["reason"] == "AddressConflict" and address in e["message"]]
+
+
+def lend(lab, new, former, address):
+    """The lease passes from one guest to the next, and the former says nothing. How long the new one cannot use it."""
+    hide(former, address)
+    use(new, address)
+    began = time.monotonic()
+    asker = lab.vms["asker"]
+    wait_for(f"{new.name} speaks with {address}", lambda: answered(new, address, asker.address), timeout=10, every=0.05)
+    took = time.monotonic() - began
+    assert has(lab, new, address)
+    assert asker.ping(address)
+    return took
+
+
+@pytest.fixture
+def lease(lab):
+    one = lab.vms["one"]
+    show(one, LEASE)
+    wait_for("one has it", lambda: has(lab, one, LEASE))
+    yield LEASE
+    for vm in (one, lab.vms["two"]):
+        hide(vm, LEASE)
+
+
+def test_a_lease_that_is_lent_again(lab, lease):
+    one, two = lab.vms["one"], lab.vms["two"]
+    times = []
+    for _ in range(3):
+        times += [lend(lab, two, one, lease), lend(lab, one, two, lease)]
+    print(f"6 times: {max(times):.3f} s at most")
+    assert max(times) <= 2
+
+
+def test_a_holder_that_answers_keeps_its_address(lab, lease):
+    one, two = lab.vms["one"], lab.vms["two"]
+    use(two, lease)
+    target = lab.vms["asker"].address
+    wait_for("the conflict is told", lambda: not answered(two, lease, target) and conflicts(lab, lease))
+    until = time.monotonic() + 2.5  # a silent holder would have lost it by then
+    while time.monotonic() < until:
+        assert has(lab, one, lease)
+        assert lab.vms["asker"].ping(lease)
+        assert not answered(two, lease, target)
+
+
+def test_a_guest_that_is_switched_off_has_no_address(lab, lease):
+    one, two = lab.vms["one"], lab.vms["two"]
+    host = one.host
+    one.unplug()
+    wait_for("its port is unbound", lambda: not one.bound())
+    use(two, lease)
+    began = time.monotonic()
+    wait_for("two speaks", lambda: answered(two, lease, lab.vms["asker"].address), timeout=10, every=0.05)
+    assert time.monotonic() - began <= 2
+    one.plug(host)
+    one.wait_bound()

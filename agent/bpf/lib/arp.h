@@ -53,7 +53,7 @@ static __always_inline int arp_guard(struct __sk_buff *skb, const struct skr_abi
     if (!arp->sender_ip) /* a probe (RFC 5227) asks; an answer from nobody makes a cache forget somebody */
         return inspects && arp->operation != SKR_ARP_REQUEST ? -SKR_DROP_ARP_SPOOFED : 0;
     claim = guard_claim(port, subnet, &frame->source, arp->sender_ip);
-    if (claim == CLAIM_NEW || (announces && (claim == CLAIM_HELD || claim == CLAIM_TAKEN)))
+    if (claim == CLAIM_NEW || claim == CLAIM_TAKEN || (announces && claim == CLAIM_HELD))
         event_seen(skb, port, kind, &frame->source, arp->sender_ip);
     if (inspects && (claim == CLAIM_REFUSED || (claim == CLAIM_TAKEN && !announces)))
         return -SKR_DROP_ARP_SPOOFED;

@@ -180,11 +180,12 @@ static __always_inline int guard_ip(struct __sk_buff *skb, const struct skr_abi_
     case CLAIM_NEW:
         event_seen(skb, port, SKR_EVENT_LEARN, &frame->source, frame->source_ip);
         return 0;
-    case CLAIM_REFUSED:
+    case CLAIM_TAKEN: /* the controller has its holder asked, who may have left it without a word */
+        event_seen(skb, port, SKR_EVENT_LEARN, &frame->source, frame->source_ip);
+        return -SKR_DROP_SOURCE_ADDRESS;
+    default:
         return guard_routes_for(port->domain, port->vsid, &frame->source, frame->source_ip) ? 0
                                                                                             : -SKR_DROP_SOURCE_ADDRESS;
-    default:
-        return -SKR_DROP_SOURCE_ADDRESS;
     }
 }
 

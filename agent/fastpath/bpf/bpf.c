@@ -83,6 +83,7 @@ static const struct skr_fastpath_ops ops = {
         .pin = skr_bpf_pins_restore,
         .meter = skr_bpf_state_meter,
         .carry = skr_bpf_state_carry,
+        .flood_as_guest = skr_bpf_filter_flood_as_guest,
         .drops = skr_bpf_state_drops,
 };
 

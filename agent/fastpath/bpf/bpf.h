@@ -85,6 +85,7 @@ int skr_bpf_filter_attach(struct skr_fastpath *fastpath, enum skr_fastpath_hook 
 int skr_bpf_filter_detach(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex);
 int skr_bpf_filter_inspect(struct skr_fastpath *fastpath, enum skr_fastpath_hook hook, uint32_t ifindex,
                            struct skr_fastpath_attachment *ret);
+int skr_bpf_filter_flood_as_guest(struct skr_fastpath *fastpath, uint32_t ifindex, const void *frame, size_t size);
 /* Program behind our priority and handle, 0: none. -ENODEV: no interface. */
 int skr_bpf_filter_program(enum skr_fastpath_hook hook, uint32_t ifindex, uint16_t priority, uint32_t handle,
                            uint32_t *ret_program_id);

@@ -110,6 +110,17 @@ int skr_bpf_filter_inspect(struct skr_fastpath *fastpath, enum skr_fastpath_hook
     return 0;
 }
 
+int skr_bpf_filter_flood_as_guest(struct skr_fastpath *fastpath, uint32_t ifindex, const void *frame, size_t size)
+{
+    const struct skr_fastpath_bpf *bpf = skr_bpf_from(fastpath);
+    struct __sk_buff context = {.ifindex = ifindex};
+    /* A test run executes bpf_clone_redirect, by which copies go out, but not the redirect that a verdict asks for. */
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = (uint32_t)size, .ctx_in = &context,
+                .ctx_size_in = sizeof(context));
+
+    return bpf_prog_test_run_opts(bpf_program__fd(bpf->programs[SKR_HOOK_PORT]), &options);
+}
+
 void skr_bpf_filter_detach_all(uint16_t priority, uint32_t handle)
 {
     static const enum skr_fastpath_hook directions[] = {SKR_HOOK_UPLINK, SKR_HOOK_EGRESS};

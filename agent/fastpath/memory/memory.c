@@ -228,6 +228,15 @@ static int memory_meter(struct skr_fastpath *fastpath, uint32_t ifindex, struct 
     return 0;
 }
 
+static int memory_flood_as_guest(struct skr_fastpath *fastpath, uint32_t ifindex, const void *frame, size_t size)
+{
+    (void)fastpath;
+    (void)ifindex;
+    (void)frame;
+    (void)size;
+    return 0; /* it carries no packets */
+}
+
 static int memory_carry(struct skr_fastpath *fastpath, uint32_t ifindex, const struct skr_abi_meter *meter)
 {
     (void)fastpath;
@@ -286,6 +295,7 @@ static const struct skr_fastpath_ops ops = {
         .pin = memory_pin,
         .meter = memory_meter,
         .carry = memory_carry,
+        .flood_as_guest = memory_flood_as_guest,
         .drops = memory_drops,
 };
 

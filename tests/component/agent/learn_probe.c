@@ -1,4 +1,5 @@
 /* Ageing by asking, and ICMP that quotes: a real guest in a namespace behind a veth. */
+#include "agent/fastpath/fastpath.h"
 #include "agent/learn/private.h"
 #include "tests/support/agent/host_world.h"
 #include "tests/support/agent/programs.h"
@@ -40,15 +41,11 @@ static void deliver(Skerry__V1__Delta *delta)
     delta_free(delta);
 }
 
-static void setup(void)
+/* The VM network, and this host's port in it. */
+static void begin(int64_t probe_interval_ns)
 {
     struct skr_uuid database = test_id(0xdb, 1), id = test_id(0xad, 1);
-    const struct skr_learn_options options = {.report = on_report, .probe_interval_ns = 50 * SKR_NS_PER_MS};
-    programs_namespace();
-    programs_shell(
-            "mount -t tmpfs none /run && ip netns add guest && ip link add v1 type veth peer name eth0 netns guest"
-            " && ip -n guest link set eth0 address 02:00:00:00:00:05 up && ip link set v1 up && "
-            "ip -n guest addr add 10.0.0.5/24 dev eth0");
+    const struct skr_learn_options options = {.report = on_report, .probe_interval_ns = probe_interval_ns};
     skr_desired_new(&desired);
     skr_desired_set_controller(desired, &database, 7, &test_key);
     cr_assert_eq(skr_learn_new(&options, &learn), 0);
@@ -64,13 +61,23 @@ static void setup(void)
     skr_learn_port(learn, &id, world_ifindex("v1"));
 }
 
-static void teardown(void)
+static void end(void)
 {
     skr_learn_free(learn);
     skr_desired_free(desired);
 }
 
-TestSuite(learn_probe, .init = setup, .fini = teardown);
+static void setup(void)
+{
+    programs_namespace();
+    programs_shell(
+            "mount -t tmpfs none /run && ip netns add guest && ip link add v1 type veth peer name eth0 netns guest"
+            " && ip -n guest link set eth0 address 02:00:00:00:00:05 up && ip link set v1 up && "
+            "ip -n guest addr add 10.0.0.5/24 dev eth0");
+    begin(50 * SKR_NS_PER_MS);
+}
+
+TestSuite(learn_probe, .init = setup, .fini = end);
 
 static void claim(uint32_t ca)
 {
@@ -93,9 +100,15 @@ static void run_for(int64_t ns)
     }
 }
 
+/* Our program drops here what the guest sends, as it consumes what a guest answers to its gateway. */
 Test(learn_probe, who_answers_stays_and_who_does_not_goes)
 {
+    const struct skr_fastpath_options options = {.pin_directory = "/run/bpf"};
     struct skr_address gone = test_address(GONE);
+    struct skr_fastpath *fastpath = NULL;
+    struct skr_error error = {0};
+    cr_assert_eq(skr_fastpath_bpf_new(&options, &fastpath, &error), 0, "%s", error.detail);
+    cr_assert_eq(fastpath->ops->attach(fastpath, SKR_HOOK_PORT, world_ifindex("v1")), 0);
     claim(GUEST);
     claim(GONE);
     cr_assert_eq(told_count, 2);
@@ -103,6 +116,7 @@ Test(learn_probe, who_answers_stays_and_who_does_not_goes)
     cr_assert_eq(told_count, 3, "%zu", told_count);
     cr_assert(told[2].withdrawn);
     cr_assert_eq(skr_address_compare(&told[2].customer_address, &gone), 0);
+    fastpath->ops->free(fastpath);
 }
 
 Test(learn_probe, a_guest_that_drops_the_address_loses_it)
@@ -114,6 +128,33 @@ Test(learn_probe, a_guest_that_drops_the_address_loses_it)
     run_for(1000 * SKR_NS_PER_MS);
     cr_assert_eq(told_count, 2);
     cr_assert(told[1].withdrawn);
+}
+
+static void question(int64_t now_ns)
+{
+    struct skr_uuid id = test_id(0xad, 1);
+    struct skr_address address = test_address(GUEST);
+    skr_learn_ask(learn, &id, &address, now_ns);
+}
+
+/* Another port shows the address: a guest that has it keeps it, one that has left it loses it well within two seconds,
+ * whatever it has answered before. */
+Test(learn_probe, an_address_in_doubt)
+{
+    end();
+    begin(0); /* a guest is asked once a minute without need */
+    claim(GUEST);
+    question(skr_clock_monotonic_ns());
+    run_for(SKR_LEARN_DOUBT_NS + 500 * SKR_NS_PER_MS);
+    cr_assert_eq(told_count, 1, "it has answered");
+    programs_shell("ip -n guest addr del 10.0.0.5/24 dev eth0");
+    question(skr_clock_monotonic_ns());
+    int64_t left = skr_clock_monotonic_ns();
+    while (told_count == 1 && skr_clock_monotonic_ns() - left < 5000 * SKR_NS_PER_MS)
+        run_for(10 * SKR_NS_PER_MS);
+    cr_assert_eq(told_count, 2);
+    cr_assert(told[1].withdrawn);
+    cr_assert_lt(skr_clock_monotonic_ns() - left, 2 * SKR_LEARN_DOUBT_NS);
 }
 
 Test(learn_probe, what_cannot_be_asked_is_not_withdrawn)

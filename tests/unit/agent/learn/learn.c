@@ -1,4 +1,5 @@
 #include "agent/learn/learn.h"
+#include "agent/host/arp_frame.h"
 #include "tests/unit/agent/build.h"
 
 #include <criterion/criterion.h>
@@ -15,6 +16,18 @@ static struct skr_learn *learn;
 static struct skr_learned told[TOLD_MAX];
 static size_t told_count;
 static uint64_t version, record_version;
+
+static struct skr_arp_frame flooded;
+static unsigned flooded_count;
+
+static void on_flood(void *arg, uint32_t ifindex, const void *frame, size_t size)
+{
+    (void)arg;
+    cr_assert_eq(ifindex, IFINDEX);
+    cr_assert_eq(size, sizeof(flooded));
+    memcpy(&flooded, frame, size);
+    flooded_count++;
+}
 
 static void on_report(void *arg, const struct skr_learned *learned)
 {
@@ -47,10 +60,10 @@ static void set_port(bool learns, uint32_t vsid)
     deliver(delta);
 }
 
-static void set_record(uint32_t ca, struct skr_uuid holder, bool present)
+static void set_record_on(struct skr_uuid host, uint32_t ca, struct skr_uuid holder, bool present)
 {
     Skerry__V1__Delta *delta = delta_new(DOMAIN_SCOPE, network, 0, ++record_version);
-    Skerry__V1__Record *record = (Skerry__V1__Record *)body_record(VSID, ca, 1, 0xc0000202, self, holder);
+    Skerry__V1__Record *record = (Skerry__V1__Record *)body_record(VSID, ca, 1, 0xc0000202, host, holder);
     record->type = SKERRY__V1__RECORD_TYPE__RECORD_TYPE_DYNAMIC;
     if (present)
         delta_upsert(delta, RECORD, test_id(0xec, ca & 0xff), &record->base);
@@ -61,10 +74,21 @@ static void set_record(uint32_t ca, struct skr_uuid holder, bool present)
     deliver(delta);
 }
 
+static void set_record(uint32_t ca, struct skr_uuid holder, bool present)
+{
+    set_record_on(self, ca, holder, present);
+}
+
+/* An adapter on another host has the address, or not. */
+static void set_record_elsewhere(uint32_t ca, bool present)
+{
+    set_record_on(test_id(0x05, 2), ca, test_id(0xad, 9), present);
+}
+
 static void setup(void)
 {
     struct skr_uuid database = test_id(0xdb, 1), id = adapter();
-    const struct skr_learn_options options = {.report = on_report};
+    const struct skr_learn_options options = {.report = on_report, .flood = on_flood};
     skr_desired_new(&desired);
     skr_desired_set_controller(desired, &database, 7, &test_key);
     cr_assert_eq(skr_learn_new(&options, &learn), 0);
@@ -291,4 +315,128 @@ Test(learn, a_claim_that_lost_ends)
     event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 1000 * S);
     cr_assert_eq(told_count, 3);
     cr_assert(!told[2].over);
+}
+
+/* ---- addresses that are left without a word ---- */
+
+static void ask_for(uint32_t ca, int64_t now)
+{
+    struct skr_uuid id = adapter();
+    struct skr_address address = test_address(ca);
+    skr_learn_ask(learn, &id, &address, now);
+}
+
+Test(learn, a_port_without_interface_gives_up_what_another_shows)
+{
+    struct skr_uuid id = adapter();
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    event(SKR_EVENT_LEARN, 0x0a000006, 1, 1 * S);
+    skr_learn_port(learn, &id, 0);
+    ask_for(0x0a000005, 2 * S);
+    cr_assert_eq(told_count, 3);
+    cr_assert(told[2].withdrawn);
+    cr_assert_eq(told[2].customer_address.bytes[15], 5);
+    ask_for(0x0a000005, 4 * S);
+    ask_for(0x0a000007, 4 * S);
+    cr_assert_eq(told_count, 3, "it has no such claim");
+}
+
+Test(learn, a_claim_in_doubt_is_asked_for_at_once_and_once_a_second)
+{
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    skr_learn_run(learn, 1 * S);
+    cr_assert_gt(skr_learn_deadline_ns(learn), 60 * S);
+    ask_for(0x0a000005, 2 * S);
+    cr_assert_eq(skr_learn_deadline_ns(learn), 2 * S);
+    skr_learn_run(learn, 2 * S); /* there is no such interface, so the question cannot be put */
+    int64_t again = skr_learn_deadline_ns(learn);
+    cr_assert_eq(again, 2 * S + SKR_LEARN_DOUBT_NS / 3);
+    ask_for(0x0a000005, 2 * S + 1);
+    cr_assert_eq(skr_learn_deadline_ns(learn), again);
+    for (int i = 0; i < 10; i++)
+        skr_learn_run(learn, skr_learn_deadline_ns(learn));
+    cr_assert_eq(told_count, 1, "a guest that could not be asked was not silent");
+}
+
+Test(learn, a_refused_claim_is_not_asked_for)
+{
+    struct skr_uuid id = adapter();
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    refuse(0x0a000005);
+    skr_learn_port(learn, &id, 0);
+    ask_for(0x0a000005, 2 * S);
+    cr_assert_eq(told_count, 1);
+}
+
+/* The holder has let go: the refused port does not have to show the address once more. */
+Test(learn, a_refused_claim_is_told_again_when_the_address_is_free)
+{
+    set_record_elsewhere(0x0a000005, true);
+    set_record_elsewhere(0x0a000006, true);
+    event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 1 * S);
+    event(SKR_EVENT_LEARN, 0x0a000006, 1, 1 * S);
+    refuse(0x0a000005);
+    set_record_elsewhere(0x0a000006, false);
+    cr_assert_eq(told_count, 2, "a claim that was not refused has been told");
+    set_record_elsewhere(0x0a000005, false);
+    cr_assert_eq(told_count, 3);
+    cr_assert(!told[2].withdrawn);
+    cr_assert_eq(told[2].customer_address.bytes[15], 5);
+    cr_assert_eq(told[2].evidence, SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE,
+                 "nobody has announced it now");
+    cr_assert_leq(skr_learn_deadline_ns(learn), 1 * S, "its guest is asked whether it has it still");
+    set_record_elsewhere(0x0a000005, true);
+    set_record_elsewhere(0x0a000005, false);
+    cr_assert_eq(told_count, 3, "it waits no more");
+}
+
+Test(learn, a_port_that_has_gone_waits_for_nothing)
+{
+    set_record_elsewhere(0x0a000005, true);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    refuse(0x0a000005);
+    set_port(false, VSID);
+    set_record_elsewhere(0x0a000005, false);
+    cr_assert_eq(told_count, 1);
+}
+
+/* Others may remember the MAC of the one that had the address before. */
+Test(learn, an_address_that_its_guest_has_not_announced_is_announced_once)
+{
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    cr_assert_eq(flooded_count, 0, "it is not this port's yet");
+    set_record(0x0a000005, adapter(), true);
+    cr_assert_eq(flooded_count, 1);
+    cr_assert_eq(ntohs(flooded.arp.ea_hdr.ar_op), ARPOP_REQUEST);
+    cr_assert_eq(memcmp(flooded.ethernet.ether_dhost, "\xff\xff\xff\xff\xff\xff", 6), 0);
+    cr_assert_eq(memcmp(flooded.ethernet.ether_shost, "\2\0\0\0\0\1", 6), 0);
+    cr_assert_eq(memcmp(flooded.arp.arp_sha, "\2\0\0\0\0\1", 6), 0);
+    cr_assert_eq(memcmp(flooded.arp.arp_spa, "\x0a\0\0\5", 4), 0);
+    cr_assert_eq(memcmp(flooded.arp.arp_tpa, "\x0a\0\0\5", 4), 0);
+    event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 1 * S + 1); /* the event of that frame */
+    cr_assert_eq(told_count, 1, "the guest has announced nothing");
+    set_record(0x0a000005, adapter(), true);
+    cr_assert_eq(flooded_count, 1);
+}
+
+Test(learn, an_address_that_its_guest_has_announced_is_not_announced_again)
+{
+    event(SKR_EVENT_ANNOUNCEMENT, 0x0a000005, 1, 1 * S);
+    set_record(0x0a000005, adapter(), true);
+    set_record(0x0a000006, adapter(), true); /* learned where the adapter was before */
+    set_record(0x0a000006, adapter(), true);
+    cr_assert_eq(flooded_count, 0);
+}
+
+Test(learn, a_guest_that_goes_gives_up_what_another_shows)
+{
+    struct skr_uuid id = adapter();
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 1 * S);
+    event(SKR_EVENT_LEARN, 0x0a000006, 1, 1 * S);
+    ask_for(0x0a000005, 2 * S);
+    cr_assert_eq(told_count, 2);
+    skr_learn_port(learn, &id, 0);
+    cr_assert_eq(told_count, 3);
+    cr_assert(told[2].withdrawn);
+    cr_assert_eq(told[2].customer_address.bytes[15], 5);
 }
