@@ -119,3 +119,52 @@ Test(policy_choice, of_two_provider_addresses_the_one_with_the_lower_id)
     cr_assert_eq(address_told(&w), 50);
     world_done(&w);
 }
+
+static void expect_pending(struct world *world, enum skr_resource_id resource, unsigned n)
+{
+    struct skr_uuid id = uuid_of(resource, n);
+    struct skr_realization realization;
+    commit(world);
+    skr_realization_of_object(world->table, resource, &id, &realization);
+    cr_assert_eq(realization.state, SKR_REALIZATION_PENDING);
+    cr_assert_eq(realization.pending, 1);
+    world_settle(world);
+    skr_realization_of_object(world->table, resource, &id, &realization);
+    cr_assert_eq(realization.state, SKR_REALIZATION_REALIZED);
+    cr_assert_eq(realization.applied, 1);
+}
+
+static void put_site_of_group(struct world *world, unsigned n, int vlan, unsigned group)
+{
+    const int vlans[] = {vlan, -1};
+    struct skr_uuid group_id = uuid_of(SKR_HOST_GROUP, group);
+    struct skr_object *site = site_row(n, 1, "site", vlans);
+    id_add(site, SKR_NETWORK_SITE_HOST_GROUP_IDS, &group_id);
+    put(world, site);
+}
+
+/* A site or a group that puts an adapter into another VLAN waits for the host of it, as the adapter does. */
+Test(policy_choice, a_site_and_a_group_are_realized_by_the_hosts_they_change)
+{
+    struct world w;
+    world_init(&w, NULL);
+    hosts(&w);
+    put(&w, host_group_row(2, 0));
+    put(&w, host_group_row(3, 0));
+    put(&w, host_group_row(1, 2));
+    put_site_of_group(&w, 5, 50, 2);
+    put_site_of_group(&w, 3, 30, 3);
+    put(&w, vlan_network_row(1, 1, "none", 0, 0));
+    put(&w, vm_subnet_row(1, 1));
+    put(&w, adapter_row(1, 1, 1, 1, 0));
+    commit(&w);
+    world_settle(&w);
+    cr_assert_eq(vlan_of(&w), 50);
+    put(&w, host_group_row(1, 3));
+    expect_pending(&w, SKR_HOST_GROUP, 1);
+    cr_assert_eq(vlan_of(&w), 30);
+    put_site_of_group(&w, 3, 31, 3);
+    expect_pending(&w, SKR_NETWORK_SITE, 3);
+    cr_assert_eq(vlan_of(&w), 31);
+    world_done(&w);
+}

@@ -699,12 +699,33 @@ static void expect_pending(struct world *world, struct skr_object *object)
     cr_assert_gt(r.pending, 0);
 }
 
+/* Adapter 1 carries list 1. */
+static void with_list(struct world *world)
+{
+    struct skr_uuid list = uuid_of(SKR_ACCESS_CONTROL_LIST, 1);
+    struct skr_object *adapter = adapter_row(1, 1, 1, 1, 2);
+    put(world, acl_row(1, "tcp", "1000-2000"));
+    id_add(adapter, SKR_NETWORK_ADAPTER_ACL_IDS, &list);
+    put(world, adapter);
+    commit(world);
+    world_settle(world);
+}
+
+/* The profile of a classification is its own where no logical switch says which. */
+static void without_mapping(struct world *world)
+{
+    put_op(world, SKR_CHANGE_DELETE, host_switch_row(2, 2, 1));
+    put(world, profile_row(2, "Fast", false, true));
+    commit(world);
+    world_settle(world);
+}
+
 /* A write that changes any of these waits for the hosts that it concerns, and is not told "realized" before they are.
  */
 Test(policy_realization, every_kind_that_concerns_a_host_is_waited_for)
 {
     struct skr_uuid group = uuid_of(SKR_HOST_GROUP, 1), site_id = uuid_of(SKR_NETWORK_SITE, 1);
-    for (int kind = 0; kind < 11; kind++) {
+    for (int kind = 0; kind < 14; kind++) {
         struct world w;
         struct skr_object *object = NULL;
         world_init(&w, NULL);
@@ -745,6 +766,17 @@ Test(policy_realization, every_kind_that_concerns_a_host_is_waited_for)
         case 9:
             object = vlan_network_row(1, 1, "vlan", 1, 10);
             skr_object_set_integer(object, SKR_VM_NETWORK_VLAN_ID, 11);
+            break;
+        case 10:
+            object = route_row(1, 2, 1, 7);
+            break;
+        case 11:
+            with_list(&w);
+            object = acl_row(1, "udp", NULL);
+            break;
+        case 12:
+            without_mapping(&w);
+            object = classification_row(2, 2);
             break;
         default:
             object = vm_subnet_row(2, 2);
