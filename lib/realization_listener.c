@@ -42,6 +42,7 @@ void skr_realization_tell_object(struct skr_realization_table *table, Skerry__V1
         skr_realization_tell(table, SKR_VM_SUBNET, id);
         break;
     case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD:
+    case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER:
         skr_realization_tell(table, SKR_LOOKUP_RECORD, id);
         break;
     case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOST_SWITCH:

@@ -213,6 +213,12 @@ static bool record_ok(const ProtobufCMessage *message)
            (record->adapter_id.len == 0 || uuid_ok(&record->adapter_id));
 }
 
+static bool holder_ok(const ProtobufCMessage *message)
+{
+    const Skerry__V1__Holder *holder = (const void *)message;
+    return address_ok(&holder->address) && mac_ok(&holder->mac);
+}
+
 static bool customer_route_ok(const ProtobufCMessage *message)
 {
     const Skerry__V1__CustomerRoute *route = (const void *)message;
@@ -248,6 +254,8 @@ static const struct body_kind {
          &skerry__v1__record__descriptor, record_ok},
         {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, false,
          &skerry__v1__customer_route__descriptor, customer_route_ok},
+        {SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, false,
+         &skerry__v1__holder__descriptor, holder_ok},
 };
 
 static const struct body_kind *kind_of(Skerry__V1__ObjectType type)

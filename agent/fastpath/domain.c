@@ -1,4 +1,5 @@
-/* VM networks: subnets and routes, members (peers and remote flooding), lookup records. */
+/* VM networks: subnets and routes, members (peers and remote flooding), lookup records. Those without network
+ * virtualization: holder.c. */
 #include "agent/fastpath/program_private.h"
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@ struct skr_program_domain *skr_program_domain_find(const struct skr_program *pro
     return domain;
 }
 
-static struct skr_program_domain *domain_make(struct skr_program *program, const struct skr_uuid *id)
+struct skr_program_domain *skr_program_domain_make(struct skr_program *program, const struct skr_uuid *id)
 {
     struct skr_program_domain *domain = skr_program_domain_find(program, id);
     if (domain)
@@ -159,7 +160,9 @@ static void assert_member(struct skr_program *program, struct skr_program_domain
     struct skr_program_owner owner = owner_of(domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER, &member->id);
     static const struct skr_abi_peer peer;
     const char *failure = NULL, *flood = NULL;
-    if (!domain->known)
+    if (!member->address_count && !member->vsid_count)
+        failure = NULL; /* nothing of it waits: that of a VM network without network virtualization never has more */
+    else if (!domain->known)
         failure = why_unknown(domain);
     else if (!program->self_known)
         failure = "waiting: the host's own part has not arrived";
@@ -423,7 +426,7 @@ static void domain_object_change(struct skr_program *program, struct skr_program
 
 void skr_program_domain_change(struct skr_program *program, const struct skr_desired_change *change)
 {
-    struct skr_program_domain *domain = domain_make(program, &change->scope_id);
+    struct skr_program_domain *domain = skr_program_domain_make(program, &change->scope_id);
     switch (change->type) {
     case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN:
         domain_object_change(program, domain, change);
@@ -440,6 +443,9 @@ void skr_program_domain_change(struct skr_program *program, const struct skr_des
     case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE:
         skr_program_customer_route_change(program, domain, change);
         break;
+    case SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER:
+        skr_program_holder_change(program, domain, change);
+        break;
     default: /* of a newer controller */
         program->domains_gone |= !change->after;
     }
@@ -448,7 +454,7 @@ void skr_program_domain_change(struct skr_program *program, const struct skr_des
 static int record_again(void *arg, const struct skr_desired_change *object)
 {
     struct skr_program *program = arg;
-    struct skr_program_domain *domain = domain_make(program, &object->scope_id);
+    struct skr_program_domain *domain = skr_program_domain_make(program, &object->scope_id);
     struct skr_program_owner owner = owner_of(domain, object->type, &object->id);
     assert_record(program, &owner, (const void *)object->after);
     return 0;
@@ -473,7 +479,8 @@ void skr_program_domains_sweep(struct skr_program *program, bool all)
 {
     struct skr_program_domain *domain, *next;
     HASH_ITER (hh, program->domains, domain, next) {
-        if (!all && (domain->known || domain->subnets || domain->members || domain->routes || domain->references > 0))
+        if (!all && (domain->known || domain->subnets || domain->members || domain->routes || domain->holders ||
+                     domain->places || domain->references > 0))
             continue;
         struct skr_program_subnet *subnet, *next_subnet;
         HASH_ITER (hh, domain->subnets, subnet, next_subnet) {
@@ -486,6 +493,7 @@ void skr_program_domains_sweep(struct skr_program *program, bool all)
             member_free(member);
         }
         skr_program_customer_routes_free(domain);
+        skr_program_holders_free(domain);
         if (program->domains)
             HASH_DELETE(hh, program->domains, domain);
         free(domain);

@@ -29,6 +29,7 @@ void skr_program_free(struct skr_program *program)
 void skr_program_commit(struct skr_program *program)
 {
     skr_program_ports_settle(program);
+    skr_program_places_settle(program);
     if (program->held)
         return;
     skr_program_pas_settle(program);

@@ -1,8 +1,9 @@
 /* The inside of struct skr_program. Three layers:
  *   entry.c   what every table shall hold: one entry a key, with the objects that ask for it; a commit brings the fast
  *             path there in the right order;
- *   domain.c, customer_route.c, adapter.c, segment.c, address.c, flood.c   what each object asks for, kept so that it
- * can be taken back; program.c  dispatches changes and ends each with one commit; audit.c and describe.c read. */
+ *   domain.c, customer_route.c, adapter.c, segment.c, holder.c, address.c, flood.c   what each object asks for, kept so
+ * that it can be taken back; program.c  dispatches changes and ends each with one commit; audit.c and describe.c read.
+ */
 #pragma once
 
 #include "agent/desired/support.h"
@@ -91,6 +92,21 @@ struct skr_program_member {
     uint32_t asserted_number;
 };
 
+/* Who has an address for good in a VM network without network virtualization. */
+struct skr_program_holder {
+    UT_hash_handle hh;
+    struct skr_uuid id;
+    struct skr_address address;
+    struct skr_mac mac;
+};
+
+/* A segment in which such a VM network has ports here. */
+struct skr_program_place {
+    struct skr_program_place *next;
+    uint32_t segment, ports;
+    bool filled; /* the entries of all holders stand in it */
+};
+
 struct skr_program_domain {
     UT_hash_handle hh;
     struct skr_uuid id;
@@ -104,6 +120,8 @@ struct skr_program_domain {
     struct skr_program_subnet *subnets;
     struct skr_program_member *members;
     struct skr_program_customer_route *routes;
+    struct skr_program_holder *holders;
+    struct skr_program_place *places;
     bool touched;      /* its ports and customer routes are looked at again before the commit */
     size_t references; /* of owners and local records */
 };
@@ -209,6 +227,7 @@ struct skr_program {
     bool failure_cleared; /* an object with another failed entry must say so again */
     bool held, settled, domains_gone;
     bool segments_touched; /* ports in segments are looked at again before the commit */
+    bool places_touched;   /* ... and whether a place has got its first port, or lost its last */
     bool self_known;
     struct skr_uuid self; /* this host's id */
     struct skr_program_domain *domains;
@@ -247,6 +266,7 @@ void skr_program_entries_free(struct skr_program *program);
 
 /* ---- domain.c ---- */
 struct skr_program_domain *skr_program_domain_find(const struct skr_program *program, const struct skr_uuid *id);
+struct skr_program_domain *skr_program_domain_make(struct skr_program *program, const struct skr_uuid *id);
 const struct skr_program_subnet *skr_program_domain_subnet(const struct skr_program_domain *domain, uint32_t vsid);
 void skr_program_domain_change(struct skr_program *program, const struct skr_desired_change *change);
 void skr_program_self(struct skr_program *program, const struct skr_uuid *host_id);
@@ -286,6 +306,15 @@ uint32_t skr_program_uplink_mtu(const struct skr_program *program, uint32_t ifin
 /* One user more (1) or less (-1): a port, or an own provider address (host). */
 void skr_program_segment_hold(struct skr_program *program, uint32_t number, bool host, int delta);
 void skr_program_segments_free(struct skr_program *program);
+
+/* ---- holder.c ---- */
+void skr_program_holder_change(struct skr_program *program, struct skr_program_domain *domain,
+                               const struct skr_desired_change *change);
+/* One port more (1) or less (-1) of the VM network in this segment. */
+void skr_program_place_hold(struct skr_program *program, const struct skr_uuid *vm_network_id, uint32_t segment,
+                            int delta);
+void skr_program_places_settle(struct skr_program *program);
+void skr_program_holders_free(struct skr_program_domain *domain);
 
 /* ---- move.c ---- */
 /* What the fast path has made of an armed entry, in `ret`; false: it has not, or the entry is not armed. */

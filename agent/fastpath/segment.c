@@ -1,5 +1,6 @@
 /* Segments: a VLAN of an uplink (abi/fastpath.h). Its entry in the table of subnets says that it is used here; a port
- * in one brings its own records, because nobody else tells where its MAC and addresses are. */
+ * in one brings its own records, because nobody else tells where its MAC is. Whose the addresses of ports elsewhere are
+ * says holder.c. */
 #include "agent/fastpath/program_private.h"
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +121,7 @@ void skr_program_segment_withdraw(struct skr_program *program, const struct skr_
     if (gateway_key(adapter, &gateway))
         skr_program_take_back(program, SKR_TABLE_RECORDS_CA, &gateway, owner);
     skr_program_segment_hold(program, adapter->asserted_vsid, false, -1);
+    skr_program_place_hold(program, &adapter->vm_network_id, adapter->asserted_vsid, -1);
 }
 
 void skr_program_segment_assert(struct skr_program *program, const struct skr_program_adapter *adapter,
@@ -131,6 +133,7 @@ void skr_program_segment_assert(struct skr_program *program, const struct skr_pr
     struct skr_abi_ca_record holder = {0};
     memcpy(holder.mac, adapter->mac.bytes, sizeof(holder.mac));
     skr_program_segment_hold(program, adapter->asserted_vsid, false, 1);
+    skr_program_place_hold(program, &adapter->vm_network_id, adapter->asserted_vsid, 1);
     skr_program_ask(program, SKR_TABLE_RECORDS_MAC, &mac, owner, &record);
     for (size_t i = 0; i < adapter->address_count; i++) {
         struct skr_abi_ca_key key = address_key(adapter, i);

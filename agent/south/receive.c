@@ -58,6 +58,7 @@ static void send_hello(struct skr_session *session)
     hello->revision = skr_desired_revision(desired);
     hello->root_digest = skr_desired_root_digest(desired);
     hello->incarnation = skr_desired_incarnation(desired);
+    hello->holders = true;
     hello->fastpath = skr_must(strdup(session->options.fastpath));
     skr_desired_tell_failing(desired, hello);
     skr_revision_proof_show(&session->proof, hello);

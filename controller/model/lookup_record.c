@@ -1,6 +1,6 @@
-/* Where customer addresses are, those on VLANs too: there a record has neither VSID nor provider address, and is sent
- * to no host. Static records follow the adapter's addresses, an adapter without any has an l2only record for its MAC,
- * dynamic ones come from reports. host_id is always the adapter's. */
+/* Where customer addresses are, those on VLANs too: there a record has neither VSID nor provider address, and tells
+ * hosts whose the address is. Static records follow the adapter's addresses, an adapter without any has an l2only
+ * record for its MAC, dynamic ones come from reports. host_id is always the adapter's. */
 #include "controller/model/rules.h"
 
 static const struct skr_query of_adapter = {"SELECT id FROM lookup_record WHERE network_adapter_id = ?1"};

@@ -174,6 +174,15 @@ static void host_recount(struct skr_policy *policy, struct host *host)
         adapter_recount(policy, move->adapter);
 }
 
+void skr_policy_host_set_older(struct skr_policy *policy, struct host *host, bool older)
+{
+    if (host->older == older)
+        return;
+    host->older = older;
+    host_recount(policy, host);
+    skr_policy_write_end(policy, 0);
+}
+
 static void host_activate(struct skr_policy *policy, struct host *host)
 {
     host->active = true;

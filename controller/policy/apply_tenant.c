@@ -80,8 +80,8 @@ void skr_policy_apply_vm_network(struct skr_policy *policy, struct domain *domai
         domain->vlan_id = (uint32_t)skr_object_integer(object, SKR_VM_NETWORK_VLAN_ID);
         domain->secondary_vlan_id = (uint32_t)skr_object_integer(object, SKR_VM_NETWORK_SECONDARY_VLAN_ID);
     }
-    /* What a VM network is never changes: its scope lives as long as it does. One on VLANs needs none. */
-    if (object && !domain->isolation && !domain->scope) {
+    /* What a VM network is never changes: its scope lives as long as it does. */
+    if (object && !domain->scope) {
         domain->scope = skr_policy_scope_new(SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, &domain->node.key.id);
         domain->scope->domain = domain;
     } else if (!object && domain->scope) {
@@ -171,12 +171,13 @@ static bool port_in(struct skr_policy *policy, struct adapter *adapter, struct h
     const struct domain *domain = adapter->domain;
     struct scope *scope = domain ? domain->scope : NULL;
     bool placed = adapter->node.present && host && host->active && domain && domain->node.present;
-    bool member = placed && scope && adapter->subnet;
+    struct subnet *subnet = placed && !domain->isolation ? adapter->subnet : NULL;
+    bool member = placed && scope && (domain->isolation ? !host->older : subnet != NULL);
 
     *ret_member = member ? skr_policy_member_of(policy, host, scope) : NULL;
-    *ret_subnet = member ? adapter->subnet : NULL;
+    *ret_subnet = subnet;
     if (member)
-        skr_policy_member_port_added(policy, *ret_member, adapter->subnet);
+        skr_policy_member_port_added(policy, *ret_member, subnet);
     return placed && (member || domain->isolation);
 }
 

@@ -1,4 +1,5 @@
-/* The domain scope of a VM network: itself, its subnets and routes, its member hosts, its lookup records. */
+/* The domain scope of a VM network: itself, its subnets and routes, its member hosts, its lookup records. Without
+ * network virtualization: its member hosts, and who has which address. */
 #include "controller/policy/graph.h"
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@ void skr_policy_compile_domain(struct skr_policy *policy, struct domain *domain)
 {
     Skerry__V1__Domain message = SKERRY__V1__DOMAIN__INIT;
 
-    if (!domain->scope)
+    if (!domain->scope || domain->isolation)
         return;
     message.routing_domain_id = skr_policy_wire_uuid(&domain->routing_domain_id);
     message.number = domain->number;
@@ -33,10 +34,16 @@ void skr_policy_compile_domain(struct skr_policy *policy, struct domain *domain)
                            &message.base);
 }
 
+/* The scope of a VM network with network virtualization. */
+static struct scope *virtualized(const struct domain *domain)
+{
+    return domain && !domain->isolation ? domain->scope : NULL;
+}
+
 void skr_policy_compile_subnet(struct skr_policy *policy, struct subnet *subnet)
 {
     const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET;
-    struct scope *scope = subnet->domain ? subnet->domain->scope : NULL;
+    struct scope *scope = virtualized(subnet->domain);
     Skerry__V1__Subnet message = SKERRY__V1__SUBNET__INIT;
 
     skr_policy_compile_place(policy, &subnet->scope, scope, type, &subnet->node.key.id);
@@ -61,7 +68,7 @@ void skr_policy_compile_subnet(struct skr_policy *policy, struct subnet *subnet)
 void skr_policy_compile_route(struct skr_policy *policy, struct route *route)
 {
     const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_CUSTOMER_ROUTE;
-    struct scope *scope = route->domain ? route->domain->scope : NULL;
+    struct scope *scope = virtualized(route->domain);
     Skerry__V1__CustomerRoute message = SKERRY__V1__CUSTOMER_ROUTE__INIT;
 
     skr_policy_compile_place(policy, &route->scope, scope, type, &route->node.key.id);
@@ -74,19 +81,25 @@ void skr_policy_compile_route(struct skr_policy *policy, struct route *route)
     skr_policy_compile_put(policy, scope, type, &route->node.key.id, &message.base);
 }
 
-void skr_policy_compile_record(struct skr_policy *policy, struct record *record)
+/* Without network virtualization: an address that is somebody's. Where its adapter is makes no difference. */
+static void put_holder(struct skr_policy *policy, const struct record *record)
 {
-    const Skerry__V1__ObjectType type = SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD;
-    struct scope *scope = record->domain ? record->domain->scope : NULL;
+    Skerry__V1__Holder message = SKERRY__V1__HOLDER__INIT;
+
+    message.address = skr_policy_wire_address(&record->address);
+    message.mac = (ProtobufCBinaryData){.len = 6, .data = (uint8_t *)(uintptr_t)record->mac.bytes};
+    skr_policy_compile_put(policy, record->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER, &record->node.key.id,
+                           &message.base);
+}
+
+static void put_record(struct skr_policy *policy, const struct record *record)
+{
     Skerry__V1__Record message = SKERRY__V1__RECORD__INIT;
 
-    skr_policy_compile_place(policy, &record->scope, scope, type, &record->node.key.id);
-    if (!scope)
-        return;
     message.vsid = record->vsid;
     if (record->has_address)
         message.customer_address = skr_policy_wire_address(&record->address);
-    message.mac = (ProtobufCBinaryData){.len = 6, .data = record->mac.bytes};
+    message.mac = (ProtobufCBinaryData){.len = 6, .data = (uint8_t *)(uintptr_t)record->mac.bytes};
     message.type = (Skerry__V1__RecordType)record->type;
     const struct adapter *adapter = record->adapter;
     if (adapter)
@@ -103,13 +116,40 @@ void skr_policy_compile_record(struct skr_policy *policy, struct record *record)
             target ? skr_policy_host_provider_address(target, record->domain->network) : NULL;
     if (armed)
         message.armed_provider_address = skr_policy_wire_address(&armed->address);
-    skr_policy_compile_put(policy, scope, type, &record->node.key.id, &message.base);
+    skr_policy_compile_put(policy, record->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &record->node.key.id,
+                           &message.base);
+}
+
+/* Of a VLAN an address that was learned is not told: it may move, which is not seen there. */
+void skr_policy_compile_record(struct skr_policy *policy, struct record *record)
+{
+    struct domain *domain = record->domain;
+    bool holder = domain ? domain->isolation != 0 : record->holder;
+    bool told = !holder || (record->has_address && record->type != SKERRY__V1__RECORD_TYPE__RECORD_TYPE_DYNAMIC);
+    Skerry__V1__ObjectType type =
+            holder ? SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER : SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD;
+
+    record->holder = holder;
+    skr_policy_compile_place(policy, &record->scope, domain && told ? domain->scope : NULL, type, &record->node.key.id);
+    if (!domain || !record->scope)
+        return;
+    if (holder)
+        put_holder(policy, record);
+    else
+        put_record(policy, record);
 }
 
 static int by_number(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
+}
+
+/* A version of the scope that has its newest member, which the others need not know more of. */
+static void put_member(struct skr_policy *policy, const struct member *member, const Skerry__V1__Member *message)
+{
+    skr_policy_compile_put(policy, member->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER,
+                           &member->host->node.key.id, &message->base);
 }
 
 void skr_policy_compile_member(struct skr_policy *policy, struct member *member)
@@ -119,6 +159,10 @@ void skr_policy_compile_member(struct skr_policy *policy, struct member *member)
     Skerry__V1__Member message = SKERRY__V1__MEMBER__INIT;
     size_t count = 0;
 
+    if (member->scope->domain->isolation) {
+        put_member(policy, member, &message);
+        return;
+    }
     LIST_FOREACH (address, &member->host->addresses, host_link)
         count += address->network == network && address->has_address;
     ProtobufCBinaryData *addresses = skr_policy_must(calloc(count + 1, sizeof(*addresses)));
@@ -133,8 +177,7 @@ void skr_policy_compile_member(struct skr_policy *policy, struct member *member)
     message.provider_addresses = addresses;
     message.vsids = vsids;
     message.n_vsids = member->subnet_count;
-    skr_policy_compile_put(policy, member->scope, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_MEMBER,
-                           &member->host->node.key.id, &message.base);
+    put_member(policy, member, &message);
     free(addresses);
     free(vsids);
 }

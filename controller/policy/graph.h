@@ -169,6 +169,7 @@ struct host {
     struct host_uplink *uplinks;
     uint32_t uplink_count;
     bool active, remediate, excused; /* excused: in maintenance, holds nothing up */
+    bool older; /* its agent does not know Holder: it is no member of a VM network without network virtualization */
     struct host_group *group;
     LIST_ENTRY(host) group_link;
     LIST_HEAD(, host_switch) switches;
@@ -209,8 +210,8 @@ struct domain {
     LIST_HEAD(, subnet) subnets;
     struct skr_uuid routing_domain_id;
     uint32_t number, mtu;
-    struct scope *scope; /* while present, with network virtualization */
-    /* Without: one VLAN of one site, or whatever the host's site has. */
+    struct scope *scope; /* while present */
+    /* Without network virtualization: one VLAN of one site, or whatever the host's site has. */
     uint32_t isolation, vlan_id, secondary_vlan_id; /* isolation: the protocol's, unspecified with virtualization */
     struct site *site;
     LIST_ENTRY(domain) site_link;
@@ -287,6 +288,7 @@ struct record {
     uint32_t vsid;
     uint8_t type; /* RecordType */
     bool has_address;
+    bool holder;         /* of a VM network without network virtualization: sent as Holder */
     struct scope *scope; /* where its object stands */
 };
 
@@ -391,6 +393,8 @@ void skr_policy_adapter_profile_changed(struct skr_policy *policy, struct adapte
 void skr_policy_host_ports_changed(struct skr_policy *policy, struct host *host);
 /* The adapter's host became active or ceased to be: it counts as a member's port or not. */
 void skr_policy_adapter_recount(struct skr_policy *policy, struct adapter *adapter);
+/* The host's agent says whether it knows Holder: its memberships follow. */
+void skr_policy_host_set_older(struct skr_policy *policy, struct host *host, bool older);
 /* Counts the adapter's lists and its VM subnet's on its host, or takes them away. */
 void skr_policy_adapter_carry(struct skr_policy *policy, struct adapter *adapter, bool carries);
 /* One port of the host more (or less) carries these lists. */

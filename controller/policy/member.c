@@ -127,7 +127,11 @@ void skr_policy_member_port_removed(struct skr_policy *policy, struct member *me
         *entry = skr_policy_member_subnets(member)[--member->subnet_count];
         skr_policy_member_mark(policy, member);
     }
-    if (--member->ports == 0)
+    if (--member->ports > 0)
+        return;
+    if (member->scope->domain->isolation) /* a member sends nothing to another there */
+        skr_policy_member_end(policy, member);
+    else
         linger_start(policy, member);
 }
 

@@ -91,12 +91,14 @@ static void stand_adapter(struct standings *list, const struct adapter *adapter)
 {
     const struct scope *domain = adapter->domain ? adapter->domain->scope : NULL;
     const struct record *record;
+    uint32_t type = adapter->domain && adapter->domain->isolation ? SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER
+                                                                  : SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD;
 
     stand(list, adapter->scope, 0, NULL);
     stand(list, adapter->move ? adapter->move->scope : NULL, 0, NULL);
     stand(list, domain, 0, NULL);
     LIST_FOREACH (record, &adapter->records, adapter_link)
-        stand(list, domain, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD, &record->node.key.id);
+        stand(list, domain, type, &record->node.key.id);
 }
 
 /* Where the object stands now; the caller frees the items. */
@@ -256,7 +258,8 @@ static void load_object(struct skr_policy *policy, const struct node *node, cons
     bool small = true;
 
     for (uint32_t i = 0; small && i < list->count; i++) {
-        bool record = list->items[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD;
+        bool record = list->items[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_RECORD ||
+                      list->items[i].type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER;
         small = record || (list->items[i].type == 0 && count < SKR_ARRAY_SIZE(scopes));
         if (small && !record)
             scopes[count++] = list->items[i].scope->key;

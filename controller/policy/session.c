@@ -198,6 +198,7 @@ void skr_policy_open_session(struct skr_policy *policy, uint64_t number, const s
     }
     if (host->session)
         skr_policy_session_end(policy, host->session, "a newer session of this host is open");
+    skr_policy_host_set_older(policy, host, !hello->holders);
 
     struct session *session = skr_policy_must(calloc(1, sizeof(*session)));
     session->key = session_key(number);

@@ -12,7 +12,7 @@ import time
 
 import pytest
 from lab import Lab, Namespace, wait_for
-from scapy.all import ARP, Dot1Q, Ether
+from scapy.all import ARP, IP, UDP, Dot1Q, Ether
 from traffic import Stream
 from vlans import machine, network_of, site_of
 
@@ -67,7 +67,7 @@ def lan(lab):
     site_of(lab, plain, lab.group, "open", [{"subnet": "10.30.0.0/24", "vlan_id": 0}])
     lab.api.patch("tenants", lab.owner["id"],
                   logical_network_ids=[*lab.owner["logical_network_ids"], lan["id"], plain["id"]])
-    staff = network_of(lab, lan, "staff", isolation="vlan", network_site_id=floor["id"], vlan_id=10)
+    lab.network = staff = network_of(lab, lan, "staff", isolation="vlan", network_site_id=floor["id"], vlan_id=10)
     guests = network_of(lab, lan, "guests", isolation="vlan", network_site_id=floor["id"], vlan_id=20)
     open_network = network_of(lab, plain, "open", isolation="none")
     lab.staff = [machine(lab, "lan-1", staff, h1, "10.10.0.5"), machine(lab, "lan-2", staff, h2, "10.10.0.6"),
@@ -172,6 +172,44 @@ def test_a_machine_with_a_tag_of_its_own_reaches_the_vlan(lan):
     else:
         raise AssertionError("nobody answered")
     wire.close()
+
+
+def drops(host, reason: str) -> int:
+    return sum(d["packets"] for d in host.local("stats")["drops"] if d["reason"] == reason)
+
+
+def heard_of(liar, hearer, claims: list, last) -> list:
+    """Sends the claims and then `last`, which passes; what of them the other one heard."""
+    ear = hearer.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    ear.bind(("eth0", 3))
+    ear.settimeout(5)
+    with ear, liar.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as mouth:
+        mouth.bind(("eth0", 0))
+        for frame in [*claims, last]:
+            mouth.send(bytes(frame))
+        found = []
+        while True:
+            data = ear.recv(2048)
+            if data.startswith(bytes(last)):
+                return found
+            found += [claim for claim in claims if data.startswith(bytes(claim))]
+
+
+def test_a_port_without_addresses_is_no_vm_on_another_host(lan):
+    liar, hearer = lan.staff[0], lan.staff[2]
+    h1, h2 = lan.h
+    owner = machine(lan, "owner", lan.network, h2, "10.10.0.50", ip_addresses=["10.10.0.50"])
+    claims = [Ether(src=liar.mac, dst=hearer.mac) / ARP(op=2, hwsrc=liar.mac, psrc=owner.address, hwdst=hearer.mac,
+                                                        pdst=hearer.address),
+              Ether(src=liar.mac, dst=hearer.mac) / IP(src=owner.address, dst=hearer.address) / UDP(sport=9, dport=9)]
+    own = Ether(src=liar.mac, dst=hearer.mac) / ARP(op=2, hwsrc=liar.mac, psrc=liar.address, hwdst=hearer.mac,
+                                                    pdst=hearer.address)
+    before = drops(h1, "arp_spoofed"), drops(h1, "source_address")
+    assert not heard_of(liar, hearer, claims, own)
+    assert (drops(h1, "arp_spoofed"), drops(h1, "source_address")) == (before[0] + 1, before[1] + 1)
+    assert owner.ping(hearer.address) and owner.ping(liar.address)
+    lan.api.patch("network-adapters", owner.id, ip_addresses=["10.10.0.51"])
+    assert heard_of(liar, hearer, claims, own) == claims, "it is nobody's any more"
 
 
 def test_provider_addresses_are_out_of_reach(lan):

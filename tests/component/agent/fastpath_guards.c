@@ -331,6 +331,30 @@ Test(fastpath_guards, the_gateway_of_a_vlan)
     expect_passes(p3, programs_udp(frame, mac_b, mac_c, 0x0a090009, IP_B, 1, 2, 10));
 }
 
+/* The address of a VM on another host: known here, with no port here. */
+Test(fastpath_guards, the_address_of_a_vm_on_another_host)
+{
+    static const uint8_t mac_there[6] = {2, 0x77, 0, 0, 0, 1}, v6_there[16] = {0x20, 1, 0xd, 0xb8, [15] = 0x77};
+    uint32_t vlan = SKR_SEGMENT_OF(u1, 10), ip_there = 0x0a090077;
+    size_t length;
+
+#define FROM_C(built) (length = (built), memcpy(frame + 6, mac_c, 6), length)
+    put_port(p3, vlan, mac_c, SKR_PORT_ANY_ADDRESS | SKR_PORT_ARP_ND_INSPECTION);
+    expect_passes(p3, programs_arp(frame, mac_b, mac_c, 2, ip_there, IP_B));
+    put_address(vlan, mac_there, programs_v4(ip_there));
+    put_address(vlan, mac_there, v6(v6_there));
+    expect_drop(p3, programs_arp(frame, mac_b, mac_c, 2, ip_there, IP_B), SKR_DROP_ARP_SPOOFED);
+    expect_drop(p3, programs_udp(frame, mac_b, mac_c, ip_there, IP_B, 1, 2, 10), SKR_DROP_SOURCE_ADDRESS);
+    expect_drop(p3, FROM_C(icmp6(link_local_1, NULL, 0, 136, v6_there)), SKR_DROP_ARP_SPOOFED);
+    expect_drop(p3, FROM_C(icmp6(nobody_v6, NULL, 0, 135, v6_there)), SKR_DROP_ARP_SPOOFED);
+    expect_drop(p3, FROM_C(icmp6(v6_there, NULL, 0, 128, own_v6)), SKR_DROP_SOURCE_ADDRESS);
+    expect_drop(p1, programs_arp(frame, mac_b, mac_a, 2, ip_there, IP_B), SKR_DROP_ARP_SPOOFED);
+    /* It is spoken to as before: by the uplink, where it is. */
+    run(p3, programs_udp(frame, mac_there, mac_c, 0x0a090009, ip_there, 1, 2, 10));
+    cr_assert_eq(verdict.verdict, SKR_VERDICT_UPLINK, "reason %u", verdict.reason);
+#undef FROM_C
+}
+
 /* ---- bridges, and what cannot be read ---- */
 
 static size_t ethernet(uint32_t port, const uint8_t *destination, uint16_t ethertype)

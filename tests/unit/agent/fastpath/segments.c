@@ -518,3 +518,114 @@ Test(segments, values_of_a_newer_controller)
     cr_assert_not(strstr(failure_of(DOMAIN_SCOPE, network, network), "not_supported"));
     cr_assert(get(SKR_TABLE_SUBNETS, &vsid, &subnet));
 }
+
+/* ---- whose the addresses of ports on other hosts are ---- */
+
+static void give_holder(struct skr_uuid vm_network, uint32_t number, uint32_t address, uint32_t mac)
+{
+    Skerry__V1__Holder *holder = TEST_NEW(Skerry__V1__Holder, skerry__v1__holder__init);
+    holder->address = test_v4(address);
+    holder->mac = test_mac(mac);
+    give(DOMAIN_SCOPE, vm_network, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER, test_id(0xec, number), holder);
+}
+
+static void forget_holder(struct skr_uuid vm_network, uint32_t number)
+{
+    give(DOMAIN_SCOPE, vm_network, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER, test_id(0xec, number), NULL);
+}
+
+Test(segments, addresses_of_a_vm_network_stand_where_it_has_ports)
+{
+    const uint32_t second_segment = SKR_SEGMENT_OF(UPLINK, 20);
+    struct skr_uuid vm_network = test_id(0xaa, 77), first = test_id(0xad, 1), second = test_id(0xad, 2);
+    skr_program_uplink(program, "eth0", UPLINK, 1500);
+    give_holder(vm_network, 1, CA + 1, 7);
+    give_holder(test_id(0xaa, 78), 2, CA + 2, 8);
+    cr_assert_not(holds(SEGMENT, CA + 1), "there is no port here");
+    give_port(first, body_vlan_port("eth0", 10, 1, 0));
+    bound(first, BOUND);
+    cr_assert_eq(holder_of(SEGMENT, CA + 1), 7);
+    cr_assert_not(holds(SEGMENT, CA + 2), "another VM network's");
+    cr_assert_eq(at_mac(SEGMENT, 7), 0, "it is not here, and nothing is sent anywhere by it");
+    give_holder(vm_network, 3, CA + 3, 9);
+    cr_assert_eq(holder_of(SEGMENT, CA + 3), 9);
+    give_holder(vm_network, 3, CA + 4, 9);
+    cr_assert_not(holds(SEGMENT, CA + 3));
+    cr_assert_eq(holder_of(SEGMENT, CA + 4), 9);
+    give_port(second, body_vlan_port("eth0", 20, 2, 0));
+    bound(second, BOUND + 1);
+    cr_assert_eq(holder_of(second_segment, CA + 1), 7);
+    give_port(first, body_vlan_port("eth0", 20, 1, 0)); /* it changes its VLAN */
+    cr_assert_not(holds(SEGMENT, CA + 1));
+    cr_assert_eq(holder_of(second_segment, CA + 4), 9);
+    forget_holder(vm_network, 3);
+    cr_assert_not(holds(second_segment, CA + 4));
+    give_port(first, NULL);
+    cr_assert_eq(holder_of(second_segment, CA + 1), 7);
+    give_port(second, NULL);
+    cr_assert_not(holds(second_segment, CA + 1));
+}
+
+/* The port's own entry and the VM network's are one: whichever goes, the other stays. */
+Test(segments, an_address_of_a_port_here_is_in_its_vm_network_too)
+{
+    struct skr_uuid vm_network = test_id(0xaa, 77), id = test_id(0xad, 1), other = test_id(0xad, 2);
+    skr_program_uplink(program, "eth0", UPLINK, 1500);
+    give_port(other, body_vlan_port("eth0", 10, 2, 0));
+    bound(other, BOUND + 1);
+    give_holder(vm_network, 1, CA, 1);
+    give_port(id, body_vlan_port("eth0", 10, 1, CA));
+    bound(id, BOUND);
+    cr_assert_eq(holder_of(SEGMENT, CA), 1);
+    give_port(id, NULL); /* to another host */
+    cr_assert_eq(holder_of(SEGMENT, CA), 1, "it is still somebody's");
+    forget_holder(vm_network, 1);
+    cr_assert_not(holds(SEGMENT, CA));
+}
+
+static unsigned written, removed;
+static const struct skr_fastpath_ops *real;
+
+static int count_put(struct skr_fastpath *there, enum skr_fastpath_table table, const void *key, const void *value)
+{
+    written += table == SKR_TABLE_RECORDS_CA;
+    return real->put(there, table, key, value);
+}
+
+static int count_removal(struct skr_fastpath *there, enum skr_fastpath_table table, const void *key)
+{
+    removed += table == SKR_TABLE_RECORDS_CA;
+    return real->remove(there, table, key);
+}
+
+Test(segments, a_port_that_is_written_again_writes_no_address_of_others)
+{
+    struct skr_uuid vm_network = test_id(0xaa, 77), id = test_id(0xad, 1);
+    static struct skr_fastpath_ops ops;
+    real = fastpath->ops;
+    ops = *real;
+    ops.put = count_put;
+    ops.remove = count_removal;
+    fastpath->ops = &ops;
+    skr_program_uplink(program, "eth0", UPLINK, 1500);
+    for (uint32_t n = 1; n <= 200; n++)
+        give_holder(vm_network, n, CA + n, 100 + n % 100);
+    give_port(id, body_vlan_port("eth0", 10, 1, 0));
+    bound(id, BOUND);
+    cr_assert_eq(written, 200);
+    Skerry__V1__Port *again = body_vlan_port("eth0", 10, 1, 0);
+    again->dhcp_guard = !again->dhcp_guard;
+    give_port(id, again);
+    bound(id, BOUND + 5);
+    give_holder(vm_network, 3, CA + 3, 55);
+    cr_assert(written == 201 && removed == 0, "%u written, %u removed", written, removed);
+    fastpath->ops = real;
+}
+
+/* Of a network without network virtualization nothing else comes, and a member that says nothing waits for nothing. */
+Test(segments, a_member_without_addresses_waits_for_nothing)
+{
+    struct skr_uuid vm_network = test_id(0xaa, 77), there = test_id(5, 9);
+    give(DOMAIN_SCOPE, vm_network, MEMBER, there, TEST_NEW(Skerry__V1__Member, skerry__v1__member__init));
+    cr_assert_str_eq(failure_of(DOMAIN_SCOPE, vm_network, there), "");
+}

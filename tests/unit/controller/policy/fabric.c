@@ -71,6 +71,19 @@ static Skerry__V1__Port *port_of(const struct world *world, unsigned agent, unsi
                      uuid_of(SKR_NETWORK_ADAPTER, adapter), &skerry__v1__port__descriptor);
 }
 
+/* The object as the agent has it, whatever the scope; NULL: it has none. */
+static struct scope_object *held_in(const struct agent *agent, enum skr_resource_id resource, unsigned n,
+                                    Skerry__V1__ObjectType type)
+{
+    struct skr_uuid id = uuid_of(resource, n);
+    struct scope_object *found = NULL;
+    uint32_t cursor = 0;
+
+    for (const struct agent_scope *scope; !found && (scope = skr_id_map_next(&agent->scopes, &cursor));)
+        found = skr_id_map_get(&scope->objects, type, &id);
+    return found;
+}
+
 static void free_port(Skerry__V1__Port *port)
 {
     skerry__v1__port__free_unpacked(port, NULL);
@@ -162,7 +175,7 @@ Test(policy_fabric, the_source_of_a_move_is_told_in_a_vlan)
     world_done(&w);
 }
 
-Test(policy_fabric, a_vlan_port_needs_no_domain)
+Test(policy_fabric, a_vlan_port_says_its_place_itself)
 {
     struct world w;
     world_init(&w, NULL);
@@ -177,7 +190,8 @@ Test(policy_fabric, a_vlan_port_needs_no_domain)
     cr_assert(is_id(&port->host_switch_id, SKR_HOST_SWITCH, 1));
     cr_assert(is_id(&port->vm_network_id, SKR_VM_NETWORK, 1));
     free_port(port);
-    cr_assert_eq(w.agents[0].scopes.count, 1, "its host scope alone");
+    cr_assert_null(held_in(&w.agents[0], SKR_VM_NETWORK, 1, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_DOMAIN));
+    cr_assert_null(held_in(&w.agents[0], SKR_VM_SUBNET, 1, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_SUBNET));
     cr_assert_eq(w.agents[1].scopes.count, 2);
     port = port_of(&w, 1, 2);
     cr_assert_eq(port->isolation, 0);
@@ -186,6 +200,111 @@ Test(policy_fabric, a_vlan_port_needs_no_domain)
     cr_assert(is_id(&port->host_switch_id, SKR_HOST_SWITCH, 2), "the switch of its provider address");
     free_port(port);
     cr_assert_eq(of_object(&w, SKR_NETWORK_ADAPTER, 1).state, SKR_REALIZATION_REALIZED);
+    world_done(&w);
+}
+
+/* ---- whose addresses there are in a network without network virtualization ---- */
+
+static unsigned holders_at(const struct world *world, unsigned agent)
+{
+    struct skr_uuid network = uuid_of(SKR_VM_NETWORK, 1);
+    const struct agent_scope *scope =
+            skr_id_map_get(&world->agents[agent].scopes, SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, &network);
+    uint32_t cursor = 0;
+    unsigned count = 0;
+
+    if (!scope)
+        return 0;
+    for (const struct scope_object *object; (object = skr_id_map_next(&scope->objects, &cursor));)
+        count += object->key.type == SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER;
+    return count;
+}
+
+static void change(struct world *world, struct skr_object *row)
+{
+    put(world, row);
+    commit(world);
+    world_settle(world);
+}
+
+Test(policy_fabric, hosts_with_a_port_in_a_vlan_know_whose_its_addresses_are)
+{
+    struct world w;
+    world_init(&w, NULL);
+    fabric(&w);
+    change(&w, record_row(1, 1, 1, 1, 0));
+    cr_assert_eq(holders_at(&w, 0), 1);
+    cr_assert_eq(holders_at(&w, 1), 0, "it has no port there");
+    struct scope_object *object =
+            held_in(&w.agents[0], SKR_LOOKUP_RECORD, 1, SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_HOLDER);
+    Skerry__V1__Holder *holder = skerry__v1__holder__unpack(NULL, object->size, object->bytes);
+    cr_assert_arr_eq(holder->address.data, ((uint8_t[]){192, 168, 1, 3}), 4);
+    cr_assert_arr_eq(holder->mac.data, ((uint8_t[]){2, 0, 0, 0, 0, 1}), 6);
+    skerry__v1__holder__free_unpacked(holder, NULL);
+    change(&w, record_row(2, 1, 1, 1, 1));
+    cr_assert_eq(holders_at(&w, 0), 1, "what is learned may move, and is not told");
+    change(&w, adapter_row(3, 1, 1, 2, 2));
+    cr_assert_eq(holders_at(&w, 1), 1, "now it has");
+    change(&w, record_row(4, 3, 1, 1, 0));
+    cr_assert(holders_at(&w, 0) == 2 && holders_at(&w, 1) == 2);
+    cr_assert_eq(of_object(&w, SKR_NETWORK_ADAPTER, 3).state, SKR_REALIZATION_REALIZED);
+    world_expect_equal(&w);
+    put_op(&w, SKR_CHANGE_DELETE, record_row(1, 1, 1, 1, 0));
+    commit(&w);
+    world_settle(&w);
+    cr_assert(holders_at(&w, 0) == 1 && holders_at(&w, 1) == 1);
+    change(&w, adapter_row(3, 1, 1, 0, 2));
+    cr_assert_eq(w.agents[1].scopes.count, 2, "dropped with the last port, and nothing lingers");
+    world_expect_equal(&w);
+    world_done(&w);
+}
+
+/* A record of a network with many ports, and a port where there is one already: who has none there hears nothing. */
+Test(policy_fabric, a_port_more_in_a_vlan_is_told_to_its_host_alone)
+{
+    struct world w;
+    world_init(&w, NULL);
+    fabric(&w);
+    change(&w, adapter_row(3, 1, 1, 2, 2));
+    for (unsigned n = 1; n <= 100; n++)
+        put(&w, record_row(n, 1, 1, 1, 0));
+    commit(&w);
+    world_settle(&w);
+    cr_assert(holders_at(&w, 0) == 100 && holders_at(&w, 1) == 100);
+    w.counts = (struct counts){0};
+    change(&w, adapter_row(4, 1, 1, 2, 2));
+    cr_assert(w.counts.deltas == 1 && w.counts.whole == 0, "%u deltas, %u whole", w.counts.deltas, w.counts.whole);
+    w.counts = (struct counts){0};
+    change(&w, record_row(101, 4, 1, 1, 0));
+    cr_assert_eq(w.counts.deltas, 2);
+    cr_assert_lt(w.counts.bytes, 600, "one record to each of the two hosts, %u bytes", w.counts.bytes);
+    world_done(&w);
+}
+
+/* It would end its session over what it does not know, or fail every adapter. */
+Test(policy_fabric, an_older_agent_goes_on_as_it_was)
+{
+    struct world w;
+    world_init(&w, NULL);
+    fabric(&w);
+    change(&w, record_row(1, 1, 1, 1, 0));
+    for (unsigned round = 0; round < 2; round++) {
+        w.agents[0].older = round == 0;
+        agent_disconnect(&w, &w.agents[0]);
+        agent_connect(&w, &w.agents[0]);
+        world_settle(&w);
+        cr_assert_eq(w.agents[0].scopes.count, w.agents[0].older ? 1 : 2);
+        cr_assert_eq(holders_at(&w, 0), w.agents[0].older ? 0 : 1);
+        cr_assert_eq(of_object(&w, SKR_NETWORK_ADAPTER, 1).state, SKR_REALIZATION_REALIZED);
+        world_expect_equal(&w);
+    }
+    w.agents[0].older = true; /* and it has the network's adapter taken away and given back */
+    agent_disconnect(&w, &w.agents[0]);
+    agent_connect(&w, &w.agents[0]);
+    change(&w, adapter_row(1, 1, 1, 0, 2));
+    change(&w, adapter_row(1, 1, 1, 1, 2));
+    cr_assert_eq(w.agents[0].scopes.count, 1);
+    world_expect_equal(&w);
     world_done(&w);
 }
 

@@ -26,6 +26,7 @@ struct agent {
     struct skr_uuid host;
     uint64_t session, next_number;
     bool connected, answers; /* answers: may acknowledge */
+    bool older;              /* knows no Holder */
     bool owes;               /* has not acknowledged a removal, and only a new session makes up for that */
     struct skr_id_map scopes;
     struct skr_shared_bytes *frames[FRAMES_MAX];
@@ -223,6 +224,7 @@ static inline void agent_connect(struct world *world, struct agent *agent)
     hello.session_number = ++agent->next_number;
     hello.revision = agent->revision;
     hello.root_digest = agent_root(world, agent);
+    hello.holders = !agent->older;
     hello.incarnation = agent->incarnation;
     if (agent->has_database)
         hello.database_id = skr_policy_wire_uuid(&world->options.database_id);
