@@ -123,6 +123,13 @@ void skr_program_record_reassert(struct skr_program *program, const struct skr_u
         skr_program_record_not_local(program, id);
 }
 
+void skr_program_moving_reassert(struct skr_program *program, const struct skr_program_domain *domain)
+{
+    for (struct skr_program_local_record *record = program->local_records; record; record = record->hh.next)
+        if (record->domain == domain && !skr_program_is_zero(&record->armed))
+            assert_local(program, record);
+}
+
 /* ---- ports ---- */
 
 static struct skr_abi_address local_receiver(uint32_t ifindex)

@@ -359,6 +359,16 @@ static void domain_reassert(struct skr_program *program, struct skr_program_doma
     }
 }
 
+/* True when it changed. A moving adapter's record that names the address comes here. */
+static bool set_source(struct skr_program *program, struct skr_program_domain *domain, const struct skr_address *source)
+{
+    if (skr_address_compare(&domain->source_pa, source) == 0)
+        return false;
+    domain->source_pa = *source;
+    skr_program_moving_reassert(program, domain);
+    return true;
+}
+
 /* This host's provider address in the domain's logical network: the one with the lowest id. True when it changed. */
 static bool domain_source(struct skr_program *program, struct skr_program_domain *domain)
 {
@@ -377,9 +387,7 @@ static bool domain_source(struct skr_program *program, struct skr_program_domain
                           ? "no_provider_address: this host has no provider address in the VM network's logical network"
                           : "waiting: the host's own part has not arrived";
     skr_program_fail(program, &owner, SKR_DESIRED_PLACE, failure);
-    bool changed = skr_address_compare(&domain->source_pa, &source) != 0;
-    domain->source_pa = source;
-    return changed;
+    return set_source(program, domain, &source);
 }
 
 void skr_program_domains_source(struct skr_program *program)
@@ -419,6 +427,8 @@ static void domain_object_change(struct skr_program *program, struct skr_program
         domain->vxlan = message->encapsulation == SKERRY__V1__ENCAPSULATION__ENCAPSULATION_VXLAN;
         skr_body_uuid(&message->logical_network_id, &domain->logical_network_id);
         domain_source(program, domain);
+    } else {
+        set_source(program, domain, &(struct skr_address){0});
     }
     program->domains_gone |= !message;
     domain_reassert(program, domain);

@@ -284,6 +284,8 @@ void skr_program_record_local(struct skr_program *program, const struct skr_uuid
 /* What it was a local record for may be over. */
 void skr_program_record_reassert(struct skr_program *program, const struct skr_uuid *id);
 void skr_program_record_not_local(struct skr_program *program, const struct skr_uuid *id);
+/* The domain's source address has changed, by which a host knows what comes to it. */
+void skr_program_moving_reassert(struct skr_program *program, const struct skr_program_domain *domain);
 void skr_program_adapters_free(struct skr_program *program);
 
 /* ---- customer_route.c ---- */

@@ -427,3 +427,22 @@ Test(failures, the_target_of_a_move_takes_what_others_send_it_first)
     give_moving_record(self, OWN, 0);
     expect_moving(OWN & 0xff, 11, SKR_MAC_FLIPPED | SKR_MAC_TOLD, 9);
 }
+
+/* It knows what comes to it by its provider address, which may arrive last, and go. */
+Test(failures, the_target_of_a_move_gets_its_provider_address_last)
+{
+    struct skr_uuid id = test_id(0xad, 1);
+    Skerry__V1__Port *armed = (void *)body_port(network, VSID, 1);
+    armed->armed = true;
+    give(HOST_SCOPE, HOST, self, body_host("h1"));
+    give(DOMAIN_SCOPE, DOMAIN_OBJECT, network, body_domain(9, logical));
+    give(DOMAIN_SCOPE, SUBNET, test_id(0x5b, 1), body_subnet(VSID, 0x0a000000, 24));
+    give_moving_record(test_id(5, 9), REMOTE + 9, OWN);
+    give(HOST_SCOPE, PORT, id, armed);
+    skr_program_bind(program, &id, 11, false);
+    expect_moving(9, 0, 0, OWN & 0xff);
+    give(HOST_SCOPE, PA, test_id(0x9a, 1), body_pa(OWN, logical));
+    expect_moving(9, 11, SKR_MAC_ARRIVES, OWN & 0xff);
+    give(HOST_SCOPE, PA, test_id(0x9a, 1), NULL);
+    expect_moving(9, 0, 0, OWN & 0xff);
+}
