@@ -1,47 +1,9 @@
 /* rooms: controller/api */
-/* A request as far as it is text: method and address on the first line, then name=value lines (query parameters,
- * already decoded by libmicrohttpd), an empty line, a line of If-Match, and the body. What is refused has a reason that
- * can be answered as problem+json; what a parser makes is made again from its own output. */
-#include "controller/api/http.h"
-#include <stdlib.h>
-#include <string.h>
+/* A request as far as it is text (tests/fuzz/request.h), behind it a line of If-Match, and the body. What is refused
+ * has a reason that can be answered as problem+json; what a parser makes is made again from its own output. */
+#include "tests/fuzz/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void need_reason(const struct skr_error *error)
-{
-    json_t *problem = error->tag == SKR_ERROR_NONE ? NULL : skr_problem_to_json(error, "id");
-    char *text = problem ? json_dumps(problem, 0) : NULL;
-    if (!text)
-        abort();
-    free(text);
-    json_decref(problem);
-}
-
-/* What skr_http_request_begin() lets through. */
-static bool known(const struct skr_http_request *request, const char *name)
-{
-    for (const char *const *known = skr_route_parameters(&request->route, request->method); *known; known++)
-        if (strcmp(*known, name) == 0)
-            return true;
-    if (request->route.kind != SKR_ROUTE_COLLECTION || request->method != SKR_HTTP_GET)
-        return false;
-    int field = skr_resource_field(request->route.resource, name);
-    return field >= 0 && request->route.resource->fields[field].flags & SKR_FIELD_FILTER;
-}
-
-static void read_parameters(struct skr_http_request *request, char **rest)
-{
-    char *line;
-    while ((line = strsep(rest, "\n")) && *line) {
-        char *value = strchr(line, '=');
-        if (value)
-            *value++ = '\0';
-        if (known(request, line) && request->parameter_count < SKR_HTTP_QUERY_MAX && !skr_http_parameter(request, line))
-            request->parameters[request->parameter_count++] =
-                    (struct skr_http_parameter){.name = line, .value = value ? value : ""};
-    }
-}
 
 static void try_token(const char *token)
 {
@@ -151,7 +113,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     memcpy(text, data, size);
     text[size] = '\0';
-    char *rest = text, *line = strsep(&rest, "\n"), *path = strchr(line, ' ');
+    char *rest = text, *line = strsep(&rest, "\n");
+    request->principal.role = take_role(&line);
+    char *path = strchr(line, ' ');
     if (path) {
         *path++ = '\0';
         request->method = skr_http_method_parse(line);

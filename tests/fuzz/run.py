@@ -1,6 +1,6 @@
 """Runs every fuzz target for a while, a few at a time, from the corpus in the tree; a finding is copied to
 tests/fuzz/corpus/<target>/ by whoever mends it and stays as a regression. What strangers reach first (frames, HTTP and
-JSON, join strings, the cache file) runs the whole time, the rest a third of it."""
+JSON, join strings, the cache file) runs the whole time, the rest a seventh of it."""
 import argparse
 import concurrent.futures
 import pathlib
@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    seconds = {True: options.seconds, False: max(1, options.seconds // 3)}
+    seconds = {True: options.seconds, False: max(1, options.seconds // 7)}
     binaries = sorted(p for p in options.build.rglob("fuzz-*") if p.is_file() and p.stat().st_mode & 0o111)
     missing = WHOLE_TIME - {p.name.removeprefix("fuzz-") for p in binaries}
     if missing:
