@@ -440,9 +440,6 @@ int main(int argc, char **argv)
     enum skr_log_level level = SKR_LOG_INFO;
     int status = 0;
     const char *backup = NULL;
-    /* Large answers go back to the kernel when they have been read; left alone, the C library raises this bound with
-     * the first of them and keeps the memory of all. */
-    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     if (argc > 1 && strcmp(argv[1], "restore") == 0) {
         backup = argc > 2 && argv[2][0] != '-' ? argv[2] : NULL;
         if (!backup) {

@@ -504,10 +504,11 @@ struct skr_api {
     pthread_mutex_t peers_lock;
     pthread_cond_t timer_wake, drained;
     struct skr_http_peer *peers;
+    unsigned peer_crowd;           /* most peers at once since memory was given back */
     unsigned peer_count, requests; /* requests between their headers and the end of their answer */
     int64_t timer_next_ns;
     pthread_t timer;
-    bool timer_running, timer_end;
+    bool timer_running, timer_end, timer_trims;
 
     struct skr_http_pool *pools[SKR_HTTP_POOL_COUNT];
     struct skr_http_limits *limits;

@@ -1,6 +1,7 @@
 #include "controller/api/http.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <skerry/log.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -11,6 +12,8 @@
 
 /* Two looks at all peers are at least this far apart. */
 #define LOOK_NS (20 * SKR_NS_PER_MS)
+/* Connections at once whose memory is given back to the kernel when three quarters of them have gone. */
+#define CROWD 256
 
 static void wake_before(struct skr_api *api, int64_t deadline_ns)
 {
@@ -48,10 +51,23 @@ void skr_http_peer_started(struct skr_api *api, struct MHD_Connection *connectio
         api->peers->previous = peer;
     api->peers = peer;
     api->peer_count++;
+    if (api->peer_count > api->peer_crowd)
+        api->peer_crowd = api->peer_count;
     pthread_mutex_unlock(&api->peers_lock);
     atomic_fetch_add_explicit(&api->counters.connections, 1, memory_order_relaxed);
     *socket_context = peer;
     skr_http_peer_deadline(peer, skr_clock_monotonic_ns() + api->deadlines.headers * SKR_NS_PER_MS);
+}
+
+/* With peers_lock held. The C library would keep what a crowd has left; the thread gives it back. */
+static void note_leaving(struct skr_api *api)
+{
+    api->peer_count--;
+    if (api->peer_crowd < CROWD || api->peer_count > api->peer_crowd / 4)
+        return;
+    api->peer_crowd = api->peer_count;
+    api->timer_trims = true;
+    pthread_cond_signal(&api->timer_wake);
 }
 
 /* The socket is about to be closed: from here on nobody may touch its number. */
@@ -66,7 +82,7 @@ void skr_http_peer_closed(void **socket_context)
         api->peers = peer->next;
     if (peer->next)
         peer->next->previous = peer->previous;
-    api->peer_count--;
+    note_leaving(api);
     pthread_mutex_unlock(&api->peers_lock);
     skr_http_let_go_connection(peer);
     pthread_mutex_lock(&peer->lock);
@@ -195,6 +211,13 @@ static void *run(void *arg)
     int64_t looked_ns = 0;
     pthread_mutex_lock(&api->peers_lock);
     while (!api->timer_end) {
+        if (api->timer_trims) {
+            api->timer_trims = false;
+            pthread_mutex_unlock(&api->peers_lock);
+            malloc_trim(0);
+            pthread_mutex_lock(&api->peers_lock);
+            continue;
+        }
         int64_t now_ns = skr_clock_monotonic_ns(), due_ns = api->timer_next_ns;
         if (due_ns < looked_ns + LOOK_NS)
             due_ns = looked_ns + LOOK_NS;
