@@ -117,6 +117,8 @@ const struct api_bad_row api_bad_rows[] = {
         {"POST", "/v1/tenants", "name=x", "Content-Type: application/x-www-form-urlencoded", 415, "media-type", NULL,
          "application/json"},
         {"POST", "/v1/tenants", "{\"name\": \"x\"}", "Idempotency-Key: a b", 400, "syntax", NULL, "visible ASCII"},
+        {"POST", "/v1/sessions", "{\"name\": \"x\", \"password\": \"y\"}", "Idempotency-Key: k", 400, "syntax", NULL,
+         "takes no Idempotency-Key"},
         {"POST", "/v1/tenants", "{\"name\": \"x\"}", "If-Match: \"1\"", 400, "syntax", NULL,
          "makes no sense on a POST"},
         {"POST", "/v1/tenants", "{\"name\": \"x\"}", "If-None-Match: \"1\"", 400, "syntax", NULL, "If-None-Match"},

@@ -338,6 +338,28 @@ Test(realization, what_the_policy_knows_to_fail_ends_with_its_mending)
     skr_realization_table_free(table);
 }
 
+/* A client asks while the controller starts and has compiled nothing yet: "realized" would be a guess. */
+Test(realization, a_wait_from_before_a_start_is_over_ends_by_synced_revisions)
+{
+    struct skr_realization_table *table = table_with_hosts(1);
+    struct skr_uuid host = id_of(1);
+    struct heard heard = {0}, early = {0};
+    skr_realization_committed(table, 100);
+    skr_realization_host_synced(table, &host, 80);
+    struct skr_realization_wait *wait = skr_realization_wait_new(table, 90, hear, &heard);
+    struct skr_realization_wait *done = skr_realization_wait_new(table, 70, hear, &early);
+    skr_realization_reached(table, 100, true);
+    cr_assert_eq(early.times, 1);
+    cr_assert_eq(early.last.state, SKR_REALIZATION_REALIZED);
+    cr_assert_eq(heard.times, 0, "the host has 80");
+    skr_realization_host_synced(table, &host, 90);
+    cr_assert_eq(heard.times, 1);
+    cr_assert_eq(heard.last.state, SKR_REALIZATION_REALIZED);
+    cr_assert_not(skr_realization_wait_cancel(done));
+    cr_assert_not(skr_realization_wait_cancel(wait));
+    skr_realization_table_free(table);
+}
+
 /* A wait for a write that is given up ends with the hosts' synced revisions, at once and by nothing else. */
 Test(realization, a_wait_for_what_is_given_up_ends_by_synced_revisions_alone)
 {
