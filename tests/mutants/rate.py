@@ -6,8 +6,9 @@ chosen by a hash of the seed and the line, so that a change elsewhere in the fil
     /usr/bin/python3 tests/mutants/rate.py [--build build/dev] [--room ROOM ...] [--count 11] [--seed 1] [--only TEXT]
                                            [--jobs 2] [--require PERCENT]
 
-Locks are left out, because only a thread sanitizer sees a missing one, and so is what follows when memory runs out. The
-lab is left out, because it takes minutes for each mistake. The eBPF programs also have seeded bugs of their own (run.py)."""
+Locks are left out, because only a thread sanitizer sees a missing one, and so is what follows when memory runs out, and
+what makes an allocation larger than it must be. The lab is left out, because it takes minutes for each mistake. The
+eBPF programs also have seeded bugs of their own (run.py)."""
 
 import argparse
 import concurrent.futures
@@ -53,6 +54,7 @@ ROOMS = {
     "agent/bpf": (["agent/bpf/*.h", "agent/bpf/lib/*.h"], ["component-agent:fastpath_*/*", "property-agent"]),
 }
 LEFT_OUT = re.compile(r"(pthread_\w+|\w*(un)?lock\w*)\(|skr_log|fprintf\(stderr|static_assert")
+ALLOCATION = re.compile(r"\b[cm]alloc\(|\brealloc\(")
 NO_MEMORY = re.compile(r"\babort\(\)|-ENOMEM")
 
 
@@ -101,8 +103,9 @@ def outside_strings(line: str, pattern: str):
             yield match
 
 
+LARGER = r" \+ 1\b"
 SWAPS = [(r" == ", " != "), (r" != ", " == "), (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "),
-         (r" && ", " || "), (r" \|\| ", " && "), (r"\btrue\b", "false"), (r"\bfalse\b", "true"), (r" \+ 1\b", " + 2"),
+         (r" && ", " || "), (r" \|\| ", " && "), (r"\btrue\b", "false"), (r"\bfalse\b", "true"), (LARGER, " + 2"),
          (r" - 1\b", ""), (r" \+= ", " -= ")]
 
 
@@ -120,6 +123,8 @@ def mistakes_of_line(file: str, number: int, line: str):
     if re.match(r"^\s+(continue|break);$", line):
         return
     for pattern, other in SWAPS:
+        if pattern == LARGER and ALLOCATION.search(line):
+            continue
         for match in outside_strings(line, pattern):
             after = line[:match.start()] + other + line[match.end():]
             yield Mistake(file, number, f"'{match[0].strip()}' became '{other.strip()}'", line, after)
