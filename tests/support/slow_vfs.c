@@ -17,8 +17,8 @@ struct failure {
 static sqlite3_vfs *real_vfs;
 static _Atomic int64_t sync_ns;
 static _Atomic bool real_syncs;
-static _Atomic uint64_t syncs, writes;
-static struct failure write_failure, sync_failure;
+static _Atomic uint64_t syncs, writes, reads;
+static struct failure write_failure, sync_failure, read_failure;
 static _Atomic bool hold_next; /* set and cleared with the lock, read without */
 static pthread_mutex_t hold_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t hold_changed = PTHREAD_COND_INITIALIZER;
@@ -67,7 +67,9 @@ static int read_file(sqlite3_file *file, void *out, int size, sqlite3_int64 offs
 {
     if (atomic_load(&hold_next))
         hold();
-    return real_of(file)->pMethods->xRead(real_of(file), out, size, offset);
+    int code = due(&read_failure);
+    atomic_fetch_add(&reads, 1);
+    return code ? code : real_of(file)->pMethods->xRead(real_of(file), out, size, offset);
 }
 
 static int write_file(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset)
@@ -204,6 +206,16 @@ uint64_t skr_slow_vfs_syncs(void)
 uint64_t skr_slow_vfs_writes(void)
 {
     return atomic_load(&writes);
+}
+
+uint64_t skr_slow_vfs_reads(void)
+{
+    return atomic_load(&reads);
+}
+
+void skr_slow_vfs_fail_reads(unsigned after, unsigned count, int code)
+{
+    arm(&read_failure, after, count, code);
 }
 
 void skr_slow_vfs_fail_writes(unsigned after, unsigned count, int code)

@@ -17,9 +17,11 @@ struct skr_slow_vfs_options {
 void skr_slow_vfs_configure(const struct skr_slow_vfs_options *options);
 uint64_t skr_slow_vfs_syncs(void);
 uint64_t skr_slow_vfs_writes(void);
-/* From now on `after` writes succeed, then `count` writes (or syncs) fail with the SQLite code; 0 = never. */
+uint64_t skr_slow_vfs_reads(void);
+/* From now on `after` writes succeed, then `count` writes (or syncs, or reads) fail with the SQLite code; 0 = never. */
 void skr_slow_vfs_fail_writes(unsigned after, unsigned count, int code);
 void skr_slow_vfs_fail_syncs(unsigned after, unsigned count, int code);
+void skr_slow_vfs_fail_reads(unsigned after, unsigned count, int code);
 /* The next read waits until it is let go. A connection that lags behind the last commit reads right after it has taken
  * its snapshot, so its reader is then held with a view of the database that grows old. */
 void skr_slow_vfs_hold_read(void);

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <skerry/macros.h>
+#include <skerry/resource_fields.h>
 #include <sqlite3.h>
 #include <string.h>
 
@@ -64,6 +65,45 @@ Test(api_objects, readyz_says_that_the_disk_is_full)
     cr_assert_eq(taken.status, 201, "%s", taken.text);
     API_REPLY ready = call("GET", "/readyz", NULL);
     cr_assert_str_eq(ready.text, "ready\n");
+}
+
+/* Each read of the file in turn fails once while the request is answered. */
+static void expect_truth(const char *path, const char *whole)
+{
+    static unsigned groups;
+    unsigned hits = 0;
+    for (unsigned at = 0;; at++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *group = skr_test_object(SKR_HOST_GROUP, "rack");
+        char name[16];
+        snprintf(name, sizeof(name), "rack%u", groups++);
+        skr_object_set_text(group, SKR_FIELD_NAME, name); /* every reader has to read anew */
+        cr_assert_eq(skr_store_write_wait(server.database.store, skr_test_insert, group, NULL, NULL), 0);
+        uint64_t before = skr_slow_vfs_reads();
+        skr_slow_vfs_fail_reads(at, 1, SQLITE_IOERR_READ);
+        API_REPLY reply = call("GET", path, NULL);
+        skr_slow_vfs_fail_reads(0, 0, SQLITE_OK);
+        bool hit = skr_slow_vfs_reads() - before > at;
+        hits += hit;
+        if (reply.status == 200)
+            cr_expect(strstr(reply.text, whole), "%s, read %u: %s", path, at, reply.text);
+        else
+            cr_expect(hit && reply.status >= 500, "%s, read %u: %s", path, at, reply.text);
+        if (!hit)
+            break;
+    }
+    cr_expect_gt(hits, 3, "%s reads", path);
+}
+
+/* What cannot be read is told as that: not as an empty list, an unknown token or an object that is not there. */
+Test(api_objects, a_read_that_fails_is_no_answer)
+{
+    char path[96];
+    API_REPLY red = call("POST", "/v1/tenants", "{\"name\": \"Red\", \"labels\": {\"a\": \"b\"}}");
+    cr_assert_eq(red.status, 201, "%s", red.text);
+    snprintf(path, sizeof(path), "/v1/tenants/%s", api_text(red.json, "id"));
+    expect_truth(path, "\"Red\"");
+    expect_truth("/v1/tenants", "\"Red\"");
+    expect_truth("/v1/tenants?labels=a=b&realization=pending", "\"Red\"");
 }
 
 Test(api_objects, create_answers_with_all_its_headers)
