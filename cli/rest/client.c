@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define CONNECT_TIMEOUT_MS     10000
+#define HTTP_CONFLICT          409
 #define HTTP_TOO_MANY_REQUESTS 429
 #define HEADER_MAX             640
 #define COOKIE_MAX             128
@@ -233,21 +234,31 @@ void skr_client_retry_for(struct skr_client *client, int64_t ms)
     client->retry_until_ns = skr_clock_monotonic_ns() + ms * SKR_NS_PER_MS;
 }
 
-static int64_t retry_until(const struct skr_client *client)
+/* How long one request waits for refusals that pass: for its turn, and for what was freed (RESTING). */
+struct patience {
+    int64_t turn_until_ns, rest_until_ns;
+};
+
+static struct patience patience_of(const struct skr_client *client)
 {
-    return client->retry_until_ns ? client->retry_until_ns
-                                  : skr_clock_monotonic_ns() + (int64_t)SKR_RETRY_MAX_MS * SKR_NS_PER_MS;
+    int64_t now_ns = skr_clock_monotonic_ns();
+    return (struct patience){.turn_until_ns = client->retry_until_ns
+                                                      ? client->retry_until_ns
+                                                      : now_ns + (int64_t)SKR_RETRY_MAX_MS * SKR_NS_PER_MS,
+                             .rest_until_ns = now_ns + (int64_t)SKR_RESTING_MAX_MS * SKR_NS_PER_MS};
 }
 
-/* After a refusal that passes: waits for its time and says true when that is before `until_ns`. */
-static bool waited(const struct arriving *arriving, int64_t until_ns, struct skr_error *error)
+/* After a refusal that passes: waits for its time and says true when that is soon enough. */
+static bool waited(const struct arriving *arriving, const struct patience *patience, struct skr_error *error)
 {
     struct timespec pause = {.tv_sec = arriving->retry_after_s};
-    if (arriving->answer.status != HTTP_TOO_MANY_REQUESTS || !arriving->retry_after_s)
+    bool turn = arriving->answer.status == HTTP_TOO_MANY_REQUESTS;
+    int64_t until_ns = turn ? patience->turn_until_ns : patience->rest_until_ns;
+    if ((!turn && arriving->answer.status != HTTP_CONFLICT) || !arriving->retry_after_s)
         return false;
     if (skr_clock_monotonic_ns() + (int64_t)arriving->retry_after_s * SKR_NS_PER_S > until_ns) {
         size_t length = error ? strlen(error->detail) : 0;
-        if (error)
+        if (error && turn)
             snprintf(error->detail + length, sizeof(error->detail) - length, " (Retry-After: %u s)",
                      arriving->retry_after_s);
         return false;
@@ -257,7 +268,7 @@ static bool waited(const struct arriving *arriving, int64_t until_ns, struct skr
     return true;
 }
 
-static int send_once(struct skr_client *client, const struct skr_request *request, int64_t retry_until_ns,
+static int send_once(struct skr_client *client, const struct skr_request *request, const struct patience *patience,
                      bool *ret_again, struct skr_answer *ret, struct skr_error *error)
 {
     struct arriving arriving = {.client = client};
@@ -282,7 +293,7 @@ static int send_once(struct skr_client *client, const struct skr_request *reques
     int r = judge(client, curl_easy_perform(curl), &arriving, error);
     curl_slist_free_all(headers);
     free(arriving.text);
-    *ret_again = r < 0 && waited(&arriving, retry_until_ns, error);
+    *ret_again = r < 0 && waited(&arriving, patience, error);
     if (r == 0)
         *ret = arriving.answer;
     return r;
@@ -291,11 +302,11 @@ static int send_once(struct skr_client *client, const struct skr_request *reques
 int skr_client_send(struct skr_client *client, const struct skr_request *request, struct skr_answer *ret,
                     struct skr_error *error)
 {
-    int64_t until_ns = retry_until(client);
+    struct patience patience = patience_of(client);
     bool again;
     int r;
     do
-        r = send_once(client, request, until_ns, &again, ret, error);
+        r = send_once(client, request, &patience, &again, ret, error);
     while (again);
     return r;
 }
@@ -346,7 +357,7 @@ int skr_client_list(struct skr_client *client, const struct skr_request_path *pa
     return r;
 }
 
-static int stream_once(struct skr_client *client, const char *path, int64_t timeout_ms, int64_t retry_until_ns,
+static int stream_once(struct skr_client *client, const char *path, int64_t timeout_ms, const struct patience *patience,
                        bool *ret_again, skr_client_data_fn *on_data, void *arg, struct skr_error *error)
 {
     struct arriving arriving = {.client = client, .on_data = on_data, .arg = arg};
@@ -367,7 +378,7 @@ static int stream_once(struct skr_client *client, const char *path, int64_t time
                    strstr(client->reason, "too slow") == NULL;
     if (!r && !in_time)
         r = judge(client, code, &arriving, error);
-    *ret_again = r < 0 && waited(&arriving, retry_until_ns, error);
+    *ret_again = r < 0 && waited(&arriving, patience, error);
     skr_answer_done(&arriving.answer);
     free(arriving.text);
     return r;
@@ -376,11 +387,11 @@ static int stream_once(struct skr_client *client, const char *path, int64_t time
 int skr_client_stream(struct skr_client *client, const char *path, int64_t timeout_ms, skr_client_data_fn *on_data,
                       void *arg, struct skr_error *error)
 {
-    int64_t until_ns = retry_until(client);
+    struct patience patience = patience_of(client);
     bool again;
     int r;
     do
-        r = stream_once(client, path, timeout_ms, until_ns, &again, on_data, arg, error);
+        r = stream_once(client, path, timeout_ms, &patience, &again, on_data, arg, error);
     while (again);
     return r;
 }

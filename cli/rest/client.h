@@ -17,6 +17,7 @@
 #define SKR_REQUEST_PATH_MAX   8192
 #define SKR_REALIZED_MAX_MS    300000 /* the longest wait the controller takes */
 #define SKR_RETRY_MAX_MS       30000  /* how long a request may wait as Retry-After says, unless told otherwise */
+#define SKR_RESTING_MAX_MS     3000   /* for what was freed: a host that is connected lets go of it within a second */
 #define SKR_REALIZED_MARGIN_MS 15000  /* how much later than a wait's end its answer may come */
 
 struct skr_client;
@@ -59,8 +60,8 @@ static inline void skr_client_cleanup(struct skr_client **client)
  */
 void skr_client_retry_for(struct skr_client *client, int64_t ms);
 
-/* 0 on 2xx. Else error: the controller's, or UNAVAILABLE when nobody answers; *ret stays untouched. What is refused as
- * too many requests is sent again when Retry-After says, if there is time for that; the error says when it would be. */
+/* 0 on 2xx. Else error: the controller's, or UNAVAILABLE when nobody answers; *ret stays untouched. A request that is
+ * refused with Retry-After is sent again then, if there is time for that; the error says when it would be. */
 int skr_client_send(struct skr_client *client, const struct skr_request *request, struct skr_answer *ret,
                     struct skr_error *error);
 /* As a user with a password instead of a token (`settings` held none): POST of a session. Its cookie goes along with

@@ -114,7 +114,7 @@ void skr_http_answer_problem(struct skr_http_request *request, const struct skr_
     atomic_fetch_add_explicit(&request->api->counters.refusals[error->tag], 1, memory_order_relaxed);
     if (error->tag == SKR_ERROR_UNAUTHENTICATED)
         skr_http_add_header(request, "WWW-Authenticate", "Bearer realm=\"skerry\"");
-    if (error->tag == SKR_ERROR_TOO_MANY || error->tag == SKR_ERROR_UNAVAILABLE) {
+    if (error->tag == SKR_ERROR_TOO_MANY || error->tag == SKR_ERROR_UNAVAILABLE || error->tag == SKR_ERROR_RESTING) {
         char seconds[12];
         snprintf(seconds, sizeof(seconds), "%u", request->retry_after_s ? request->retry_after_s : 1);
         skr_http_add_header(request, "Retry-After", seconds);

@@ -339,5 +339,9 @@ int skr_model_host_synced(struct skr_txn *txn, void *host_synced, struct skr_err
         r = skr_txn_update(txn, host, after, error);
     if (r == 0)
         r = skr_retired_limit(txn, &now, error);
-    return r != 0 || now == before ? r : skr_retired_reclaim(txn, error);
+    if (r == 0 && now != before)
+        r = skr_retired_reclaim(txn, error);
+    if (r == 0)
+        r = skr_customer_address_reclaim(txn, &synced->host_id, synced->revision, error);
+    return r < 0 ? r : 0;
 }

@@ -185,7 +185,13 @@ static int let_go(struct skr_txn *txn, const struct skr_object *host, struct skr
         r = skr_host_switch_erase(txn, &id, error);
     if (r == 0)
         r = skr_provider_address_host(txn, host, SKR_WITHDRAWAL_FREE, "/state", error);
-    return r < 0 ? r : skr_retired_reclaim(txn, error);
+    if (r == 0)
+        r = skr_retired_reclaim(txn, error);
+    if (r == 0)
+        do
+            r = skr_customer_address_reclaim(txn, &id, INT64_MAX, error);
+        while (r > 0);
+    return r;
 }
 
 static int stored(struct skr_write *write, struct skr_error *error)

@@ -281,7 +281,9 @@ static int say_taken(struct skr_txn *txn, const struct skr_object *pool, const s
         return r;
     if (holder && skr_object_has(holder, SKR_IP_ALLOCATION_RETIRED_AT_REVISION))
         return skr_refuse(error, SKR_ERROR_EXISTS, pointer,
-                          "%s was freed and rests until every host has let go of it; choose another address.", text);
+                          "%s was freed and rests until the hosts that may serve it have let go of it; choose another "
+                          "address.",
+                          text);
     if (holder && skr_asker_sees(txn, pool))
         return skr_refuse(error, SKR_ERROR_EXISTS, pointer, "%s is allocated already (%s); choose another address.",
                           text, skr_object_text(holder, SKR_IP_ALLOCATION_PURPOSE));
@@ -424,11 +426,17 @@ int skr_ip_is_virtual(struct skr_txn *txn, const struct skr_ids *pools, const st
            skr_uuid_equal(&tenant, tenant_id) && !skr_object_has(holder, SKR_IP_ALLOCATION_RETIRED_AT_REVISION);
 }
 
+int skr_ip_held(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
+                struct skr_object **ret, struct skr_error *error)
+{
+    return skr_fetch_by_address(txn, &held_by, SKR_IP_ALLOCATION, owner, address, ret, error);
+}
+
 int skr_ip_give(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
                 struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *held = NULL;
-    int r = skr_fetch_by_address(txn, &held_by, SKR_IP_ALLOCATION, owner, address, &held, error);
+    int r = skr_ip_held(txn, address, owner, &held, error);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     return skr_ip_release(txn, held, error);

@@ -136,18 +136,24 @@ static int reserve(struct skr_report *report, const struct learned *learned, str
     if (r < 0)
         return r;
     struct skr_uuid tenant_id = skr_object_uuid(learned->adapter, SKR_FIELD_TENANT_ID);
+    struct skr_uuid network_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
     r = skr_ip_is_virtual(report->txn, &pools, &learned->address, &tenant_id, error);
     if (r)
         return r < 0 ? r : 0;
-    r = skr_ip_take(report->txn, &pools, &learned->address, &id, "", &why);
+    r = skr_customer_address_rests(report->txn, &network_id, &learned->address, "", &why);
+    if (r == 0)
+        r = skr_ip_take(report->txn, &pools, &learned->address, &id, "", &why);
     if (r == 0)
         return 0;
-    if (why.tag != SKR_ERROR_EXISTS && why.tag != SKR_ERROR_CONFLICT) {
+    if (why.tag != SKR_ERROR_EXISTS && why.tag != SKR_ERROR_CONFLICT && why.tag != SKR_ERROR_RESTING) {
         if (error)
             *error = why;
         return r;
     }
-    r = refuse(report, learned, "it is allocated in the IP pool to something else", error);
+    r = refuse(report, learned,
+               why.tag == SKR_ERROR_RESTING ? "it was freed, and the host that served it has not let go of it yet"
+                                            : "it is allocated in the IP pool to something else",
+               error);
     return r < 0 ? r : 1;
 }
 
@@ -233,7 +239,7 @@ static int withdraw(struct skr_report *report, const struct learned *learned, st
     struct skr_uuid owner = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
     if (!skr_uuid_equal(&owner, &id) || strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic") != 0)
         return 0;
-    return skr_lookup_record_withdraw(report->txn, record, error);
+    return skr_lookup_record_withdraw(report->txn, record, false, error);
 }
 
 /* After it was taken: what the record says, if it is the port's now. */
@@ -287,5 +293,5 @@ int skr_report_lose_learned(struct skr_report *report, const struct skr_uuid *id
     if (came_since || !skr_uuid_equal(&host_id, &report->host_id) ||
         strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic") != 0)
         return 0;
-    return skr_lookup_record_withdraw(report->txn, record, error);
+    return skr_lookup_record_withdraw(report->txn, record, false, error);
 }

@@ -68,14 +68,14 @@ int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapt
     return skr_held_insert(txn, record, error);
 }
 
-int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, struct skr_error *error)
+int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, bool served, struct skr_error *error)
 {
     struct skr_uuid adapter_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
     struct skr_address address = skr_object_address(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS);
     int r = skr_held_delete(txn, record, error);
     if (r < 0 || !skr_object_has(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS))
         return r;
-    return skr_ip_give(txn, &address, &adapter_id, error);
+    return served ? skr_customer_address_free(txn, record, error) : skr_ip_give(txn, &address, &adapter_id, error);
 }
 
 int skr_lookup_record_erase(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error)
@@ -87,7 +87,7 @@ int skr_lookup_record_erase(struct skr_txn *txn, const struct skr_object *adapte
         SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
         r = skr_fetch(txn, SKR_LOOKUP_RECORD, &ids.items[i], &record, error);
         if (r == 0)
-            r = skr_lookup_record_withdraw(txn, record, error);
+            r = skr_lookup_record_withdraw(txn, record, true, error);
     }
     return r;
 }
@@ -121,7 +121,7 @@ static int settle(struct skr_txn *txn, struct skr_object *record, const struct s
         return skr_lookup_record_move(txn, record, adapter, &mac, "static", error);
     }
     return learned ? skr_lookup_record_move(txn, record, adapter, NULL, NULL, error)
-                   : skr_held_delete(txn, record, error);
+                   : skr_lookup_record_withdraw(txn, record, true, error);
 }
 
 int skr_lookup_record_adapter(struct skr_txn *txn, const struct skr_object *adapter, struct skr_error *error)

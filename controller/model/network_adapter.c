@@ -86,11 +86,12 @@ static int claim_address(struct skr_write *write, const struct skr_ids *pools, c
                           "%s, learned from adapter \"%.100s\", was given to adapter \"%.100s\".", text,
                           skr_object_name(owner), skr_object_name(write->after));
         if (r == 0)
-            r = skr_lookup_record_withdraw(write->txn, record, error);
+            r = skr_lookup_record_withdraw(write->txn, record, false, error);
         if (r < 0)
             return r;
     }
-    return skr_ip_take(write->txn, pools, address, &id, place, error);
+    r = skr_customer_address_rests(write->txn, &network_id, address, place, error);
+    return r < 0 ? r : skr_ip_take(write->txn, pools, address, &id, place, error);
 }
 
 static int check_addresses(struct skr_write *write, const struct skr_home *home, struct skr_error *error)
@@ -145,14 +146,12 @@ static int assign_address(struct skr_write *write, const struct skr_home *home, 
     return 0;
 }
 
-/* What is listed becomes the adapter's; what is listed no more goes back. `anew`: the place has changed, and pools that
- * were out of the question may have the addresses now. */
+/* What is listed becomes the adapter's; what is listed no more is freed with its lookup record. `anew`: the place has
+ * changed, and pools that were out of the question may have the addresses now. */
 static int exchange_addresses(struct skr_write *write, const struct skr_home *home, bool anew, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};
     const struct skr_value *value = &write->after->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES];
-    const struct skr_value *old = write->before ? &write->before->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES] : NULL;
-    struct skr_uuid id = skr_object_id(write->after);
     char place[SKR_ERROR_POINTER_MAX];
     int r = check_addresses(write, home, error);
     if (r == 0)
@@ -160,9 +159,6 @@ static int exchange_addresses(struct skr_write *write, const struct skr_home *ho
     for (uint32_t i = 0; r == 0 && i < value->count; i++)
         if (anew || !write->before || !has_address(write->before, &value->addresses[i]))
             r = claim_address(write, &pools, &value->addresses[i], skr_pointer(place, "ip_addresses", i, NULL), error);
-    for (uint32_t i = 0; r == 0 && old && old->type == SKR_VALUE_ADDRESSES && i < old->count; i++)
-        if (!has_address(write->after, &old->addresses[i]))
-            r = skr_ip_give(write->txn, &old->addresses[i], &id, error);
     return r;
 }
 

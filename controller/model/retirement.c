@@ -1,6 +1,7 @@
-/* What was freed rests: an address or a VSID is given out again only when every host that is not removed has synced
- * past the revision of its removal. Time is no proof. A host in maintenance goes on forwarding with what it has, so it
- * holds back what was freed like an active one; one that never comes back is removed. */
+/* What was freed rests. A provider address or a VSID is given out again only when every host that is not removed has
+ * synced past the revision of its removal; a customer address, when the host that served it has: other hosts send its
+ * packets to that one. Time is no proof. A host in maintenance goes on forwarding with what it has, so it holds back
+ * what was freed like an active one; one that never comes back is removed. */
 #include "controller/model/rules.h"
 
 static const struct skr_query lowest_synced = {
@@ -8,19 +9,173 @@ static const struct skr_query lowest_synced = {
 static const struct skr_query retired = {
         "SELECT id FROM ip_allocation WHERE retired_at_revision IS NOT NULL AND retired_at_revision <= ?1 LIMIT 1000"};
 
-int skr_ip_retire(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
-                  struct skr_error *error)
+static const struct skr_query rest = {
+        "INSERT INTO resting_address (vm_network_id, address, host_id, revision, allocation_id) "
+        "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (vm_network_id, address, host_id) DO UPDATE SET "
+        "revision = excluded.revision, allocation_id = coalesce(excluded.allocation_id, allocation_id)"};
+static const struct skr_query rests = {
+        "SELECT r.host_id FROM resting_address r JOIN host h ON h.id = r.host_id "
+        "WHERE r.vm_network_id = ?1 AND r.address = ?2 AND r.revision > h.synced_revision LIMIT 1"};
+static const struct skr_query let_go = {"SELECT vm_network_id, address, allocation_id FROM resting_address "
+                                        "WHERE host_id = ?1 AND revision <= ?2 ORDER BY revision LIMIT 1"};
+static const struct skr_query rest_no_more = {
+        "DELETE FROM resting_address WHERE vm_network_id = ?1 AND address = ?2 AND host_id = ?3"};
+
+/* The revision before may be another write's, which hosts have: it proves nothing about this removal. */
+static int64_t revision_of_removal(struct skr_txn *txn)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL, *after = NULL;
-    int r = skr_ip_find(txn, pool_id, address, &row, error);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    after = skr_object_copy(row);
-    /* The revision before may be another write's, which hosts have: it proves nothing about this removal. */
-    skr_object_set_integer(after, SKR_IP_ALLOCATION_RETIRED_AT_REVISION, skr_txn_revision(txn) + 1);
+    return skr_txn_revision(txn) + 1;
+}
+
+static int retire(struct skr_txn *txn, const struct skr_object *row, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(row);
+    skr_object_set_integer(after, SKR_IP_ALLOCATION_RETIRED_AT_REVISION, revision_of_removal(txn));
     skr_object_set_null(after, SKR_IP_ALLOCATION_OWNER_ID);
     return skr_held_update(txn, row, after, error);
 }
+
+int skr_ip_retire(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
+                  struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL;
+    int r = skr_ip_find(txn, pool_id, address, &row, error);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    return retire(txn, row, error);
+}
+
+/* ---- customer addresses ---- */
+
+/* A host that is not in service, or removed, serves nothing. */
+static int serves(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    if (skr_uuid_is_nil(host_id))
+        return 0;
+    int r = skr_fetch(txn, SKR_HOST, host_id, &host, error);
+    return r < 0 ? r : skr_host_in_service(host);
+}
+
+int skr_customer_address_free(struct skr_txn *txn, const struct skr_object *record, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = NULL;
+    struct skr_uuid network_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_VM_NETWORK_ID);
+    struct skr_uuid adapter_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
+    struct skr_uuid host_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_HOST_ID), id;
+    struct skr_address address = skr_object_address(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS);
+    struct skr_statement *statement;
+    int r = serves(txn, &host_id, error);
+    if (r <= 0)
+        return r < 0 ? r : skr_ip_give(txn, &address, &adapter_id, error);
+    r = skr_ip_held(txn, &address, &adapter_id, &allocation, error);
+    if (r == 0)
+        r = retire(txn, allocation, error);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    r = skr_txn_query(txn, &rest, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, &network_id);
+    skr_bind_address(statement, 2, &address);
+    skr_bind_uuid(statement, 3, &host_id);
+    skr_bind_integer(statement, 4, revision_of_removal(txn));
+    if (allocation) {
+        id = skr_object_id(allocation);
+        skr_bind_uuid(statement, 5, &id);
+    }
+    r = skr_step(statement, error);
+    skr_statement_reset(statement);
+    return r < 0 ? r : 0;
+}
+
+static int say_resting(struct skr_txn *txn, const struct skr_uuid *host_id, const struct skr_address *address,
+                       const char *pointer, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
+    char text[SKR_ADDRESS_TEXT_MAX];
+    int r = skr_fetch(txn, SKR_HOST, host_id, &host, error);
+    if (r < 0)
+        return r;
+    skr_address_format(address, text);
+    if (!skr_asker_sees(txn, host))
+        return skr_refuse(
+                error, SKR_ERROR_RESTING, pointer,
+                "%s was freed, and the host that served it has not let go of it yet; try again in a moment, or "
+                "choose another address.",
+                text);
+    return skr_refuse(
+            error, SKR_ERROR_RESTING, pointer,
+            "%s was freed, and host \"%.100s\", which served it, has not let go of it yet; try again when the "
+            "host is connected, remove the host if it will not come back, or choose another address.",
+            text, skr_object_name(host));
+}
+
+int skr_customer_address_rests(struct skr_txn *txn, const struct skr_uuid *vm_network_id,
+                               const struct skr_address *address, const char *pointer, struct skr_error *error)
+{
+    struct skr_statement *statement;
+    struct skr_uuid host_id;
+    int r = skr_txn_query(txn, &rests, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, vm_network_id);
+    skr_bind_address(statement, 2, address);
+    r = skr_step(statement, error);
+    if (r > 0)
+        host_id = skr_column_uuid(statement, 0);
+    skr_statement_reset(statement);
+    return r > 0 ? say_resting(txn, &host_id, address, pointer, error) : r;
+}
+
+/* One of those that the host had let go of at the revision: 1; 0: there is none. */
+static int free_one(struct skr_txn *txn, const struct skr_uuid *host_id, int64_t revision, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = NULL;
+    struct skr_uuid network_id, allocation_id = {0};
+    struct skr_address address;
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, &let_go, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, host_id);
+    skr_bind_integer(statement, 2, revision);
+    r = skr_step(statement, error);
+    if (r > 0) {
+        network_id = skr_column_uuid(statement, 0);
+        address = skr_column_address(statement, 1);
+        if (!skr_column_is_null(statement, 2))
+            allocation_id = skr_column_uuid(statement, 2);
+    }
+    skr_statement_reset(statement);
+    if (r <= 0)
+        return r;
+    r = skr_txn_query(txn, &rest_no_more, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, &network_id);
+    skr_bind_address(statement, 2, &address);
+    skr_bind_uuid(statement, 3, host_id);
+    r = skr_step(statement, error);
+    skr_statement_reset(statement);
+    if (r < 0 || skr_uuid_is_nil(&allocation_id))
+        return r < 0 ? r : 1;
+    r = skr_fetch(txn, SKR_IP_ALLOCATION, &allocation_id, &allocation, error);
+    if (r == 0)
+        r = skr_ip_release(txn, allocation, error);
+    return r < 0 ? r : 1;
+}
+
+int skr_customer_address_reclaim(struct skr_txn *txn, const struct skr_uuid *host_id, int64_t revision,
+                                 struct skr_error *error)
+{
+    int r = 1;
+    for (unsigned i = 0; r > 0 && i < SKR_RECLAIM_MAX; i++)
+        r = free_one(txn, host_id, revision, error);
+    return r;
+}
+
+/* ---- what every host must have let go of ---- */
 
 int skr_retired_limit(struct skr_txn *txn, int64_t *ret, struct skr_error *error)
 {

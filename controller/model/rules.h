@@ -263,6 +263,9 @@ int skr_ip_is_virtual(struct skr_txn *txn, const struct skr_ids *pools, const st
 /* Gives back what `owner` holds at the address; nothing when it holds none there. */
 int skr_ip_give(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
                 struct skr_error *error);
+/* The allocation that `owner` holds at the address; -ENOENT. */
+int skr_ip_held(struct skr_txn *txn, const struct skr_address *address, const struct skr_uuid *owner,
+                struct skr_object **ret, struct skr_error *error);
 int skr_ip_release(struct skr_txn *txn, struct skr_object *allocation, struct skr_error *error);
 /* An allocation that a request made or deleted: takes the address out of the pool without a row, and counts what the
  * row then means. `wished` NULL: the lowest free one. EXHAUSTED names the pool; EXISTS says who has the wished one. */
@@ -277,6 +280,17 @@ int skr_ip_find(struct skr_txn *txn, const struct skr_uuid *pool_id, const struc
 /* The address rests until every host has synced past the revision of this write. */
 int skr_ip_retire(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
                   struct skr_error *error);
+/* The customer address of a lookup record that goes away: it rests until the record's host has synced past the revision
+ * of this write, also when it is of no pool. It is free at once when no host serves it. */
+int skr_customer_address_free(struct skr_txn *txn, const struct skr_object *record, struct skr_error *error);
+/* RESTING, naming the host to those who see it, while the address rests in the VM network. */
+int skr_customer_address_rests(struct skr_txn *txn, const struct skr_uuid *vm_network_id,
+                               const struct skr_address *address, const char *pointer, struct skr_error *error);
+/* Frees what the host has let go of, having synced the revision: at most SKR_RECLAIM_MAX. 1: there may be more; they do
+ * not rest any more, and go back to their pools the next time. */
+#define SKR_RECLAIM_MAX 1000
+int skr_customer_address_reclaim(struct skr_txn *txn, const struct skr_uuid *host_id, int64_t revision,
+                                 struct skr_error *error);
 /* The lowest revision that every host that is not removed has synced; INT64_MAX without hosts. */
 int skr_retired_limit(struct skr_txn *txn, int64_t *ret, struct skr_error *error);
 /* Frees addresses and VSIDs that every host has let go of. */
@@ -405,7 +419,9 @@ int skr_lookup_record_find(struct skr_txn *txn, const struct skr_uuid *vm_networ
                            struct skr_object **ret, struct skr_error *error);
 int skr_lookup_record_insert(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_address *address,
                              const struct skr_mac *mac, const char *type, struct skr_error *error);
-int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, struct skr_error *error);
+/* The record goes. `served`: its host may still serve the address, which rests until that has let go; false: the host
+ * itself said that it has. */
+int skr_lookup_record_withdraw(struct skr_txn *txn, struct skr_object *record, bool served, struct skr_error *error);
 
 /* ---- jobs (job.c) ---- */
 

@@ -22,6 +22,7 @@
     X(TIMEOUT, "timeout", 408, 6, "The request took too long to arrive")                                               \
     X(IN_USE, "in-use", 409, 4, "Something still uses this object")                                                    \
     X(EXISTS, "exists", 409, 4, "There already is such an object")                                                     \
+    X(RESTING, "resting", 409, 4, "It was freed and is not free yet")                                                  \
     X(CONFLICT, "conflict", 409, 4, "The state of the object does not allow this")                                     \
     X(LIMIT, "limit", 409, 4, "A named limit is reached")                                                              \
     X(EXHAUSTED, "exhausted", 409, 4, "Nothing is free")                                                               \

@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-from lab import Lab, two_tenants, wait_for
+from lab import ApiError, Lab, two_tenants, wait_for
 
 ADDRESS = "10.0.0.150"
 MARK = 160  # last byte of addresses that mark a moment
@@ -207,3 +207,23 @@ def test_a_guest_that_is_switched_off_has_no_address(lab, lease):
     assert time.monotonic() - began <= 2
     one.plug(host)
     one.wait_bound()
+# ---- addresses that an administrator frees ----
+
+
+def test_a_freed_address_rests_while_a_host_still_serves_it(lab):
+    subnet = lab.model["red"]["subnets"][0]
+    host = lab.model["hosts"][1]
+    old = lab.add_vm("old", subnet, host)
+    old.wait_bound()
+    asker = lab.vms["asker"]
+    wait_for("asker reaches it", lambda: asker.ping(old.address, timeout=0.2))
+    host.agent.kill()
+    lab.api.delete("network-adapters", old.id, wait=False)
+    body = {"name": "new", "vm_subnet_id": subnet["id"], "vm_network_id": subnet["vm_network_id"], "ip_addresses": [old.address]}
+    with pytest.raises(ApiError) as refused:
+        lab.api("POST", "/v1/network-adapters", body)
+    assert refused.value.status == 409 and refused.value.problem["type"].endswith("resting")
+    assert f'host "{host.name}"' in refused.value.problem["detail"]
+    assert lab.vms["two"].ping(old.address), "that is why"
+    host.agent.start()
+    wait_for("the address is free", lambda: lab.api.request("POST", "/v1/network-adapters", body)[0] == 201)

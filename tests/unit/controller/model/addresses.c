@@ -354,3 +354,81 @@ Test(model_overlaps, of_sites_and_their_vlans)
     cr_expect(strstr(text, "vlan cloud/site-south plain/wide;"), "a group below is the same hosts: %s", text);
     world_close(&w);
 }
+
+/* ---- customer addresses that were freed ---- */
+
+static void expect_refused(struct world *world, const char *json, const char *words)
+{
+    world_judge(world, SKR_OPERATION_CREATE, SKR_NETWORK_ADAPTER, NULL, json, SKR_ERROR_RESTING, "/ip_addresses/0",
+                words);
+}
+
+static int64_t freed(struct world *world, const char *adapter)
+{
+    world_delete(world, SKR_NETWORK_ADAPTER, adapter);
+    return skr_store_revision(world->test.store);
+}
+
+Test(model_addresses, a_freed_address_rests_until_the_host_that_served_it_has_synced)
+{
+    static const char again[] = "{'name': 'red-9', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', "
+                                "'host_id': '$h2', 'ip_addresses': ['10.0.0.2']}";
+    struct world w;
+    world_open(&w);
+    world_fill(&w);
+    world_patch(&w, SKR_NETWORK_ADAPTER, "red-1", "{'host_id': '$h1'}");
+    int64_t removed = freed(&w, "red-1");
+    expect_refused(&w, again, "host \"h1\"");
+    world_create(&w, SKR_NETWORK_ADAPTER, "red-8",
+                 "{'name': 'red-8', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a'}");
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *assigned = world_get(&w, SKR_NETWORK_ADAPTER, "red-8");
+    char text[SKR_ADDRESS_TEXT_MAX];
+    skr_address_format(&assigned->values[SKR_NETWORK_ADAPTER_IP_ADDRESSES].addresses[0], text);
+    cr_expect_str_neq(text, "10.0.0.2", "the lowest address rests");
+    world_synced(&w, "h2", removed);
+    expect_refused(&w, again, "h1");
+    world_synced(&w, "h1", removed - 1);
+    expect_refused(&w, again, "h1");
+    world_synced(&w, "h1", removed);
+    world_create(&w, SKR_NETWORK_ADAPTER, "red-9", again);
+    world_close(&w);
+}
+
+/* An address that no pool manages is served like any other. */
+Test(model_addresses, an_address_of_no_pool_rests_too)
+{
+    static const char again[] = "{'name': 'blue-9', 'vm_network_id': '$blue-net', 'vm_subnet_id': '$blue-a', "
+                                "'ip_addresses': ['10.0.0.2']}";
+    struct world w;
+    world_open(&w);
+    world_fill(&w);
+    world_patch(&w, SKR_NETWORK_ADAPTER, "blue-1", "{'host_id': '$h1'}");
+    int64_t removed = freed(&w, "blue-1");
+    expect_refused(&w, again, "h1");
+    world_create(
+            &w, SKR_NETWORK_ADAPTER, "red-9",
+            "{'name': 'red-9', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'ip_addresses': ['10.0.0.9']}");
+    world_synced(&w, "h1", removed);
+    world_create(&w, SKR_NETWORK_ADAPTER, "blue-9", again);
+    world_close(&w);
+}
+
+Test(model_addresses, an_address_that_no_host_serves_is_free_at_once)
+{
+    struct world w;
+    world_open(&w);
+    world_fill(&w);
+    world_create(
+            &w, SKR_NETWORK_ADAPTER, "off",
+            "{'name': 'off', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'ip_addresses': ['10.0.0.9']}");
+    world_delete(&w, SKR_NETWORK_ADAPTER, "off");
+    world_create(&w, SKR_NETWORK_ADAPTER, "on",
+                 "{'name': 'on', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h1', "
+                 "'ip_addresses': ['10.0.0.9']}");
+    world_patch(&w, SKR_NETWORK_ADAPTER, "on", "{'ip_addresses': ['10.0.0.10']}");
+    world_judge(&w, SKR_OPERATION_PATCH, SKR_NETWORK_ADAPTER, "red-1", "{'ip_addresses': ['10.0.0.9']}",
+                SKR_ERROR_RESTING, "/ip_addresses/0", "h1");
+    world_patch(&w, SKR_HOST, "h1", "{'state': 'removed'}");
+    world_patch(&w, SKR_NETWORK_ADAPTER, "red-1", "{'ip_addresses': ['10.0.0.9']}");
+    world_close(&w);
+}

@@ -266,6 +266,7 @@ Test(model_fabric, vm_networks_that_pass_through)
             "/ip_addresses/0");
     PATCHED(&w, NETWORK_SITE, "corp-south", "{'subnet_vlans': [{'subnet': '10.11.0.0/24', 'vlan_id': 10}]}", IN_USE,
             "/subnet_vlans");
+    world_synced(&w, "h1", skr_store_revision(w.test.store));
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = world_get(&w, SKR_IP_POOL, "corp-pool");
     json_t *used = json_object_get(pool->values[SKR_IP_POOL_UTILIZATION].json, "allocated");
     cr_assert_str_eq(json_string_value(used), "1", "c2 gave its address back");
