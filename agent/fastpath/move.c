@@ -5,7 +5,7 @@
 
 /* Others may send to the former host until every member has heard (60 s at most), and what it passes on needs a way. */
 #define FORMER_NS (65 * INT64_C(1000000000))
-/* What the former host sent before the turn is in the network no longer than this. */
+/* A frame that the former host sent before the turn is in the network no longer than this. */
 #define SENDER_NS (5 * INT64_C(1000000000))
 
 struct skr_program_former {

@@ -92,7 +92,7 @@ struct skr_program_member {
     uint32_t asserted_number;
 };
 
-/* Who has an address for good in a VM network without network virtualization. */
+/* In a VM network without network virtualization: the adapter with this MAC has this address for good. */
 struct skr_program_holder {
     UT_hash_handle hh;
     struct skr_uuid id;
@@ -281,7 +281,7 @@ void skr_program_ports_settle(struct skr_program *program);
 void skr_program_record_local(struct skr_program *program, const struct skr_uuid *id, struct skr_program_domain *domain,
                               const struct skr_uuid *adapter_id, const struct skr_abi_mac_key *key, bool here,
                               const struct skr_address *pa, const struct skr_address *armed);
-/* What it was a local record for may be over. */
+/* Asserts it again; it ceases to be a local record when the reason for that is over. */
 void skr_program_record_reassert(struct skr_program *program, const struct skr_uuid *id);
 void skr_program_record_not_local(struct skr_program *program, const struct skr_uuid *id);
 /* The domain's source address has changed, by which a host knows what comes to it. */

@@ -120,7 +120,7 @@ static void put_record(struct skr_policy *policy, const struct record *record)
                            &message.base);
 }
 
-/* Of a VLAN an address that was learned is not told: it may move, which is not seen there. */
+/* An address that was learned is not told in a VLAN: it may move, which nobody sees there. */
 void skr_policy_compile_record(struct skr_policy *policy, struct record *record)
 {
     struct domain *domain = record->domain;

@@ -622,7 +622,7 @@ Test(segments, a_port_that_is_written_again_writes_no_address_of_others)
     fastpath->ops = real;
 }
 
-/* Of a network without network virtualization nothing else comes, and a member that says nothing waits for nothing. */
+/* A network without network virtualization has nothing else, and a member that says nothing waits for nothing. */
 Test(segments, a_member_without_addresses_waits_for_nothing)
 {
     struct skr_uuid vm_network = test_id(0xaa, 77), there = test_id(5, 9);
