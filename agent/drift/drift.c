@@ -303,11 +303,12 @@ static int put_back(struct skr_drift *drift, struct finding *finding)
     return -EINVAL;
 }
 
-/* A filter that keeps a guest out of this host is put back whatever the host's setting is. */
-static bool closes(const struct finding *finding)
+/* Without its program an interface of a guest is open to the host's own stack, so the program is put back whatever the
+ * host's setting is. */
+static bool keeps_guest_out(const struct finding *finding)
 {
-    return finding->repair == REPAIR_HOOK &&
-           (finding->hook == SKR_HOOK_CLOSED || finding->hook == SKR_HOOK_CLOSED_EGRESS);
+    return finding->repair == REPAIR_HOOK && (finding->hook == SKR_HOOK_PORT || finding->hook == SKR_HOOK_CLOSED ||
+                                              finding->hook == SKR_HOOK_CLOSED_EGRESS);
 }
 
 /* Returns true when something was put back, so that another look at the part is worth it. */
@@ -318,7 +319,7 @@ static bool repair(struct skr_drift *drift, enum part part)
     HASH_ITER (hh, drift->findings, finding, next) {
         /* Once a round, and only what this round has seen: what is not there any more needs no mending. */
         if (finding->part != part || finding->round != drift->rounds[part] ||
-            finding->repaired_round == drift->rounds[part] || (!all && !closes(finding)))
+            finding->repaired_round == drift->rounds[part] || (!all && !keeps_guest_out(finding)))
             continue;
         finding->repaired_round = drift->rounds[part];
         if (put_back(drift, finding) == 0)

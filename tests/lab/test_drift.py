@@ -78,7 +78,10 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize("change,kind,seconds", CHANGES, ids=[c[0].__name__ for c in CHANGES])
+LEFT = [change for change in CHANGES if change[0] not in (delete_filter, delete_qdisc)]
+
+
+@pytest.mark.parametrize("change,kind,seconds", LEFT, ids=[c[0].__name__ for c in LEFT])
 def test_seen_told_left_and_remediated(lab, change, kind, seconds):
     host = lab.model["hosts"][0]
     manual(lab, host)
@@ -90,6 +93,17 @@ def test_seen_told_left_and_remediated(lab, change, kind, seconds):
     lab.api("POST", f"/v1/hosts/{host.id}:remediate")
     wait_for("nothing differs any more", lambda: not items(lab, host))
     wait_for("traffic is back", lambda: reaches(lab))
+
+
+@pytest.mark.parametrize("change", [delete_filter, delete_qdisc])
+def test_a_guest_is_kept_out_of_the_host_in_manual_too(lab, change):
+    host = lab.model["hosts"][0]
+    manual(lab, host)
+    before = host.program_ids()
+    change(lab, host)
+    wait_for("our program is back", lambda: host.program_ids() == before)
+    wait_for("nothing differs any more", lambda: not items(lab, host))
+    assert reaches(lab)
 
 
 @pytest.mark.parametrize("change", [c[0] for c in CHANGES], ids=[c[0].__name__ for c in CHANGES])
@@ -148,9 +162,9 @@ def test_foreign_filters_stay_and_are_told(lab):
 def test_drift_is_shown_on_the_host_too(lab):
     host = lab.model["hosts"][0]
     manual(lab, host)
-    delete_filter(lab, host)
+    delete_address(lab, host)
     wait_for("skerryctl host local drift shows it", lambda: any(
-        i["object_kind"] == "filter" for i in host.local("drift")["items"]))
+        i["object_kind"] == "provider-address" for i in host.local("drift")["items"]))
     lab.api("POST", f"/v1/hosts/{host.id}:remediate")
     wait_for("it is gone", lambda: not host.local("drift")["items"])
 
@@ -180,8 +194,8 @@ def test_a_changed_profile_waits_for_its_remediation(lab):
     [row] = held(lab, host)
     assert (row["field"], row["expected"], row["found"], row["object_id"]) == ("security.mac_spoofing", "true", "false", profile["id"])
     # Whole reports, of this agent and of a new one, and with something else that differs: the row is not theirs.
-    delete_filter(lab, host)
-    wait_for("the filter is missed", lambda: [i for i in items(lab, host) if i["object_kind"] == "filter"])
+    delete_address(lab, host)
+    wait_for("the address is missed", lambda: [i for i in items(lab, host) if i["object_kind"] == "provider-address"])
     host.agent.kill()
     host.start()
     lab.controller.kill()

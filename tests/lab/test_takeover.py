@@ -207,6 +207,8 @@ def test_a_guest_that_is_switched_off_has_no_address(lab, lease):
     assert time.monotonic() - began <= 2
     one.plug(host)
     one.wait_bound()
+
+
 # ---- addresses that an administrator frees ----
 
 
