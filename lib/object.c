@@ -124,7 +124,7 @@ static bool lists_equal(const struct skr_value *a, const struct skr_value *b)
     if (a->count != b->count)
         return false;
     for (uint32_t i = 0; i < a->count; i++) {
-        bool same = a->type == SKR_VALUE_UUIDS       ? skr_uuid_compare(&a->uuids[i], &b->uuids[i]) == 0
+        bool same = a->type == SKR_VALUE_UUIDS       ? skr_uuid_equal(&a->uuids[i], &b->uuids[i])
                     : a->type == SKR_VALUE_ADDRESSES ? skr_address_compare(&a->addresses[i], &b->addresses[i]) == 0
                                                      : objects_equal(a->objects[i], b->objects[i]);
         if (!same)
@@ -146,7 +146,7 @@ bool skr_value_equal(const struct skr_value *a, const struct skr_value *b)
     case SKR_VALUE_TEXT:
         return strcmp(a->text, b->text) == 0;
     case SKR_VALUE_UUID:
-        return skr_uuid_compare(&a->uuid, &b->uuid) == 0;
+        return skr_uuid_equal(&a->uuid, &b->uuid);
     case SKR_VALUE_ADDRESS:
         return skr_address_compare(&a->address, &b->address) == 0;
     case SKR_VALUE_PREFIX:

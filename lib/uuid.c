@@ -96,8 +96,13 @@ int skr_uuid_compare(const struct skr_uuid *a, const struct skr_uuid *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
+bool skr_uuid_equal(const struct skr_uuid *a, const struct skr_uuid *b)
+{
+    return skr_uuid_compare(a, b) == 0;
+}
+
 bool skr_uuid_is_nil(const struct skr_uuid *uuid)
 {
     static const struct skr_uuid nil;
-    return skr_uuid_compare(uuid, &nil) == 0;
+    return skr_uuid_equal(uuid, &nil);
 }

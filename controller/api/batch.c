@@ -167,7 +167,7 @@ static int etag_of(const struct skr_http_operation *operations, unsigned at)
     for (unsigned i = at; i-- > 0;)
         if (operations[i].route.resource == operations[at].route.resource && !operations[i].is_action &&
             operations[i].method != SKR_HTTP_DELETE &&
-            skr_uuid_compare(&operations[i].write.id, &operations[at].route.id) == 0)
+            skr_uuid_equal(&operations[i].write.id, &operations[at].route.id))
             return (int)i;
     return -1;
 }

@@ -45,7 +45,7 @@ static struct bucket *find(struct skr_http_limits *limits, const struct skr_uuid
     struct bucket *oldest = NULL;
     for (unsigned i = 0; i < NEIGHBOURS; i++) {
         struct bucket *bucket = &limits->buckets[(start + i) % BUCKETS];
-        if (bucket->last_ns && skr_uuid_compare(&bucket->id, id) == 0)
+        if (bucket->last_ns && skr_uuid_equal(&bucket->id, id))
             return bucket;
         if (!oldest || bucket->last_ns < oldest->last_ns)
             oldest = bucket;

@@ -179,8 +179,8 @@ int skr_http_hold_connection(struct skr_http_request *request, struct skr_error 
     struct skr_http_peer *peer = request->peer;
     struct skr_http_pool *pool = request->api->pools[SKR_HTTP_POOL_CONNECTIONS];
     const struct skr_principal *principal = &request->principal;
-    if (peer->is_held && skr_uuid_compare(id_of(&peer->holder), id_of(principal)) == 0 &&
-        skr_uuid_compare(&peer->holder.tenant_id, &principal->tenant_id) == 0)
+    if (peer->is_held && skr_uuid_equal(id_of(&peer->holder), id_of(principal)) &&
+        skr_uuid_equal(&peer->holder.tenant_id, &principal->tenant_id))
         return 0;
     skr_http_let_go_connection(peer);
     int r = skr_http_pool_take(pool, principal, 1, error);

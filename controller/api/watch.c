@@ -42,7 +42,7 @@ unsigned skr_http_watches_count(struct skr_http_watches *watches)
 static void note_status(struct skr_watch *watch, enum skr_resource_id resource, const struct skr_uuid *id)
 {
     for (unsigned i = 0; i < watch->status_count; i++)
-        if (watch->statuses[i].resource == resource && skr_uuid_compare(&watch->statuses[i].id, id) == 0)
+        if (watch->statuses[i].resource == resource && skr_uuid_equal(&watch->statuses[i].id, id))
             return;
     if (watch->status_count < SKR_WATCH_STATUSES_MAX)
         watch->statuses[watch->status_count++] = (struct skr_watch_status){.resource = resource, .id = *id};

@@ -67,9 +67,9 @@ static bool matches(const struct skr_watch *watch, const struct skr_object *obje
 static bool filter_matched(const struct skr_watch_filter *filter, const struct skr_log_row *row, const json_t *fields)
 {
     if (strcmp(filter->name, "id") == 0)
-        return skr_uuid_compare(&filter->value.uuid, &row->id) == 0;
+        return skr_uuid_equal(&filter->value.uuid, &row->id);
     if (strcmp(filter->name, "tenant_id") == 0)
-        return skr_uuid_compare(&filter->value.uuid, &row->tenant_id) == 0;
+        return skr_uuid_equal(&filter->value.uuid, &row->tenant_id);
     const struct skr_resource *resource = skr_resource_get(row->resource);
     int field = skr_resource_field(resource, filter->name);
     if (field < 0)
@@ -108,7 +108,7 @@ static bool visible(const struct skr_watch *watch, const struct skr_log_row *row
 static const struct skr_log_row *next_row(const struct skr_log_row *rows, size_t count, size_t at, bool with_fields)
 {
     for (size_t i = at + 1; i < count; i++)
-        if (rows[i].resource == rows[at].resource && skr_uuid_compare(&rows[i].id, &rows[at].id) == 0 &&
+        if (rows[i].resource == rows[at].resource && skr_uuid_equal(&rows[i].id, &rows[at].id) &&
             (rows[i].has_fields || !with_fields))
             return &rows[i];
     return NULL;

@@ -57,7 +57,7 @@ void skr_watch_lists(const struct skr_watch *watch, struct skr_txn *txn, const s
     const struct skr_uuid *tenant_id = &watch->request->principal.tenant_id;
     struct skr_error ignored = {0};
     json_t *before = NULL;
-    if (row->resource != SKR_TENANT || !row->has_fields || skr_uuid_compare(&row->id, tenant_id) != 0 ||
+    if (row->resource != SKR_TENANT || !row->has_fields || !skr_uuid_equal(&row->id, tenant_id) ||
         skr_store_log_fields(txn, row->revision, &before, &ignored) < 0)
         return;
     json_t *after = lists_after(txn, row, next);
@@ -106,7 +106,7 @@ bool skr_watch_sight_moved(const struct skr_watch *watch, struct skr_txn *txn, c
     char text[SKR_UUID_TEXT_MAX];
     bool group = row->resource == SKR_HOST_GROUP, now = false;
     if ((!group && row->resource != SKR_HOST) || skr_uuid_is_nil(&principal->host_group_id) || !row->has_fields ||
-        !(watch->kinds & kinds) || (group && skr_uuid_compare(&row->id, &principal->host_group_id) == 0))
+        !(watch->kinds & kinds) || (group && skr_uuid_equal(&row->id, &principal->host_group_id)))
         return false; /* the principal's own group takes its hosts along, wherever it goes */
     if (skr_model_sees(txn, principal, SKR_HOST, &hosts, &ignored) < 0 ||
         skr_store_log_fields(txn, row->revision, &fields, &ignored) < 0)

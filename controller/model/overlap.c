@@ -131,7 +131,7 @@ static void sweep(const struct things *things, json_t *answer)
                  skr_prefix_length_128(&things->items[from].prefix) == skr_prefix_length_128(&open[d]->prefix) &&
                  contains(&things->items[from], thing);
                  from++)
-                if (skr_uuid_compare(&things->items[from].id, &thing->id) != 0 &&
+                if (!skr_uuid_equal(&things->items[from].id, &thing->id) &&
                     !add_pair(answer, things, &things->items[from], thing))
                     return;
         bool equal = depth && skr_prefix_length_128(&open[depth - 1]->prefix) == skr_prefix_length_128(&thing->prefix);

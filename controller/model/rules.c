@@ -92,11 +92,6 @@ bool skr_write_changes(const struct skr_write *write, int field)
            !skr_value_equal(&write->before->values[field], &write->after->values[field]);
 }
 
-bool skr_uuid_equal(const struct skr_uuid *a, const struct skr_uuid *b)
-{
-    return skr_uuid_compare(a, b) == 0;
-}
-
 struct skr_object *skr_row_new(enum skr_resource_id resource)
 {
     struct skr_object *row = skr_object_new(skr_resource_get(resource));

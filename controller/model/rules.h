@@ -151,7 +151,6 @@ int skr_fetch_by_address(struct skr_txn *txn, const struct skr_query *query, enu
                          struct skr_error *error);
 /* True on create, or when an update touches the field. */
 bool skr_write_changes(const struct skr_write *write, int field);
-bool skr_uuid_equal(const struct skr_uuid *a, const struct skr_uuid *b);
 /* A row of a view with its defaults and a new id. */
 struct skr_object *skr_row_new(enum skr_resource_id resource);
 /* The id of an object, and its name ("" when it has none). */

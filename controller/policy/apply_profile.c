@@ -173,8 +173,8 @@ static bool holds(const struct hold *hold, const struct adapter *adapter, const 
     static const struct skr_uuid nil;
 
     return hold->field >= 0 && adapter->classification &&
-           skr_uuid_compare(&hold->classification, &adapter->classification->node.key.id) == 0 &&
-           skr_uuid_compare(&hold->logical_switch, logical ? &logical->node.key.id : &nil) == 0;
+           skr_uuid_equal(&hold->classification, &adapter->classification->node.key.id) &&
+           skr_uuid_equal(&hold->logical_switch, logical ? &logical->node.key.id : &nil);
 }
 
 struct port_profile skr_policy_port_profile(const struct adapter *adapter, const struct host *host)

@@ -24,7 +24,6 @@ static struct edge_list *edges_to(struct node *node)
 void skr_policy_edges_set(struct skr_policy *policy, struct edges *edges, struct node *from,
                           const struct skr_map_key *keys, uint32_t count)
 {
-    static const struct skr_uuid nil;
     struct edges before = *edges;
 
     edges->items = count ? skr_policy_must(calloc(count, sizeof(*edges->items))) : NULL;
@@ -32,7 +31,7 @@ void skr_policy_edges_set(struct skr_policy *policy, struct edges *edges, struct
     for (uint32_t i = 0; i < count; i++) {
         struct edge *edge = &edges->items[i];
         edge->from = from;
-        if (skr_uuid_compare(&keys[i].id, &nil) == 0)
+        if (skr_uuid_is_nil(&keys[i].id))
             continue;
         edge->to = skr_policy_graph_node(policy, (enum skr_resource_id)keys[i].type, &keys[i].id);
         skr_policy_node_ref(edge->to);

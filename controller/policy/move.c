@@ -71,7 +71,7 @@ void skr_policy_move_port_state(struct skr_policy *policy, const struct session 
     memcpy(id.bytes, state->adapter_id.data, sizeof(id.bytes));
     struct adapter *adapter = skr_policy_graph_find(policy, SKR_NETWORK_ADAPTER, &id);
     struct move *move = adapter ? adapter->move : NULL;
-    if (!move || !move->has_former || skr_uuid_compare(&move->former, &session->host->node.key.id) != 0)
+    if (!move || !move->has_former || !skr_uuid_equal(&move->former, &session->host->node.key.id))
         return;
     const struct session *target = adapter->host ? adapter->host->session : NULL;
     if (target && target->state == SESSION_LIVE && policy->now_ns - move->arrived_ns <= PORT_STATE_NS) {

@@ -35,7 +35,7 @@ static bool lists_site(const struct uplink_profile *profile, const struct host_u
         return false;
     }
     for (uint32_t i = 0; own && i < own->site_count; i++)
-        if (skr_uuid_compare(&own->sites[i], &site->node.key.id) == 0)
+        if (skr_uuid_equal(&own->sites[i], &site->node.key.id))
             return true;
     return !own || own->site_count == 0;
 }
@@ -144,7 +144,7 @@ const struct profile *skr_policy_profile_of(const struct adapter *adapter, const
         return NULL;
     for (uint32_t i = 0; logical && i < logical->profiles.count; i++) {
         const struct profile *profile = (const struct profile *)logical->profiles.items[i].to;
-        if (skr_uuid_compare(&logical->ports[i].classification, &adapter->classification->node.key.id) == 0)
+        if (skr_uuid_equal(&logical->ports[i].classification, &adapter->classification->node.key.id))
             return profile;
         if (logical->ports[i].is_default)
             fallback = profile;

@@ -76,7 +76,7 @@ static unsigned count_agreeing(struct skr_witnesses *witnesses, const struct skr
     pthread_mutex_lock(&witnesses->lock);
     remember(witnesses, told);
     for (const struct skr_witness *witness = witnesses->hosts; witness; witness = witness->hh.next) {
-        if (skr_uuid_compare(&witness->database_id, &told->database_id) != 0)
+        if (!skr_uuid_equal(&witness->database_id, &told->database_id))
             continue;
         if (count++ < NAMED_MAX)
             add_name(ret->hosts, sizeof(ret->hosts), witness->name);
@@ -110,9 +110,9 @@ static bool is_ahead(struct skr_south *south, const struct skr_standing *standin
                      uint64_t revision)
 {
     struct skr_uuid ours = skr_store_database_id(south->store);
-    if (skr_uuid_compare(database_id, &ours) == 0)
+    if (skr_uuid_equal(database_id, &ours))
         return revision > (uint64_t)standing->revision;
-    return skr_uuid_compare(database_id, &standing->accepted_database) != 0;
+    return !skr_uuid_equal(database_id, &standing->accepted_database);
 }
 
 static bool is_id(const ProtobufCBinaryData *bytes, struct skr_uuid *ret)
@@ -218,7 +218,7 @@ static void hold(struct skr_peer *peer, const struct skr_witness *told, const st
     struct skr_south *south = peer->worker->south;
     struct skr_uuid ours = skr_store_database_id(south->store);
     struct skr_host_problem problem = {.host_id = peer->host_id, .reason = SKR_EVENT_HOST_IN_DOUBT};
-    if (skr_uuid_compare(&told->database_id, &ours) == 0)
+    if (skr_uuid_equal(&told->database_id, &ours))
         snprintf(
                 problem.text, sizeof(problem.text),
                 "Host \"%.63s\" says, without a proof, that it holds revision %llu; this database is at revision %lld. "

@@ -15,5 +15,7 @@ struct skr_uuid skr_uuid_new(void);
 /* Lower or upper case, with hyphens; -EINVAL and output untouched otherwise. */
 int skr_uuid_parse(const char *text, struct skr_uuid *ret);
 char *skr_uuid_format(const struct skr_uuid *uuid, char out[static SKR_UUID_TEXT_MAX]);
+/* Less than, equal to or greater than 0, as memcmp. */
 int skr_uuid_compare(const struct skr_uuid *a, const struct skr_uuid *b);
+bool skr_uuid_equal(const struct skr_uuid *a, const struct skr_uuid *b);
 bool skr_uuid_is_nil(const struct skr_uuid *uuid);

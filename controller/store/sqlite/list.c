@@ -91,7 +91,7 @@ static bool is_within(const struct skr_list_query *query, const struct skr_value
 static bool is_in_scope(const struct skr_list_query *query, const struct skr_value *tenant)
 {
     if (query->tenant)
-        return tenant->type == SKR_VALUE_UUID && skr_uuid_compare(&tenant->uuid, query->tenant) == 0;
+        return tenant->type == SKR_VALUE_UUID && skr_uuid_equal(&tenant->uuid, query->tenant);
     return !query->no_tenant || tenant->type != SKR_VALUE_UUID;
 }
 
