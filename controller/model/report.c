@@ -10,6 +10,21 @@
 
 #define PIECE_NS (5 * SKR_NS_PER_MS)
 
+static const char *text_of(const char *text)
+{
+    return text ? text : "";
+}
+
+static void copy_bytes(ProtobufCBinaryData *ret, const void *data, size_t size)
+{
+    ret->data = size ? malloc(size) : NULL;
+    if (size && !ret->data)
+        abort();
+    if (size)
+        memcpy(ret->data, data, size);
+    ret->len = size;
+}
+
 int skr_report_refuse(struct skr_report *report, const ProtobufCBinaryData *adapter_id,
                       const ProtobufCBinaryData *address, uint64_t number, const char *reason)
 {
@@ -19,25 +34,15 @@ int skr_report_refuse(struct skr_report *report, const ProtobufCBinaryData *adap
     if (!refusal || !accepted->refusals)
         abort();
     skerry__v1__refusal__init(refusal);
-    skr_report_bytes(&refusal->adapter_id, adapter_id->data, adapter_id->len);
+    copy_bytes(&refusal->adapter_id, adapter_id->data, adapter_id->len);
     if (address)
-        skr_report_bytes(&refusal->customer_address, address->data, address->len);
+        copy_bytes(&refusal->customer_address, address->data, address->len);
     refusal->number = number;
     refusal->reason = strdup(reason);
     if (!refusal->reason)
         abort();
     accepted->refusals[accepted->n_refusals++] = refusal;
     return 0;
-}
-
-void skr_report_bytes(ProtobufCBinaryData *ret, const void *data, size_t size)
-{
-    ret->data = size ? malloc(size) : NULL;
-    if (size && !ret->data)
-        abort();
-    if (size)
-        memcpy(ret->data, data, size);
-    ret->len = size;
 }
 
 bool skr_report_uuid(const ProtobufCBinaryData *data, struct skr_uuid *ret)
@@ -135,10 +140,10 @@ static int set_bound(struct skr_txn *txn, struct skr_object *adapter, bool bound
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *after = skr_object_copy(adapter);
     char text[SKR_TEXT_MAX];
     skr_object_set_integer(after, SKR_NETWORK_ADAPTER_BOUND, bound);
-    snprintf(text, sizeof(text), "%.15s", interface ? interface : "");
+    snprintf(text, sizeof(text), "%.15s", text_of(interface));
     skr_utf8_mend(text);
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_BOUND_INTERFACE, *text ? text : NULL);
-    snprintf(text, sizeof(text), "%.255s", reason ? reason : "");
+    snprintf(text, sizeof(text), "%.255s", text_of(reason));
     skr_utf8_mend(text);
     skr_object_set_text(after, SKR_NETWORK_ADAPTER_BOUND_REASON, *text ? text : NULL);
     int r = skr_txn_update(txn, adapter, after, error);
@@ -241,7 +246,7 @@ static void set_finding(struct skr_object *row, const struct skr_report *report,
     struct skr_uuid object_id;
     char copy[SKR_NAME_MAX + 1];
     for (size_t i = 0; i < SKR_ARRAY_SIZE(texts); i++) {
-        snprintf(copy, sizeof(copy), "%s", texts[i].text ? texts[i].text : "");
+        snprintf(copy, sizeof(copy), "%s", text_of(texts[i].text));
         skr_utf8_mend(copy);
         skr_object_set_text(row, texts[i].field, copy);
     }
@@ -262,67 +267,41 @@ static int count_findings(struct skr_report *report, struct skr_error *error)
     return r;
 }
 
-/* A guest's interface that its host keeps closed is worth an event: somebody's VM is cut off, or was let go by mistake.
- */
-static int tell_closed(struct skr_report *report, const Skerry__V1__DriftItem *item, const struct skr_object *row,
-                       struct skr_error *error)
-{
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
-    if (!item->object_kind || strcmp(item->object_kind, "interface") != 0 || !item->field ||
-        strcmp(item->field, "closed") != 0)
-        return 0;
-    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
-    if (r < 0)
-        return r;
-    return skr_event_add(report->txn, "PortClosed", row, &report->host_id, error,
-                         "Host \"%.100s\" keeps interface %.15s of a guest closed: %.95s.", skr_object_name(host),
-                         item->object ? item->object : "", item->found ? item->found : "");
-}
-
-/* A station on the wire speaks for an address of the fabric: tunnels go astray, and no host can stop it. */
-static int tell_claimed(struct skr_report *report, const Skerry__V1__DriftItem *item, const struct skr_object *row,
+/* A finding that cuts guests or tunnels off is worth an event, once, when it comes. */
+static int tell_finding(struct skr_report *report, const Skerry__V1__DriftItem *item, const struct skr_object *row,
                         struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
-    const char *field = item->field ? item->field : "";
-    bool own = strcmp(field, "station") == 0;
-    if (!own && strcmp(field, "next_hop_mac") != 0)
-        return 0;
-    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
-    if (r < 0)
-        return r;
-    return skr_event_add(
-            report->txn, "ProviderAddressClaimed", row, &report->host_id, error,
-            own ? "A station with MAC %.17s claims provider address %.45s of host \"%.100s\", whose MAC is "
-                  "%.17s: forged ARP, or an address that is used twice."
-                : "MAC %.17s answers for %.45s, the next hop of host \"%.100s\" to provider addresses, where "
-                  "%.17s did: forged ARP, or a station that was replaced.",
-            item->found ? item->found : "", item->object ? item->object : "", skr_object_name(host),
-            item->expected ? item->expected : "");
-}
-
-/* Whatever goes over that uplink is cut off, and nothing that the host does brings it back. */
-static int tell_carrier(struct skr_report *report, const Skerry__V1__DriftItem *item, const struct skr_object *row,
-                        struct skr_error *error)
-{
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = NULL;
-    if (!item->object_kind || strcmp(item->object_kind, "uplink") != 0 || !item->field ||
-        strcmp(item->field, "carrier") != 0)
-        return 0;
-    int r = skr_fetch(report->txn, SKR_HOST, &report->host_id, &host, error);
-    if (r < 0)
-        return r;
-    return skr_event_add(report->txn, "UplinkCarrierLost", row, &report->host_id, error,
-                         "Uplink %.15s of host \"%.100s\" has lost its carrier: look at the cable, the switch's port "
-                         "and its settings.",
-                         item->object ? item->object : "", skr_object_name(host));
+    const char *kind = text_of(item->object_kind), *object = text_of(item->object), *field = text_of(item->field),
+               *expected = text_of(item->expected), *found = text_of(item->found),
+               *host = skr_object_name(report->host);
+    if (!strcmp(kind, "interface") && !strcmp(field, "closed"))
+        return skr_event_add(report->txn, "PortClosed", row, &report->host_id, error,
+                             "Host \"%.100s\" keeps interface %.15s of a guest closed: %.95s.", host, object, found);
+    if (!strcmp(kind, "uplink") && !strcmp(field, "carrier"))
+        return skr_event_add(
+                report->txn, "UplinkCarrierLost", row, &report->host_id, error,
+                "Uplink %.15s of host \"%.100s\" has lost its carrier: look at the cable, the switch's port "
+                "and its settings.",
+                object, host);
+    if (!strcmp(field, "station"))
+        return skr_event_add(report->txn, "ProviderAddressClaimed", row, &report->host_id, error,
+                             "A station with MAC %.17s claims provider address %.45s of host \"%.100s\", whose MAC is "
+                             "%.17s: forged ARP, or an address that is used twice.",
+                             found, object, host, expected);
+    if (!strcmp(field, "next_hop_mac"))
+        return skr_event_add(
+                report->txn, "ProviderAddressClaimed", row, &report->host_id, error,
+                "MAC %.17s answers for %.45s, the next hop of host \"%.100s\" to provider addresses, where "
+                "%.17s did: forged ARP, or a station that was replaced.",
+                found, object, host, expected);
+    return 0;
 }
 
 static int take_drift(struct skr_report *report, size_t index, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = NULL, *after = NULL;
     const Skerry__V1__DriftItem *item = report->body->drift[index];
-    if (item->key.len != 16 || (item->object_kind && !strcmp(item->object_kind, SKR_HELD_PROFILE)))
+    if (item->key.len != 16 || !strcmp(text_of(item->object_kind), SKR_HELD_PROFILE))
         return 0; /* what is held back is the controller's affair */
     struct skr_uuid id = finding_id(report, item);
     int r = count_findings(report, error);
@@ -342,11 +321,7 @@ static int take_drift(struct skr_report *report, size_t index, struct skr_error 
     if (row)
         return skr_txn_update(report->txn, row, after, error);
     r = skr_txn_insert(report->txn, after, error);
-    if (r == 0)
-        r = tell_closed(report, item, after, error);
-    if (r == 0)
-        r = tell_carrier(report, item, after, error);
-    return r < 0 ? r : tell_claimed(report, item, after, error);
+    return r < 0 ? r : tell_finding(report, item, after, error);
 }
 
 static int lose_finding(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error)

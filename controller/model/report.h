@@ -1,4 +1,4 @@
-/* What the files of a report share: report.c (interfaces, bindings, drift), learned.c, claim.c,
+/* The files of a report share this: report.c (interfaces, bindings, drift), learned.c, claim.c,
  * adapter_move.c. */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 struct skr_report_names {
     struct skr_ids claims, bindings, learned, findings;
-    struct skr_ids gone; /* what of the present section was not named */
+    struct skr_ids gone; /* rows of the present section that were not named */
     int64_t began_ms;
     bool sorted, too_many;
 };
@@ -29,7 +29,7 @@ struct skr_report {
     int64_t findings; /* open ones of the host, -1: not counted yet */
 };
 
-/* Adds to what a whole report has named. `ids` is one of report->names, or anything when that is NULL. */
+/* Adds an id to what a whole report has named; `sort` is a list of struct skr_report_names. */
 #define SKR_REPORT_NAME(report, sort, id)                                                                              \
     do {                                                                                                               \
         if ((report)->names)                                                                                           \
@@ -44,7 +44,6 @@ void skr_evidence_set(struct skr_evidence *evidence, const struct skr_uuid *reco
 /* Adds a refusal to the answer. `address` may be NULL; `number`: of the occurrence, 0: it has none. Returns 0. */
 int skr_report_refuse(struct skr_report *report, const ProtobufCBinaryData *adapter_id,
                       const ProtobufCBinaryData *address, uint64_t number, const char *reason);
-void skr_report_bytes(ProtobufCBinaryData *ret, const void *data, size_t size);
 bool skr_report_uuid(const ProtobufCBinaryData *data, struct skr_uuid *ret);
 bool skr_report_address(const ProtobufCBinaryData *data, struct skr_address *ret);
 /* 1 and *ret: an adapter that is on the reporting host; 0: anything else. */
