@@ -44,9 +44,7 @@ int skr_holding_prune(struct skr_txn *txn, unsigned max, struct skr_error *error
         return r;
     skr_bind_integer(statement, 1, over > 0 ? INT64_MAX : skr_txn_now_ms(txn) - ENDED_AGE_MS);
     skr_bind_integer(statement, 2, over > 0 && over < max ? over : max);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 /* ---- what a row says ---- */
@@ -203,9 +201,7 @@ static int end(struct skr_txn *txn, const struct skr_object *row, struct skr_err
         return r;
     skr_bind_uuid(statement, 1, &id);
     skr_bind_integer(statement, 2, skr_txn_now_ms(txn));
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 int skr_held_note(struct skr_txn *txn, const struct skr_object *before, const struct skr_object *after,
@@ -233,9 +229,7 @@ static int note_pool(struct skr_txn *txn, const struct skr_object *allocation, s
     skr_bind_uuid(statement, 1, &owner_id);
     skr_bind_address(statement, 2, &address);
     skr_bind_uuid(statement, 3, &pool_id);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 /* ---- rows ---- */

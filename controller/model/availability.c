@@ -26,9 +26,7 @@ static int add(struct skr_txn *txn, const struct skr_query *query, const struct 
     if (logical_switch)
         skr_bind_uuid(statement, 2, logical_switch);
     skr_bind_integer(statement, logical_switch ? 3 : 2, change);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 static bool counts(const struct skr_object *host)

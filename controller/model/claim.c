@@ -28,29 +28,29 @@ static int remember(struct skr_report *report, const struct skr_uuid *adapter_id
     skr_bind_text(statement, 3, text);
     skr_bind_integer(statement, 4, report->received_ms);
     skr_bind_integer(statement, 5, SKR_WAITING_CLAIMS_MAX - 1);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 static int forget(struct skr_txn *txn, const struct skr_uuid *adapter_id, const struct skr_uuid *host_id,
                   struct skr_error *error)
 {
     struct skr_statement *statement;
-    int r = skr_txn_query(txn, adapter_id ? &wait_no_more : &drop_host, &statement, error);
+    int r = skr_txn_query(txn, &wait_no_more, &statement, error);
     if (r < 0)
         return r;
-    if (adapter_id)
-        skr_bind_uuid(statement, 1, adapter_id);
-    skr_bind_uuid(statement, adapter_id ? 2 : 1, host_id);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    skr_bind_uuid(statement, 1, adapter_id);
+    skr_bind_uuid(statement, 2, host_id);
+    return skr_statement_run(statement, error);
 }
 
 int skr_claim_forget_host(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_error *error)
 {
-    return forget(txn, NULL, host_id, error);
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, &drop_host, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, host_id);
+    return skr_statement_run(statement, error);
 }
 
 static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *claim, const struct skr_object *adapter,

@@ -89,9 +89,7 @@ static int take_use(struct skr_txn *txn, struct skr_object *token, const char *k
     skr_bind_uuid(statement, 1, &id);
     skr_bind_text(statement, 2, key_hash);
     skr_bind_uuid(statement, 3, host_id);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 /* ---- the new host ---- */

@@ -179,9 +179,7 @@ static int count(struct skr_txn *txn, const struct skr_object *pool, int allocat
     skr_bind_uuid(statement, 1, &pool_id);
     skr_bind_integer(statement, 2, allocated);
     skr_bind_integer(statement, 3, vip);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 int skr_ip_find(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,

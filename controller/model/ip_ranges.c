@@ -44,9 +44,7 @@ static int change(struct skr_txn *txn, const struct skr_query *query, const stru
         skr_bind_address(statement, 2, &range->first);
         skr_bind_address(statement, 3, &range->last);
     }
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 int skr_ip_ranges_lowest(struct skr_txn *txn, const struct skr_uuid *pool_id, struct skr_address *ret,

@@ -95,9 +95,7 @@ static int write_sum(struct skr_txn *txn, const struct skr_uuid *parent_id, cons
         skr_bind_text(statement, 4, format_count(counts->reserved, text));
         skr_bind_text(statement, 5, format_count(counts->vip, text));
     }
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 static int change_sum(struct skr_txn *txn, const struct skr_uuid *parent_id, const struct skr_ip_counts *less,

@@ -108,9 +108,7 @@ int skr_vsid_retire(struct skr_txn *txn, int64_t vsid, struct skr_error *error)
         return r;
     skr_bind_integer(statement, 1, vsid);
     skr_bind_integer(statement, 2, skr_txn_revision(txn) + 1); /* the delete that follows has the next revision */
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 int skr_vsid_reclaim(struct skr_txn *txn, int64_t synced_revision, struct skr_error *error)

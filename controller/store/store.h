@@ -274,6 +274,8 @@ void skr_bind_mac(struct skr_statement *statement, int index, const struct skr_m
 /* 1: a row is there, 0: done, -errno with error. */
 int skr_step(struct skr_statement *statement, struct skr_error *error);
 void skr_statement_reset(struct skr_statement *statement);
+/* Runs a statement that answers no row, and resets it. */
+int skr_statement_run(struct skr_statement *statement, struct skr_error *error);
 bool skr_column_is_null(struct skr_statement *statement, int column); /* from 0 */
 int64_t skr_column_integer(struct skr_statement *statement, int column);
 const char *skr_column_text(struct skr_statement *statement, int column); /* until the next step */

@@ -77,6 +77,13 @@ void skr_statement_reset(struct skr_statement *statement)
     statement->bind_result = SQLITE_OK;
 }
 
+int skr_statement_run(struct skr_statement *statement, struct skr_error *error)
+{
+    int r = skr_step(statement, error);
+    skr_statement_reset(statement);
+    return r < 0 ? r : 0;
+}
+
 bool skr_column_is_null(struct skr_statement *statement, int column)
 {
     return sqlite3_column_type(statement->stmt, column) == SQLITE_NULL;
