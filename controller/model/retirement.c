@@ -1,7 +1,7 @@
-/* What was freed rests. A provider address or a VSID is given out again only when every host that is not removed has
- * synced past the revision of its removal; a customer address, when the host that served it has: other hosts send its
- * packets to that one. Time is no proof. A host in maintenance goes on forwarding with what it has, so it holds back
- * what was freed like an active one; one that never comes back is removed. */
+/* An address or a VSID that was freed rests. A provider address or a VSID is given out again only when every host that
+ * is not removed has synced past the revision of its removal; a customer address, when the host that served it has:
+ * other hosts send its packets to that one. Time is no proof. A host in maintenance goes on forwarding with what it
+ * has, so it holds back what was freed like an active one; one that never comes back is removed. */
 #include "controller/model/rules.h"
 
 static const struct skr_query lowest_synced = {
@@ -16,10 +16,10 @@ static const struct skr_query rest = {
 static const struct skr_query rests = {
         "SELECT r.host_id FROM resting_address r JOIN host h ON h.id = r.host_id "
         "WHERE r.vm_network_id = ?1 AND r.address = ?2 AND r.revision > h.synced_revision LIMIT 1"};
-static const struct skr_query let_go = {"SELECT vm_network_id, address, allocation_id FROM resting_address "
-                                        "WHERE host_id = ?1 AND revision <= ?2 ORDER BY revision LIMIT 1"};
-static const struct skr_query rest_no_more = {
-        "DELETE FROM resting_address WHERE vm_network_id = ?1 AND address = ?2 AND host_id = ?3"};
+static const struct skr_query let_go = {
+        "DELETE FROM resting_address WHERE host_id = ?1 AND (vm_network_id, address) = (SELECT vm_network_id, address "
+        "FROM resting_address WHERE host_id = ?1 AND revision <= ?2 ORDER BY revision LIMIT 1) RETURNING "
+        "allocation_id"};
 
 /* The revision before may be another write's, which hosts have: it proves nothing about this removal. */
 static int64_t revision_of_removal(struct skr_txn *txn)
@@ -84,9 +84,7 @@ int skr_customer_address_free(struct skr_txn *txn, const struct skr_object *reco
         id = skr_object_id(allocation);
         skr_bind_uuid(statement, 5, &id);
     }
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    return r < 0 ? r : 0;
+    return skr_statement_run(statement, error);
 }
 
 static int say_resting(struct skr_txn *txn, const struct skr_uuid *host_id, const struct skr_address *address,
@@ -128,12 +126,11 @@ int skr_customer_address_rests(struct skr_txn *txn, const struct skr_uuid *vm_ne
     return r > 0 ? say_resting(txn, &host_id, address, pointer, error) : r;
 }
 
-/* One of those that the host had let go of at the revision: 1; 0: there is none. */
+/* Frees the first address that the host has let go of at the revision: 1; 0: there is none. */
 static int free_one(struct skr_txn *txn, const struct skr_uuid *host_id, int64_t revision, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = NULL;
-    struct skr_uuid network_id, allocation_id = {0};
-    struct skr_address address;
+    struct skr_uuid allocation_id = {0};
     struct skr_statement *statement;
     int r = skr_txn_query(txn, &let_go, &statement, error);
     if (r < 0)
@@ -141,25 +138,11 @@ static int free_one(struct skr_txn *txn, const struct skr_uuid *host_id, int64_t
     skr_bind_uuid(statement, 1, host_id);
     skr_bind_integer(statement, 2, revision);
     r = skr_step(statement, error);
-    if (r > 0) {
-        network_id = skr_column_uuid(statement, 0);
-        address = skr_column_address(statement, 1);
-        if (!skr_column_is_null(statement, 2))
-            allocation_id = skr_column_uuid(statement, 2);
-    }
+    if (r > 0 && !skr_column_is_null(statement, 0))
+        allocation_id = skr_column_uuid(statement, 0);
     skr_statement_reset(statement);
-    if (r <= 0)
+    if (r <= 0 || skr_uuid_is_nil(&allocation_id))
         return r;
-    r = skr_txn_query(txn, &rest_no_more, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, &network_id);
-    skr_bind_address(statement, 2, &address);
-    skr_bind_uuid(statement, 3, host_id);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    if (r < 0 || skr_uuid_is_nil(&allocation_id))
-        return r < 0 ? r : 1;
     r = skr_fetch(txn, SKR_IP_ALLOCATION, &allocation_id, &allocation, error);
     if (r == 0)
         r = skr_ip_release(txn, allocation, error);
