@@ -8,16 +8,10 @@ static const struct skr_query count_of_host = {"SELECT COUNT(*) FROM compliance 
 int skr_compliance_summary(struct skr_txn *txn, struct skr_object *host, struct skr_error *error)
 {
     struct skr_uuid id = skr_object_id(host);
-    struct skr_statement *statement;
-    int r = skr_txn_query(txn, &count_of_host, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, &id);
-    r = skr_step(statement, error);
-    int64_t count = r > 0 ? skr_column_integer(statement, 0) : 0;
-    skr_statement_reset(statement);
+    int64_t count = 0;
     char carriage[SKR_CARRIAGE_MAX] = "";
-    if (r >= 0)
+    int r = skr_integer_query(txn, &count_of_host, &id, &count, error);
+    if (r == 0)
         r = skr_carriage_problem(txn, host, carriage, error);
     if (r < 0)
         return r;

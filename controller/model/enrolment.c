@@ -274,20 +274,10 @@ static const struct skr_query any_problem = {"SELECT 1 FROM host WHERE id >= ?1 
 static const struct skr_query active_hosts = {
         "SELECT 1 FROM host WHERE state = 'active' AND enrolment = 'enrolled' LIMIT ?1"};
 
-int skr_host_any_problem(struct skr_txn *txn, bool *ret, struct skr_error *error)
+int skr_host_any_problem(struct skr_txn *txn, struct skr_error *error)
 {
     static const struct skr_uuid first;
-    struct skr_statement *statement;
-    int r = skr_txn_query(txn, &any_problem, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, &first);
-    r = skr_step(statement, error);
-    skr_statement_reset(statement);
-    if (r < 0)
-        return r;
-    *ret = r > 0;
-    return 0;
+    return skr_find(txn, &any_problem, &first, NULL, NULL, error);
 }
 
 int skr_model_count_hosts(struct skr_txn *txn, unsigned max, unsigned *ret, struct skr_error *error)

@@ -26,7 +26,8 @@ static const struct skr_query recent_of_host = {
 static const struct skr_query recent_of_tenant = {
         "SELECT 1 FROM event WHERE tenant_id = ?1 AND id >= ?2 LIMIT 1 OFFSET ?3"};
 
-int skr_event_prune(struct skr_txn *txn, unsigned max, struct skr_error *error)
+/* Takes away the oldest events that are too old or too many, at most `max`. */
+static int prune(struct skr_txn *txn, unsigned max, struct skr_error *error)
 {
     static const struct skr_uuid nil;
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids old = {0};
@@ -56,7 +57,7 @@ int skr_event_prune(struct skr_txn *txn, unsigned max, struct skr_error *error)
 int skr_model_prune(struct skr_txn *txn, void *unused, struct skr_error *error)
 {
     (void)unused;
-    int r = skr_event_prune(txn, PRUNE_MAX, error);
+    int r = prune(txn, PRUNE_MAX, error);
     if (r == 0)
         r = skr_holding_prune(txn, PRUNE_MAX, error);
     return r < 0 ? r : skr_audit_prune(txn, PRUNE_MAX, error);
@@ -82,7 +83,7 @@ static struct skr_uuid first_id_at(int64_t ms)
 static int find_latest(struct skr_txn *txn, const struct skr_event_write *write, struct skr_object **ret,
                        struct skr_error *error)
 {
-    struct skr_uuid since = first_id_at(skr_txn_now_ms(txn) - AGAIN_MS), id = {0};
+    struct skr_uuid since = first_id_at(skr_txn_now_ms(txn) - AGAIN_MS);
     struct skr_statement *statement;
     int r = skr_txn_query(txn, &latest, &statement, error);
     if (r < 0)
@@ -92,14 +93,7 @@ static int find_latest(struct skr_txn *txn, const struct skr_event_write *write,
     skr_bind_text(statement, 3, write->reason);
     bind_uuid_or_null(statement, 4, &write->host_id);
     bind_uuid_or_null(statement, 5, &write->tenant_id);
-    r = skr_step(statement, error);
-    if (r > 0)
-        id = skr_column_uuid(statement, 0);
-    skr_statement_reset(statement);
-    if (r <= 0)
-        return r;
-    r = skr_fetch(txn, SKR_EVENT, &id, ret, error);
-    return r < 0 ? r : 1;
+    return skr_fetch_first(txn, statement, SKR_EVENT, ret, error);
 }
 
 /* 1: the host or tenant that the event concerns has had enough rows within the minute. */
@@ -166,7 +160,7 @@ static int insert(struct skr_txn *txn, const struct skr_event_write *write, stru
         skr_object_set_uuid(event, SKR_EVENT_HOST_ID, &write->host_id);
     if (!skr_uuid_is_nil(&write->tenant_id))
         skr_object_set_uuid(event, SKR_FIELD_TENANT_ID, &write->tenant_id);
-    int r = skr_event_prune(txn, PRUNE_BESIDE, error);
+    int r = prune(txn, PRUNE_BESIDE, error);
     return r < 0 ? r : skr_txn_insert(txn, event, error);
 }
 

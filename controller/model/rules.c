@@ -68,6 +68,18 @@ int skr_fetch(struct skr_txn *txn, enum skr_resource_id resource, const struct s
                          skr_resource_get(resource)->name, skr_uuid_format(id, text));
 }
 
+int skr_fetch_first(struct skr_txn *txn, struct skr_statement *statement, enum skr_resource_id resource,
+                    struct skr_object **ret, struct skr_error *error)
+{
+    int r = skr_step(statement, error);
+    struct skr_uuid id = r > 0 ? skr_column_uuid(statement, 0) : (struct skr_uuid){0};
+    skr_statement_reset(statement);
+    if (r <= 0)
+        return r;
+    r = skr_fetch(txn, resource, &id, ret, error);
+    return r < 0 ? r : 1;
+}
+
 int skr_fetch_by_address(struct skr_txn *txn, const struct skr_query *query, enum skr_resource_id resource,
                          const struct skr_uuid *parent, const struct skr_address *address, struct skr_object **ret,
                          struct skr_error *error)
@@ -78,12 +90,8 @@ int skr_fetch_by_address(struct skr_txn *txn, const struct skr_query *query, enu
         return r;
     skr_bind_uuid(statement, 1, parent);
     skr_bind_address(statement, 2, address);
-    r = skr_step(statement, error);
-    struct skr_uuid id = r > 0 ? skr_column_uuid(statement, 0) : (struct skr_uuid){0};
-    skr_statement_reset(statement);
-    if (r <= 0)
-        return r < 0 ? r : -ENOENT;
-    return skr_fetch(txn, resource, &id, ret, error);
+    r = skr_fetch_first(txn, statement, resource, ret, error);
+    return r < 0 ? r : r > 0 ? 0 : -ENOENT;
 }
 
 bool skr_write_changes(const struct skr_write *write, int field)

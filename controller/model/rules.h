@@ -101,8 +101,6 @@ void skr_audit_path(char out[static SKR_AUDIT_PATH_MAX], const struct skr_resour
                     const char *verb);
 /* Takes away the oldest records that are too old or too many, at most `max`. */
 int skr_audit_prune(struct skr_txn *txn, unsigned max, struct skr_error *error);
-/* The same for events. */
-int skr_event_prune(struct skr_txn *txn, unsigned max, struct skr_error *error);
 
 /* Entries of lists with named entries: INVALID when a name stands twice; gives each its id (entry.c). */
 int skr_entries_settle(struct skr_write *write, struct skr_error *error);
@@ -145,6 +143,9 @@ char *skr_pointer(char out[static SKR_ERROR_POINTER_MAX], const char *field, uns
 /* A row that must be there: -ENOENT becomes INTERNAL. */
 int skr_fetch(struct skr_txn *txn, enum skr_resource_id resource, const struct skr_uuid *id, struct skr_object **ret,
               struct skr_error *error);
+/* Runs a statement that is bound, and resets it. 1 and *ret: the row whose id it answers first; 0: it answers none. */
+int skr_fetch_first(struct skr_txn *txn, struct skr_statement *statement, enum skr_resource_id resource,
+                    struct skr_object **ret, struct skr_error *error);
 /* The row whose id `query` (of one UUID and one address) names; -ENOENT without an error when it names none. */
 int skr_fetch_by_address(struct skr_txn *txn, const struct skr_query *query, enum skr_resource_id resource,
                          const struct skr_uuid *parent, const struct skr_address *address, struct skr_object **ret,
@@ -507,8 +508,8 @@ int skr_orphans_forget(struct skr_txn *txn, struct skr_error *error);
 /* CONFLICT while the database is rolled back. The sentence names the hosts that showed it to a principal of the fabric
  * alone; `principal` may be NULL. */
 int skr_rolled_back_check(struct skr_txn *txn, const struct skr_principal *principal, struct skr_error *error);
-/* Whether the status of any host tells of a problem (enrolment.c). */
-int skr_host_any_problem(struct skr_txn *txn, bool *ret, struct skr_error *error);
+/* 1: the status of a host tells of a problem; 0: none does (enrolment.c). */
+int skr_host_any_problem(struct skr_txn *txn, struct skr_error *error);
 /* What an agent says about its interfaces, as the host's inventory; new reference. */
 json_t *skr_inventory_json(Skerry__V1__Interface *const *interfaces, size_t count);
 /* Writes an event; `object` and `host_id` may be NULL. The object's tenant sees it, so the message names no host,

@@ -101,15 +101,13 @@ int skr_model_accept_database(struct skr_txn *txn, void *principal, struct skr_e
 {
     const struct skr_audited audited = {
             .principal = principal, .method = "POST", .path = "/v1/controller:accept-database", .kind = "controller"};
-    bool rolled_back, held = false;
+    bool rolled_back;
     int r = skr_model_rolled_back(txn, &rolled_back, error);
+    if (r == 0 && !rolled_back)
+        r = skr_host_any_problem(txn, error);
     if (r < 0)
         return r;
-    if (!rolled_back)
-        r = skr_host_any_problem(txn, &held, error);
-    if (r < 0)
-        return r;
-    if (!rolled_back && !held)
+    if (!rolled_back && r == 0)
         return skr_error_set(error, SKR_ERROR_CONFLICT, "The database is in use as it is; there is nothing to accept.");
     skr_txn_skip_revisions(txn, REVISION_GAP);
     r = skr_txn_setting_set(txn, SKR_SETTING_ROLLED_BACK, "0", error);
@@ -148,7 +146,6 @@ int skr_rolled_back_check(struct skr_txn *txn, const struct skr_principal *princ
     return skr_error_set(
             error, SKR_ERROR_CONFLICT,
             "This database is older than what hosts have already received%s%s%s, so nothing is written: restore a "
-            "newer "
-            "backup, or review the orphans and go on with this one by POST /v1/controller:accept-database.",
+            "newer backup, or review the orphans and go on with this one by POST /v1/controller:accept-database.",
             hosts && *hosts ? " (" : "", hosts && *hosts ? hosts : "", hosts && *hosts ? ")" : "");
 }

@@ -39,20 +39,12 @@ int skr_vm_subnet_before(struct skr_txn *txn, const struct skr_uuid *vm_network_
     /* Prefixes sort by address first: with the longest length this is behind all that begin here. */
     struct skr_prefix end = {.address = *address, .length = 128};
     struct skr_statement *statement;
-    struct skr_uuid id = {0};
     int r = skr_txn_query(txn, &last_at_or_below, &statement, error);
     if (r < 0)
         return r;
     skr_bind_uuid(statement, 1, vm_network_id);
     skr_bind_prefix(statement, 2, &end);
-    r = skr_step(statement, error);
-    if (r > 0)
-        id = skr_column_uuid(statement, 0);
-    skr_statement_reset(statement);
-    if (r <= 0)
-        return r;
-    r = skr_fetch(txn, SKR_VM_SUBNET, &id, ret, error);
-    return r < 0 ? r : 1;
+    return skr_fetch_first(txn, statement, SKR_VM_SUBNET, ret, error);
 }
 
 static int check_overlap(struct skr_write *write, struct skr_error *error)
