@@ -456,7 +456,7 @@ static int take_report(struct skr_report *report, struct skr_report_write *write
 int skr_model_report(struct skr_txn *txn, void *argument, struct skr_error *error)
 {
     struct skr_report_write *write = argument;
-    if (write->accepted)
+    if (write->accepted) /* of the piece before, or of a run whose batch was rolled back */
         skerry__v1__report_accepted__free_unpacked(SKR_TAKE(write->accepted), NULL);
     write->accepted = malloc(sizeof(*write->accepted));
     if (!write->accepted)

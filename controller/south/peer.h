@@ -103,10 +103,9 @@ enum skr_rollback_verdict {
     SKR_ROLLBACK_HELD, /* the host alone says that it holds more than this database: nobody else is concerned */
     SKR_ROLLBACK_SHOWN /* a proof, or enough hosts that say the same */
 };
-/* Judges what a Hello says that the host holds, and writes down what follows. `reason` says to people why it is held.
- */
+/* Judges what a Hello says that the host holds, and writes down what follows. HELD: *ret says to people why. */
 enum skr_rollback_verdict skr_rollback_judge(struct skr_peer *peer, const Skerry__V1__Hello *hello,
-                                             const struct skr_standing *standing, char reason[static 512]);
+                                             const struct skr_standing *standing, struct skr_host_problem *ret);
 /* Into the host's status, with an event when there is something to say (text). */
 void skr_rollback_tell_problem(struct skr_south *south, const struct skr_host_problem *problem);
 

@@ -17,17 +17,11 @@ struct skr_peer_report {
     struct skr_peer_report *next;
 };
 
-static void clear_answer(struct skr_peer_report *report)
-{
-    if (report->model.accepted)
-        skerry__v1__report_accepted__free_unpacked(report->model.accepted, NULL);
-    report->model.accepted = NULL;
-}
-
 void skr_report_forget(void *request)
 {
     struct skr_peer_report *report = request;
-    clear_answer(report);
+    if (report->model.accepted)
+        skerry__v1__report_accepted__free_unpacked(report->model.accepted, NULL);
     skr_report_names_free(report->model.names);
     skr_envelope_free(report->envelope);
     free(report);
@@ -47,7 +41,6 @@ void skr_report_forget_all(struct skr_peer *peer)
 static int write_report(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
     struct skr_peer_report *report = arg;
-    clear_answer(report); /* of a run whose batch was rolled back */
     return skr_model_report(txn, &report->model, error);
 }
 

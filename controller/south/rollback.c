@@ -1,6 +1,7 @@
-/* Is the database older than what hosts have received? One host can say anything, and what it says alone concerns that
- * host alone: its session is held. Two things concern everybody: a proof that this controller gave to the host, and
- * several hosts that say the same. Hosts with an older agent have no proof, so after a restore they are found by that.
+/* Here the controller judges whether its database is older than what hosts have received. One host can say anything,
+ * and what it says alone concerns that host alone: its session is held. Two things concern everybody: a proof that this
+ * controller gave to the host, and several hosts that say the same. Hosts with an older agent have no proof, so after a
+ * restore they are found by that.
  */
 #include "controller/south/peer.h"
 #include <errno.h>
@@ -140,80 +141,66 @@ static bool is_proved(struct skr_peer *peer, const struct skr_standing *standing
 
 /* ---- writing ---- */
 
-struct rollback_write {
+/* On its way to the database. */
+struct telling {
     struct skr_south *south;
-    struct skr_rollback rollback;
+    skr_write_fn *write;
+    union {
+        struct skr_rollback rollback;
+        struct skr_host_problem problem;
+    } what;
 };
 
-static void rollback_written(void *arg, int result, int64_t revision, const struct skr_error *error)
+static int write_telling(struct skr_txn *txn, void *arg, struct skr_error *error)
 {
-    struct rollback_write *write = arg;
-    struct skr_south *south = write->south;
+    struct telling *telling = arg;
+    return telling->write(txn, &telling->what, error);
+}
+
+static void written(void *arg, int result, int64_t revision, const struct skr_error *error)
+{
+    static struct skr_log_limit limit;
+    struct telling *telling = arg;
+    struct skr_south *south = telling->south;
+    bool rollback = telling->write == skr_model_set_rolled_back;
     (void)revision;
-    if (result < 0)
-        skr_log(SKR_LOG_ERROR, "the rollback could not be recorded", "reason='%s'", error ? error->detail : "");
-    free(write);
+    if (result < 0 && result != -ENOENT && skr_log_allowed(&limit, 10))
+        skr_log(rollback ? SKR_LOG_ERROR : SKR_LOG_WARNING,
+                rollback ? "the rollback could not be recorded" : "a problem of a host could not be recorded",
+                "reason='%s'", error ? error->detail : "");
+    free(telling);
     skr_south_written(south);
 }
 
-static int write_rollback(struct skr_txn *txn, void *arg, struct skr_error *error)
+/* Copies it. When the writer has no room it is lost; the next Hello says it again. */
+static void tell(const struct telling *told)
 {
-    struct rollback_write *write = arg;
-    return skr_model_set_rolled_back(txn, &write->rollback, error);
+    struct telling *telling = malloc(sizeof(*telling));
+    if (!telling)
+        abort();
+    *telling = *told;
+    if (skr_south_write(told->south, write_telling, written, telling) < 0)
+        free(telling);
 }
 
 /* Recording it ends every session; a host that comes back stays connected and keeps what it has. */
 static void record(struct skr_south *south, const struct skr_rollback *rollback, const struct skr_standing *standing)
 {
-    struct rollback_write *write = calloc(1, sizeof(*write));
-    if (!write)
-        abort();
-    *write = (struct rollback_write){.south = south, .rollback = *rollback};
     skr_log(SKR_LOG_ERROR, "the database is older than what hosts have: nothing is changed until it has been reviewed",
             "hosts='%s' host_revision=%llu revision=%lld proved=%d", rollback->hosts,
             (unsigned long long)rollback->revision, (long long)standing->revision, rollback->proved);
-    if (skr_south_write(south, write_rollback, rollback_written, write) < 0)
-        free(write); /* the next Hello says it again */
-}
-
-struct problem_write {
-    struct skr_south *south;
-    struct skr_host_problem problem;
-};
-
-static void problem_written(void *arg, int result, int64_t revision, const struct skr_error *error)
-{
-    static struct skr_log_limit limit;
-    struct problem_write *write = arg;
-    struct skr_south *south = write->south;
-    (void)revision;
-    if (result < 0 && result != -ENOENT && skr_log_allowed(&limit, 10))
-        skr_log(SKR_LOG_WARNING, "a problem of a host could not be recorded", "reason='%s'",
-                error ? error->detail : "");
-    free(write);
-    skr_south_written(south);
-}
-
-static int write_problem(struct skr_txn *txn, void *arg, struct skr_error *error)
-{
-    struct problem_write *write = arg;
-    return skr_model_host_problem(txn, &write->problem, error);
+    tell(&(struct telling){.south = south, .write = skr_model_set_rolled_back, .what.rollback = *rollback});
 }
 
 void skr_rollback_tell_problem(struct skr_south *south, const struct skr_host_problem *problem)
 {
-    struct problem_write *write = calloc(1, sizeof(*write));
-    if (!write)
-        abort();
-    *write = (struct problem_write){.south = south, .problem = *problem};
-    if (skr_south_write(south, write_problem, problem_written, write) < 0)
-        free(write);
+    tell(&(struct telling){.south = south, .write = skr_model_host_problem, .what.problem = *problem});
 }
 
 /* ---- judging ---- */
 
 static void hold(struct skr_peer *peer, const struct skr_witness *told, const struct skr_standing *standing,
-                 char reason[static 512])
+                 struct skr_host_problem *ret)
 {
     struct skr_south *south = peer->worker->south;
     struct skr_uuid ours = skr_store_database_id(south->store);
@@ -231,14 +218,14 @@ static void hold(struct skr_peer *peer, const struct skr_witness *told, const st
                  "held: it keeps what it has and gets nothing new. If it came from another controller, stop its agent, "
                  "remove the cache from the agent's state directory and start it again. If not, revoke the host.",
                  standing->name);
-    snprintf(reason, sizeof(problem.text), "%s", problem.text);
     if (skr_log_allowed(&peer->worker->log_limit, 10))
         skr_log(SKR_LOG_WARNING, "a host's session is held", "reason='%s'", problem.text);
     skr_rollback_tell_problem(south, &problem);
+    *ret = problem;
 }
 
 enum skr_rollback_verdict skr_rollback_judge(struct skr_peer *peer, const Skerry__V1__Hello *hello,
-                                             const struct skr_standing *standing, char reason[static 512])
+                                             const struct skr_standing *standing, struct skr_host_problem *ret)
 {
     struct skr_south *south = peer->worker->south;
     struct skr_witness told = {.host_id = peer->host_id, .revision = hello->revision};
@@ -257,6 +244,6 @@ enum skr_rollback_verdict skr_rollback_judge(struct skr_peer *peer, const Skerry
         record(south, &rollback, standing);
         return SKR_ROLLBACK_SHOWN;
     }
-    hold(peer, &told, standing, reason);
+    hold(peer, &told, standing, ret);
     return SKR_ROLLBACK_HELD;
 }

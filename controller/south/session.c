@@ -203,12 +203,12 @@ static int enter(struct skr_peer *peer, const Skerry__V1__Hello *hello, struct s
 /* Does the host keep what it has for now? Then it has been told. */
 static bool is_held(struct skr_peer *peer, const Skerry__V1__Hello *hello, const struct skr_standing *standing)
 {
-    char reason[512] = "";
+    struct skr_host_problem problem;
     enum skr_rollback_verdict verdict =
-            standing->rolled_back ? SKR_ROLLBACK_SHOWN : skr_rollback_judge(peer, hello, standing, reason);
+            standing->rolled_back ? SKR_ROLLBACK_SHOWN : skr_rollback_judge(peer, hello, standing, &problem);
     if (verdict == SKR_ROLLBACK_NONE)
         return false;
-    welcome_held(peer, verdict == SKR_ROLLBACK_HELD ? reason : NULL);
+    welcome_held(peer, verdict == SKR_ROLLBACK_HELD ? problem.text : NULL);
     return true;
 }
 
