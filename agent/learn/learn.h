@@ -1,9 +1,9 @@
-/* Address learning: events of the fast path become claims that the controller judges (southbound.md, "What is
- * reported"). Keeps what each port has claimed, at most SKR_LEARN_ADDRESSES_MAX a port, paced by a token bucket a port;
- * ages a claim by asking the guest (ARP), never by silence alone. Also answers frames that are too big for the path,
- * whose TTL ran out at the gateway or that lead nowhere with ICMP: quoting a packet is the agent's work, not the fast
- * path's. Answers wait for skr_learn_run(), which sends a bounded number of them: no guest's packets hold up what other
- * guests need. One thread. */
+/* Address learning: events of the fast path become claims that the controller judges (docs/design/southbound.md, "What
+ * is reported"). Keeps what each port has claimed, at most SKR_LEARN_ADDRESSES_MAX a port, paced by a token bucket a
+ * port; ages a claim by asking the guest (ARP), never by silence alone. Also answers frames that are too big for the
+ * path, whose TTL ran out at the gateway or that lead nowhere with ICMP: quoting a packet is the agent's work, not the
+ * fast path's. Answers wait for skr_learn_run(), which sends a bounded number of them: no guest's packets hold up what
+ * other guests need. One thread. */
 #pragma once
 
 #include "agent/desired/desired.h"

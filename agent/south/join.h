@@ -1,5 +1,5 @@
-/* Enrolment (southbound.md): from a join string to an enrolled identity. Blocking, for the command line and for tests;
- * every wait has a limit. */
+/* Enrolment (docs/design/southbound.md): from a join string to an enrolled identity. Blocking, for the command line and
+ * for tests; every wait has a limit. */
 #pragma once
 
 #include "agent/south/identity.h"

@@ -1,6 +1,6 @@
-/* What this host has to tell (southbound.md, "What is reported"): a state, kept here whole, and which parts of it the
- * controller has not heard yet. The session takes differences while it is connected and everything after each connect.
- * One thread. */
+/* What this host has to tell (docs/design/southbound.md, "What is reported"): a state, kept here whole, and which parts
+ * of it the controller has not heard yet. The session takes differences while it is connected and everything after each
+ * connect. One thread. */
 #pragma once
 
 #include "agent/drift/drift.h"

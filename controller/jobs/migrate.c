@@ -1,6 +1,6 @@
-/* Moving an adapter (model.md, "Moving a VM"): its port stands armed on the target, every member of its networks knows
- * where it will be, and then the VM decides: its first frame on the target, which the target's agent reports as moved,
- * or :activate. Until then the adapter is where it was, and calling off is one write. */
+/* Moving an adapter (docs/design/model.md, "Moving a VM"): its port stands armed on the target, every member of its
+ * networks knows where it will be, and then the VM decides: its first frame on the target, which the target's agent
+ * reports as moved, or :activate. Until then the adapter is where it was, and calling off is one write. */
 #include "controller/jobs/private.h"
 
 static int fetch_adapter(struct skr_job_run *run, struct skr_object **ret, struct skr_error *error)

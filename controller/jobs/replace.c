@@ -1,5 +1,5 @@
 /* Replacing a host: in one transaction the old one's key is revoked, its provider addresses are withdrawn and its
- * adapters are the new one's (southbound.md). */
+ * adapters are the new one's (docs/design/southbound.md, "Enrolment"). */
 #include "controller/jobs/private.h"
 
 static const struct skr_query adapters_of = {"SELECT id FROM network_adapter WHERE host_id = ?1"};

@@ -114,7 +114,7 @@ struct skr_action_request {
 int skr_model_action(struct skr_txn *txn, void *request, struct skr_error *error);
 void skr_action_request_done(struct skr_action_request *request);
 
-/* ---- moving an adapter (model.md, "Moving a VM") ---- */
+/* ---- moving an adapter (docs/design/model.md, "Moving a VM") ---- */
 
 /* Begins a move: target_host_id says where to, and what waits there is programmed. CONFLICT: the adapter is on no host,
  * on this one or moving already, or the target is not in service or does not reach the network; EXISTS: another adapter

@@ -4,7 +4,7 @@
  * from the writer and messages of agents from the sessions, and emits encoded frames. Work per change is proportional
  * to the change and the hosts that need it. It never blocks and does not read the database after load.
  *
- * Scopes, versions, digests, rings, buckets and deltas are southbound.md's:
+ * Scopes, versions, digests, rings, buckets and deltas are docs/design/southbound.md's:
  * - digest of a scope: the sum of skr_digest_object() over its objects, 0 when empty;
  * - root digest of a host: the sum over its scopes of SipHash(digest key, 25 bytes: kind in 1 byte, id in 16, the
  * scope's digest in 8, little-endian);

@@ -66,7 +66,7 @@ int skr_tls_certificate_times(const char *certificate_pem, int64_t *ret_not_befo
 /* Server context for port 6653: TLS 1.3 alone, no session cache or tickets, RELEASE_BUFFERS. The ALPN callback demands
  * a client certificate signed by one of `authority_pems` for "skerry/1" and asks for none for "skerry-join/1"; other or
  * no ALPN fails the handshake. A certificate outside its time is let through here; skr_tls_peer_* tell, the caller
- * decides (southbound.md: it may only renew). */
+ * decides (docs/design/southbound.md: it may only renew). */
 int skr_tls_server_context(const struct skr_tls_identity *server, const char *authority_pems, SSL_CTX **ret,
                            struct skr_error *error);
 /* Client context for agents: `identity` NULL when joining (ALPN skerry-join/1). The peer's chain must contain a
