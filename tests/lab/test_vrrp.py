@@ -66,7 +66,7 @@ class Keepalived:
         self.vm, self.directory = vm, lab.directory
         self.configuration = self.directory / f"keepalived-{vm.name}.conf"
         self.configuration.write_text(
-            CONFIGURATION.format(priority=priority, vmac="use_vmac vrrp.51\n    vmac_xmit_base" if vmac else "", address=VIRTUAL)
+            CONFIGURATION.format(priority=priority, vmac="use_vmac vrrp.51" if vmac else "", address=VIRTUAL)
         )
         self.process = None
 
