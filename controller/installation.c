@@ -13,7 +13,7 @@ static void directory_cleanup(DIR **directory)
         closedir(*directory);
 }
 
-/* Everything that a controller writes once it has a database. The database itself, its lock and SQLite's files beside
+/* A controller writes these files once it has a database. The database itself, its lock and SQLite's files beside
  * it may be left of a first start that was cut off. */
 static bool is_evidence(const char *name, const char *database)
 {

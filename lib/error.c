@@ -38,7 +38,7 @@ static int tag_errno(enum skr_error_tag tag)
     }
 }
 
-/* What is cut, here or by a bound of the format, must still be UTF-8, or it could not become JSON. */
+/* A text that is cut, here or by a bound of the format, must still be UTF-8, or it could not become JSON. */
 __attribute__((format(printf, 3, 0))) static void format_bounded(char *out, size_t size, const char *format,
                                                                  va_list arguments)
 {

@@ -1,4 +1,4 @@
-/* Whose realization changed, for one listener: gathered while a publisher's call runs, told at its end. */
+/* One listener hears whose realization changed: gathered while a publisher's call runs, told at its end. */
 #include "lib/realization_table.h"
 #include <stdlib.h>
 

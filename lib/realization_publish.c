@@ -370,7 +370,8 @@ static void failures_free(struct realization_failure *failures, uint32_t count)
     free(failures);
 }
 
-/* What a change of a member may alter: newest first, down to `floor`, what it has settled without any failure. */
+/* Notes the verdicts of the pairs that a change of a member may alter: newest first, down to `floor`, up to which it
+ * has settled without any failure. */
 static void pairs_before(struct realization_scope *scope, const struct realization_member *member, uint64_t floor)
 {
     struct realization_pending_pair *pending;
@@ -425,7 +426,7 @@ void skr_realization_leave(struct skr_realization_table *table, const struct skr
     if (scope->members.count == 0) {
         skr_id_map_remove(&shard->scopes, key->type, &key->id);
         skr_id_map_done(&scope->members);
-        /* Nobody needs what is still listed here: all of it is clean. */
+        /* All that is still listed here is clean: no host needs it. */
         while ((pending = TAILQ_FIRST(&scope->pending))) {
             TAILQ_REMOVE(&scope->pending, pending, link);
             pending->scope = NULL;

@@ -92,7 +92,7 @@ static void row_add(struct skr_id_map *rows, const struct skr_uuid *host, enum r
     snprintf(row->reason, sizeof(row->reason), "%s", reason ? reason : "");
 }
 
-/* How a member counts: its verdict, or -1 when the pair does not concern it. */
+/* Returns the verdict of a member, or -1 when the pair does not concern it. */
 static int standing_of(const struct realization_member *member, const struct skr_realization_needs *needs,
                        const struct skr_realization_pair *pair, const struct skr_uuid *object, const char **ret_reason)
 {

@@ -73,7 +73,7 @@ int skr_body_from_fields(const struct skr_resource *resource, const struct skr_a
 int skr_secret_ask(const char *title, char ret[static SKR_SECRET_LINE_MAX], struct skr_error *error);
 /* A new one: on a terminal it is asked for twice. */
 int skr_secret_choose(const char *title, char ret[static SKR_SECRET_LINE_MAX], struct skr_error *error);
-/* Of the flag of a field, whose word must be "-". */
+/* Reads the secret of a field's flag, whose word must be "-". */
 int skr_secret_from_flag(const struct skr_field *field, const char *word, json_t **ret, struct skr_error *error);
 
 /* ---- waiting (progress.c, follow.c) ---- */

@@ -30,7 +30,7 @@ struct skr_client {
     char reason[CURL_ERROR_SIZE];
 };
 
-/* What one answer becomes while it arrives. */
+/* An answer while it arrives. */
 struct arriving {
     struct skr_client *client;
     char *text;
@@ -152,7 +152,7 @@ static void add_header(struct curl_slist **headers, const char *format, ...)
     *headers = longer;
 }
 
-/* Who may answer: the pinned authority alone where there is one, under the name it was called by. */
+/* The server must show a certificate for the name it was called by: of the pinned authority, where there is one. */
 static void set_trust(CURL *curl, const char *ca_pem)
 {
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
@@ -373,7 +373,7 @@ static int stream_once(struct skr_client *client, const char *path, int64_t time
     int r = arriving.stopped;
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    /* The clock's end is one that was asked for; silence is a failure. */
+    /* The caller asked for the end by the clock; silence is a failure. */
     bool in_time = code == CURLE_OPERATION_TIMEDOUT && status == 200 && timeout_ms &&
                    strstr(client->reason, "too slow") == NULL;
     if (!r && !in_time)

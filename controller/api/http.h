@@ -70,10 +70,11 @@ enum skr_http_pool_id {
 struct skr_http_peer;
 void skr_http_pools_new(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT], unsigned connections_max);
 void skr_http_pools_free(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT]);
-/* Worker only, once it is known who asks. What a request holds, it lets go of at its end at the latest. */
+/* Worker only, once it is known who asks. 0, or TOO_MANY. A request lets go of all that it holds at its end at the
+ * latest. */
 int skr_http_hold(struct skr_http_request *request, enum skr_http_pool_id pool, int64_t count, struct skr_error *error);
 void skr_http_let_go(struct skr_http_request *request, enum skr_http_pool_id pool);
-/* A connection is its last principal's. */
+/* A connection counts for the principal of its last request. TOO_MANY. */
 int skr_http_hold_connection(struct skr_http_request *request, struct skr_error *error);
 void skr_http_let_go_connection(struct skr_http_peer *peer);
 
@@ -276,7 +277,7 @@ void skr_http_retry_after(struct skr_http_request *request, int64_t wait_ns);
 /* With more members in the problem's object; `members` is borrowed and may be NULL. */
 void skr_http_answer_problem(struct skr_http_request *request, const struct skr_error *error, json_t *members);
 void skr_http_add_header(struct skr_http_request *request, const char *name, const char *value);
-/* Those of every answer: its id, and that browsers guess no type and come back over TLS alone (RFC 6797). */
+/* Adds the headers of every answer: its id, and that browsers guess no type and come back over TLS alone (RFC 6797). */
 void skr_http_add_common_headers(struct skr_http_request *request);
 void skr_http_add_revision(struct skr_http_request *request, int64_t revision);
 void skr_http_add_etag(struct skr_http_request *request, int64_t etag);
@@ -329,7 +330,7 @@ int skr_http_authenticate(struct skr_http_request *request, struct skr_error *er
 void skr_http_say_where(struct skr_http_request *request);
 /* FORBIDDEN when a browser says that the page which asks is another site's. */
 int skr_http_check_origin(struct skr_http_request *request, struct skr_error *error);
-/* What X-CSRF-Token must hold; -EINVAL: there is no session's cookie. */
+/* Makes the value that X-CSRF-Token must have; -EINVAL: there is no session's cookie. */
 int skr_http_csrf(struct skr_http_request *request, char ret[static SKR_SESSION_CSRF_MAX]);
 /* May the principal use the route at all? FORBIDDEN, the same for every id. */
 int skr_http_authorize(const struct skr_principal *principal, const struct skr_route *route,
@@ -428,7 +429,7 @@ struct skr_http_fields {
 int skr_http_fields_parse(const struct skr_resource *resource, const char *text, struct skr_http_fields *ret,
                           struct skr_error *error);
 void skr_http_fields_done(struct skr_http_fields *fields);
-/* What is known of the object's realization now. */
+/* Fills in what is known of the object's realization now. */
 void skr_render_look_up(struct skr_api *api, const struct skr_object *object, struct skr_realization *ret);
 /* False: `text` names no state. */
 bool skr_render_state_parse(const char *text, enum skr_realization_state *ret);

@@ -46,7 +46,7 @@ int skr_http_filters(struct skr_http_request *request, struct skr_list_query *qu
     return 0;
 }
 
-/* What a page token is bound to: who asks, the list, its filters in order of their fields. */
+/* A page token is bound to this: who asks, the list, its filters in order of their fields. */
 static void make_binding(const struct skr_http_request *request, const struct skr_list_query *query,
                          char out[static BINDING_MAX])
 {

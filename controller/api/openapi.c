@@ -40,7 +40,7 @@ static void add_parameter(json_t *parameters, const char *name, const char *in, 
     json_array_append_new(parameters, parameter);
 }
 
-/* Of a list of what is only appended, since and until are times. */
+/* The parameters since and until are times in lists to which rows are only appended. */
 static void add_time(json_t *parameters, const char *name)
 {
     add_parameter(parameters, name, "query",

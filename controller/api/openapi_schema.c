@@ -115,7 +115,7 @@ static bool is_written(const struct skr_field *field)
 
 static json_t *schema_of_field(const struct skr_field *field, enum skr_openapi_view view)
 {
-    /* What rules fill in may not be known yet; null in a PATCH resets to the default. */
+    /* A value that rules fill in may not be known yet; null in a PATCH resets to the default. */
     bool nullable = field->flags & SKR_FIELD_NULLABLE || view == SKR_OPENAPI_PATCH ||
                     (view == SKR_OPENAPI_ANSWER && !is_written(field));
     json_t *schema = schema_of_kind(field, view, nullable);

@@ -56,8 +56,8 @@ static enum skr_realization_state state_of(const struct skr_object *object, enum
     return nowhere && state == SKR_REALIZATION_REALIZED ? SKR_REALIZATION_UNPLACED : state;
 }
 
-/* What the table knows of the object, unless the policy has not even reached the object's last change: then nobody
- * knows yet who needs it, and "realized" would be a lie. */
+/* The table says "realized" also while the policy has not reached the object's last change: nobody knows yet then who
+ * needs it, so the object is pending. */
 void skr_render_look_up(struct skr_api *api, const struct skr_object *object, struct skr_realization *ret)
 {
     struct skr_uuid id = skr_object_uuid(object, SKR_FIELD_ID);
@@ -68,7 +68,7 @@ void skr_render_look_up(struct skr_api *api, const struct skr_object *object, st
     ret->state = state_of(object, ret->state);
 }
 
-/* What the object's own status fields do not say: realization, and whether a host is there. */
+/* Adds what the object's own status fields do not say: realization, and whether a host is there. */
 static void add_status(struct skr_api *api, const struct skr_principal *principal, const struct skr_object *object,
                        const struct skr_realization *realization, json_t *rendered)
 {

@@ -242,7 +242,7 @@ static int judge(struct skr_http_request *request, const char *path, const char 
     int r = judge_route(request, path, method);
     if (r < 0)
         return r;
-    /* Who logs in is nobody yet, and that he tried is written down; what strangers try elsewhere is not. */
+    /* A client that logs in has no principal yet. The audit log has its attempt, and none of strangers elsewhere. */
     if (skr_route_is_public(&request->route, request->method)) {
         skr_http_say_where(request);
     } else {

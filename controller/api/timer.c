@@ -227,7 +227,7 @@ static void *run(void *arg)
         }
         struct skr_http_request *chain = NULL;
         looked_ns = now_ns;
-        /* Whoever sets an earlier one from here on sees INT64_MAX and says so. */
+        /* A thread that sets an earlier one from here on sees INT64_MAX and says so. */
         __atomic_store_n(&api->timer_next_ns, INT64_MAX, __ATOMIC_SEQ_CST);
         int64_t earliest = look(api, now_ns, &chain);
         __atomic_store_n(&api->timer_next_ns, earliest, __ATOMIC_SEQ_CST);

@@ -114,7 +114,7 @@ static int parse_revision(const char *text, int64_t *ret, struct skr_error *erro
     return 0;
 }
 
-/* Whoever sees a part alone hears of writes that changed something of it, and of others as if there were none. */
+/* A principal that sees a part hears of writes that changed something of it, and of others as if there were none. */
 static int check_write(struct skr_http_request *request, int64_t revision, struct skr_error *error)
 {
     const struct skr_principal *principal = &request->principal;

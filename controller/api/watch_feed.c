@@ -263,14 +263,14 @@ static bool feed_log(struct skr_watch *watch, struct skr_txn *txn, struct skr_lo
     return true;
 }
 
-/* What is new of the log and of status; false: nothing more can come now. */
+/* Feeds what is new in the log and in status; false: nothing more can come now. */
 static bool feed_news(struct skr_watch *watch, const struct skr_watch_status *statuses, unsigned count)
 {
     struct skr_api *api = watch->request->api;
     struct skr_log_row rows[ROWS_MAX];
     struct skr_error error = {0};
     struct skr_txn *txn SKR_CLEANUP(skr_store_read_cleanup) = NULL;
-    /* Who has lost his token hears no more, however long the connection stands. */
+    /* A client whose token has ended hears no more, however long the connection stands. */
     if (skr_store_read_begin(api->store, &txn, &error) < 0 ||
         skr_model_check_principal(txn, &watch->request->principal, skr_clock_wall_ms(), &error) < 0) {
         end_with(watch, &error, -1);

@@ -3,7 +3,7 @@
 #include <skerry/resource_fields.h>
 #include <string.h>
 
-/* What a client sees can change without the objects: a tenant's lists gain or lose one, a host goes to another host
+/* The sight of a client can change without the objects: a tenant's lists gain or lose one, a host goes to another host
  * group. */
 
 static const struct listed {

@@ -1,5 +1,6 @@
-/* Who waits for what, and the thread that looks. A look registers what it waits for inside its own transaction, on the
- * writer's thread (skr_jobs_note): what is committed after it finds the watches in place, so no change is missed. */
+/* This file knows which job waits for what, and runs the thread that looks. A look registers what it waits for inside
+ * its own transaction, on the writer's thread (skr_jobs_note): what is committed after it finds the watches in place,
+ * so no change is missed. */
 #include "controller/jobs/private.h"
 
 #include <skerry/clock.h>
@@ -270,7 +271,7 @@ static int look_once(struct skr_jobs *jobs, struct skr_job_look *look, struct sk
 {
     int r = write_look(jobs, look, error);
     if (r == 0 && look->wants) {
-        /* What it needs outside of the database may be missing for good: that is a failure, not a pause. */
+        /* Something that it needs outside of the database may be missing for good: that is a failure, not a pause. */
         if (look->wants->prepare(jobs->options.store, look->row, jobs->backup_directory, &look->prepared, error) < 0)
             return fail(jobs, look, error);
         r = write_look(jobs, look, error);

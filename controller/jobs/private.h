@@ -15,7 +15,7 @@
 #define SKR_JOB_MESSAGE_MAX   512
 #define SKR_JOB_LOOK_AGAIN_MS 1000 /* where nothing tells: a host that is offline, a database that takes no write */
 
-/* What a step says when it has not failed (-errno with the reason in its error). */
+/* A step that has not failed (-errno with the reason in its error) returns one of these. */
 enum { SKR_JOB_WAITS, SKR_JOB_GOES_ON };
 
 struct skr_job_run {
@@ -62,9 +62,9 @@ struct skr_job_kind {
 
 /* NULL: a kind this version does not know. */
 const struct skr_job_kind *skr_job_kind_find(const char *name);
-/* On the writer's thread: the row is gone, and so must be its file. */
-/* Before any job runs: what a controller that was killed while it made a copy has left. */
+/* Before any job runs: removes what a controller that was killed while it made a copy has left. */
 void skr_job_backup_sweep(const char *directory);
+/* On the writer's thread: the row is gone, and so must be its file. */
 void skr_job_backup_deleted(const char *directory, const struct skr_object *backup);
 extern const struct skr_job_kind skr_job_deploy_host_switch, skr_job_remove_host_switch, skr_job_backup,
         skr_job_migrate, skr_job_drain, skr_job_replace, skr_job_remediate;

@@ -113,7 +113,7 @@ static int host_job(struct skr_txn *txn, struct skr_action_request *request, str
     return r < 0 ? r : start_job(txn, request, request->verb, host, &id, error);
 }
 
-/* One that the principal does not see is none. */
+/* To the principal, a host that it does not see does not exist. */
 static int check_host_named(struct skr_txn *txn, const struct skr_action_request *request,
                             const struct skr_value *named, const char *pointer, struct skr_error *error)
 {
@@ -125,7 +125,7 @@ static int check_host_named(struct skr_txn *txn, const struct skr_action_request
                         : r;
 }
 
-/* One that takes everything off the host. */
+/* Begins a job that takes everything off the host. */
 static int emptying_job(struct skr_txn *txn, struct skr_action_request *request, struct skr_object *host,
                         struct skr_error *error)
 {

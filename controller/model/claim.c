@@ -74,8 +74,8 @@ static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *cla
     return r < 0 ? r : skr_report_refuse(report, &claim->adapter_id, NULL, claim->number, "claimed_elsewhere");
 }
 
-/* The id of an adapter is no secret: hosts of its VM network know it, and those that it was on. So whoever runs the
- * fabric says which hosts are believed. */
+/* The id of an adapter is no secret: hosts of its VM network know it, and those that it was on. So an
+ * administrator says which hosts are believed. */
 static int tell_untrusted(struct skr_txn *txn, const char *interface, const struct skr_object *adapter,
                           const struct skr_object *host, const struct skr_object *group, struct skr_error *error)
 {

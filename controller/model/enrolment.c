@@ -94,7 +94,7 @@ static int take_use(struct skr_txn *txn, struct skr_object *token, const char *k
 
 /* ---- the new host ---- */
 
-/* What a DNS label and a file name can hold; the wish of an agent is no more than that. */
+/* Keeps of an agent's wish what a DNS label and a file name can hold. */
 static void clean_name(const char *wished, char ret[static HOST_NAME_MAX_BYTES + 1])
 {
     size_t length = 0;

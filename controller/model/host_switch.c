@@ -300,7 +300,7 @@ static int refresh(struct skr_txn *txn, const struct skr_object *host_switch, co
     return r < 0 ? r : skr_provider_address_host(txn, host, SKR_WITHDRAWAL_FREE, pointer, error);
 }
 
-/* What a request writes is followed by a job; what the model itself writes is part of something larger. */
+/* A job follows a request's write; a write of the model itself is part of something larger. */
 static int follow(struct skr_write *write, const char *kind, struct skr_error *error)
 {
     const struct skr_object *host_switch = write->after ? write->after : write->before;

@@ -83,7 +83,7 @@ struct builder {
     struct skr_ip_range whole;
 };
 
-/* What lies between the cursor and the range is free. */
+/* The addresses between the cursor and the range are free. */
 static int skip(struct builder *builder, const struct skr_ip_range *range, struct skr_error *error)
 {
     int r = 0;
@@ -165,7 +165,7 @@ int skr_ip_pool_rebuild(struct skr_txn *txn, const struct skr_object *pool, stru
 
 /* ---- taking and giving ---- */
 
-/* Of the pool, and of what it belongs to. */
+/* Counts for the pool, and for all that it belongs to. */
 static int count(struct skr_txn *txn, const struct skr_object *pool, int allocated, int vip, struct skr_error *error)
 {
     struct skr_uuid pool_id = skr_object_id(pool);
@@ -266,7 +266,7 @@ int skr_ip_allocate_free(struct skr_txn *txn, const struct skr_object *pool, con
     return 1;
 }
 
-/* Who stands in the way of an address that is not free. */
+/* Says why the address is not free. */
 static int say_taken(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *address,
                      const char *pointer, struct skr_error *error)
 {

@@ -1,5 +1,5 @@
-/* Where customer addresses are, those on VLANs too: there a record has neither VSID nor provider address, and tells
- * hosts whose the address is. Static records follow the adapter's addresses, an adapter without any has an l2only
+/* A lookup record says where a customer address is. On VLANs it has neither VSID nor provider address, and tells hosts
+ * whose the address is. Static records follow the adapter's addresses, an adapter without any has an l2only
  * record for its MAC, dynamic ones come from reports. host_id is always the adapter's. */
 #include "controller/model/rules.h"
 

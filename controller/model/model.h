@@ -6,7 +6,7 @@
 #include "controller/store/store.h"
 #include <skerry/v1/southbound.pb-c.h>
 
-/* Who asks, and under which one grant: a role and what it reaches. */
+/* A principal is the one who asks, under one grant: a role and what it reaches. */
 enum skr_principal_kind {
     SKR_PRINCIPAL_MODEL,  /* the controller itself: rules, reports of agents, enrolment */
     SKR_PRINCIPAL_TOKEN,  /* a bearer token: token_id, name is the token's */
@@ -27,8 +27,8 @@ struct skr_principal {
     char request_id[37]; /* "" = inside */
 };
 
-/* What of one kind a principal reaches. Everything that shows, changes or refers to objects asks this: one object by
- * skr_sight_covers(), a list by its query. Ask anew in each transaction. */
+/* The objects of one kind that a principal reaches. Everything that shows, changes or refers to objects asks this: one
+ * object by skr_sight_covers(), a list by its query. Ask anew in each transaction. */
 enum skr_sight_kind {
     SKR_SIGHT_NOTHING,
     SKR_SIGHT_ALL,
@@ -45,7 +45,7 @@ struct skr_sight {
 };
 int skr_model_sees(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,
                    struct skr_sight *ret, struct skr_error *error);
-/* What it may create, change and delete, or do an action to (`action` NULL: none): never more than it sees. */
+/* The objects that it may create, change, delete or do an action to (`action` NULL: none): never more than it sees. */
 int skr_model_writes(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,
                      const struct skr_action *action, struct skr_sight *ret, struct skr_error *error);
 void skr_sight_done(struct skr_sight *sight);
@@ -92,7 +92,7 @@ struct skr_write_request {
  * rules. */
 int skr_model_write(struct skr_txn *txn, void *request, struct skr_error *error);
 void skr_write_request_done(struct skr_write_request *request);
-/* What of a write takes long comes before it: the passphrase of a backup in the input becomes the authority's key
+/* The slow part of a write comes before it: the passphrase of a backup in the input becomes the authority's key
  * encrypted by it. On a thread that may take its time; nothing to do when it is not slow. */
 bool skr_model_is_slow(const struct skr_write_request *request);
 int skr_model_do_slow(struct skr_store *store, struct skr_write_request *request, struct skr_error *error);
@@ -237,7 +237,7 @@ int skr_model_check_principal(struct skr_txn *txn, const struct skr_principal *p
 /* skr_write_fns of a struct skr_uuid; nothing when the session is gone. */
 int skr_model_touch_session(struct skr_txn *txn, void *session_id, struct skr_error *error);
 int skr_model_logout(struct skr_txn *txn, void *session_id, struct skr_error *error);
-/* What X-CSRF-Token must hold, made from the cookie's secret. */
+/* Makes the value that X-CSRF-Token must have from the cookie's secret. */
 void skr_session_csrf(const char *secret, char ret[static SKR_SESSION_CSRF_MAX]);
 
 /* ---- agents ---- */
@@ -278,7 +278,7 @@ struct skr_evidence;
 struct skr_evidence *skr_evidence_new(void);
 void skr_evidence_free(struct skr_evidence *evidence);
 
-/* Where in a report a piece of it begins. Zeroed: its beginning. */
+/* The place in a report at which a piece of it begins. Zeroed: its beginning. */
 struct skr_report_place {
     unsigned section;
     size_t index;
@@ -334,7 +334,7 @@ struct skr_rollback {
 int skr_model_set_rolled_back(struct skr_txn *txn, void *rollback, struct skr_error *error);
 /* The other database whose hosts an administrator has let in by accepting this one; nil: none. */
 int skr_model_accepted_database(struct skr_txn *txn, struct skr_uuid *ret, struct skr_error *error);
-/* How many hosts are enrolled and active, counted to `max` at most. */
+/* Counts the hosts that are enrolled and active, to `max` at most. */
 int skr_model_count_hosts(struct skr_txn *txn, unsigned max, unsigned *ret, struct skr_error *error);
 /* Writes down what is wrong with a host's session. */
 struct skr_host_problem {
@@ -373,9 +373,10 @@ int skr_model_event(struct skr_txn *txn, void *event_write, struct skr_error *er
 
 /* ---- address management (overlap.c) ---- */
 
-/* What overlaps: {items: [{conflict, first, second}], complete}. Of a tenant its VM subnets; with neither `tenant_id`
- * nor a tenant of the principal's own the subnets of sites, and VLANs that sites of several logical networks use at the
- * same hosts. NOT_FOUND, FORBIDDEN; LIMIT when there is more than one answer can compare. New reference in *ret. */
+/* Finds overlaps: {items: [{conflict, first, second}], complete}. For a tenant, of its VM subnets; with neither
+ * `tenant_id` nor a tenant of the principal's own the subnets of sites, and VLANs that sites of several logical
+ * networks use at the same hosts. NOT_FOUND, FORBIDDEN; LIMIT when there is more than one answer can compare. New
+ * reference in *ret. */
 int skr_model_overlaps(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_uuid *tenant_id,
                        json_t **ret, struct skr_error *error);
 

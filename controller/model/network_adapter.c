@@ -61,7 +61,8 @@ static bool has_address(const struct skr_object *adapter, const struct skr_addre
     return false;
 }
 
-/* Nobody else's: a static record stands in the way, a learned one gives way to what is written by hand. */
+/* The address must be no other adapter's: a static record stands in the way, a learned one gives way to what is written
+ * by hand. */
 static int claim_address(struct skr_write *write, const struct skr_ids *pools, const struct skr_address *address,
                          const char *place, struct skr_error *error)
 {
@@ -146,8 +147,8 @@ static int assign_address(struct skr_write *write, const struct skr_home *home, 
     return 0;
 }
 
-/* What is listed becomes the adapter's; what is listed no more is freed with its lookup record. `anew`: the place has
- * changed, and pools that were out of the question may have the addresses now. */
+/* The adapter gets the addresses that are listed. One that is listed no more is freed with its lookup record. `anew`:
+ * the place has changed, and pools that were out of the question may have the addresses now. */
 static int exchange_addresses(struct skr_write *write, const struct skr_home *home, bool anew, struct skr_error *error)
 {
     SKR_CLEANUP(skr_ids_cleanup) struct skr_ids pools = {0};

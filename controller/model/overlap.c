@@ -1,6 +1,6 @@
-/* What overlaps: VM subnets of one tenant across its VM networks, subnets of sites, and VLANs that sites of several
- * logical networks use at the same hosts. Prefixes are read in their order, where each one follows those that contain
- * it: a stack of what is still open tells all pairs in one pass. */
+/* This file finds overlaps: of VM subnets of one tenant across its VM networks, of subnets of sites, and of VLANs that
+ * sites of several logical networks use at the same hosts. Prefixes are read in their order, where each one follows
+ * those that contain it: a stack of what is still open tells all pairs in one pass. */
 #include "controller/model/rules.h"
 
 #define PREFIXES_MAX 10000 /* that one answer looks at */
@@ -231,7 +231,7 @@ static int of_fabric(struct skr_txn *txn, json_t *answer, struct skr_error *erro
     return r < 0 ? r : sweep_vlans(txn, &vlans, answer, error);
 }
 
-/* What a tenant may know, or may not: in the words of everything that is not there. */
+/* A tenant that the principal does not see is refused in the words for one that does not exist. */
 static int check_tenant(struct skr_txn *txn, const struct skr_principal *principal, const struct skr_uuid *tenant_id,
                         struct skr_error *error)
 {

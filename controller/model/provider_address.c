@@ -1,6 +1,6 @@
-/* Which host has which provider address. For each logical network with network virtualization the site of the nearest
- * ancestor group serves a host; each uplink gets one address of each site it reaches, from the site's pools by id. A
- * row that found no address stays and says so; it tries again when a pool gains addresses.
+/* This file says which host has which provider address. For each logical network with network virtualization the site
+ * of the nearest ancestor group serves a host; each uplink gets one address of each site it reaches, from the site's
+ * pools by id. A row that found no address stays and says so; it tries again when a pool gains addresses.
  *
  * Rows are compared with what should be, so a host that keeps an (uplink, site) keeps its address, and an interface
  * that is renamed takes its address along. */

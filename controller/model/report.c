@@ -1,5 +1,6 @@
-/* What an agent reported. An agent speaks for its own slice alone: adapters that are on its host, and claims. What is
- * not taken is a refusal in the answer, never a failed write, so one bad item does not hold up the others.
+/* This file takes what an agent reports. An agent speaks for its own slice alone: adapters that are on its host, and
+ * claims. An item that is not taken is a refusal in the answer, never a failed write, so one bad item does not hold up
+ * the others.
  *
  * A report is taken in pieces, each a write of its own: section by section, first what it says, then, after the last
  * part of a whole report, what it does not name. Rows that another write changed in between are looked at as they are
@@ -390,7 +391,7 @@ static int find_gone(struct skr_report *report, const struct section *section, s
     return r;
 }
 
-/* One item, or row, of the place's section. 1: done, there may be more. 0: the section has no more. */
+/* Takes one item, or row, of the place's section. 1: it is done, there may be more. 0: the section has no more. */
 static int take_next(struct skr_report *report, const struct skr_report_place *place, struct skr_error *error)
 {
     const struct section *section = &sections[place->section];

@@ -52,7 +52,7 @@ int skr_report_own_adapter(struct skr_report *report, const ProtobufCBinaryData 
 /* While the database is rolled back: the orphans of the reporting host (orphan.c). */
 int skr_report_apply_held(struct skr_report *report, struct skr_error *error);
 
-/* One item of a report: its index in the list of its sort. */
+/* Takes one item of a report; `index` counts in the list of its sort. */
 typedef int skr_report_take_fn(struct skr_report *report, size_t index, struct skr_error *error);
 /* A row of the host that a whole report has not named; looked at again, because other writes came in between. */
 typedef int skr_report_lose_fn(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error);
@@ -63,7 +63,7 @@ int skr_report_lose_claim(struct skr_report *report, const struct skr_uuid *id, 
 int skr_report_lose_waiting(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error);
 int skr_report_take_moved(struct skr_report *report, size_t index, struct skr_error *error);
 
-/* Of adapters that are moving to the reporting host (adapter_move.c). 1: the binding was of one; 0: of none. */
+/* For adapters that are moving to the reporting host (adapter_move.c). 1: the binding was of one; 0: of none. */
 int skr_report_target_binding(struct skr_report *report, const Skerry__V1__PortBinding *binding,
                               struct skr_error *error);
 int skr_report_lose_target_binding(struct skr_report *report, const struct skr_uuid *id, struct skr_error *error);

@@ -83,7 +83,7 @@ int skr_name_find(struct skr_txn *txn, enum skr_resource_id resource, const char
 
 #define SKR_AUDIT_PATH_MAX 256
 
-/* What an audit record says besides the object and the result. */
+/* An audit record says this besides the object and the result. */
 struct skr_audited {
     const struct skr_principal *principal;
     const char *method, *path;
@@ -229,8 +229,8 @@ int skr_provider_address_of(struct skr_txn *txn, const struct skr_uuid *host_id,
 /* All hosts below the groups of a site. */
 int skr_network_site_hosts(struct skr_txn *txn, const struct skr_object *site, struct skr_ids *hosts,
                            struct skr_error *error);
-/* What network virtualization asks of a site: subnets, and no other site at the same distance. `pointer` NULL: the
- * site's own fields. */
+/* Has the site what network virtualization asks for: subnets, and no other site at the same distance? `pointer` NULL:
+ * the site's own fields. */
 int skr_network_site_check_virtualized(struct skr_txn *txn, const struct skr_object *site, const char *pointer,
                                        struct skr_error *error);
 /* The entry of subnet_vlans[] with this subnet, NULL when there is none. */
@@ -333,7 +333,7 @@ int skr_home_check_host(struct skr_txn *txn, const struct skr_object *host, cons
 #define SKR_HELD_PROFILE    "virtual-port-profile"     /* object_kind of their rows of compliance */
 #define SKR_DEFAULT_PROFILE "Medium bandwidth adapter" /* of ports that nothing else gives a profile */
 
-/* What decides the virtual port profile of a port; nil: it is on no switch, it has no classification. */
+/* These decide the virtual port profile of a port; nil: it is on no switch, it has no classification. */
 struct skr_port_kind {
     struct skr_uuid logical_switch_id, classification_id;
 };
@@ -346,10 +346,10 @@ static inline void skr_port_kinds_cleanup(struct skr_port_kinds *kinds)
     free(kinds->items);
 }
 void skr_port_kinds_add(struct skr_port_kinds *kinds, const struct skr_port_kind *kind); /* once */
-/* Of the adapter on this host; `host_id` NULL: on no host. */
+/* The kind of the adapter's port on this host; `host_id` NULL: on no host. */
 int skr_port_kind_load(struct skr_txn *txn, const struct skr_object *adapter, const struct skr_uuid *host_id,
                        struct skr_port_kind *ret, struct skr_error *error);
-/* Of the adapters on a host. */
+/* The kinds of the ports of all adapters on a host. */
 int skr_port_kinds_on_host(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_port_kinds *kinds,
                            struct skr_error *error);
 /* The profile of such ports as the model has it, `instead` (may be NULL) in place of the row of that id. 1 or 0. */
@@ -446,7 +446,7 @@ int skr_carriage_problem(struct skr_txn *txn, const struct skr_object *host, cha
 /* REFERENCE when the tenant's list (field) does not name the object. */
 int skr_tenant_allows(struct skr_txn *txn, const struct skr_uuid *tenant_id, int field, const struct skr_uuid *id,
                       const char *pointer, struct skr_error *error);
-/* What stands below an object belongs to its tenant. */
+/* An object that stands below another one belongs to its tenant. */
 int skr_tenant_inherit(struct skr_object *object, const struct skr_object *parent, struct skr_error *error);
 /* Does an uplink of the host name the site? */
 bool skr_host_names_site(const struct skr_object *host, const struct skr_uuid *site_id);
@@ -510,7 +510,7 @@ int skr_orphans_forget(struct skr_txn *txn, struct skr_error *error);
 int skr_rolled_back_check(struct skr_txn *txn, const struct skr_principal *principal, struct skr_error *error);
 /* 1: the status of a host tells of a problem; 0: none does (enrolment.c). */
 int skr_host_any_problem(struct skr_txn *txn, struct skr_error *error);
-/* What an agent says about its interfaces, as the host's inventory; new reference. */
+/* Makes the host's inventory from what an agent says about its interfaces; new reference. */
 json_t *skr_inventory_json(Skerry__V1__Interface *const *interfaces, size_t count);
 /* Writes an event; `object` and `host_id` may be NULL. The object's tenant sees it, so the message names no host,
  * provider address, interface or another tenant's object, unless the object has no tenant. */

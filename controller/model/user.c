@@ -22,7 +22,7 @@ static int stored(struct skr_write *write, struct skr_error *error)
     if (!write->before || !skr_write_changes(write, SKR_USER_PASSWORD_HASH))
         return 0;
     struct skr_uuid id = skr_object_id(write->after);
-    /* Whoever changes his own goes on where he did it. */
+    /* The session in which a user changes his own password goes on. */
     bool own = write->principal->kind == SKR_PRINCIPAL_SESSION;
     return skr_session_end_all(write->txn, &sessions_of, &id, own ? &write->principal->token_id : NULL, error);
 }

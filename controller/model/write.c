@@ -2,7 +2,7 @@
  * name, maximum, rows. */
 #include "controller/model/rules.h"
 
-/* What is not the principal's to see does not exist, in the same words. */
+/* An object that the principal does not see is refused in the same words as one that does not exist. */
 static int check_reference(struct skr_write *write, const struct skr_field *field, const char *pointer,
                            const struct skr_uuid *id, struct skr_error *error)
 {

@@ -80,7 +80,7 @@ void skr_policy_apply_vm_network(struct skr_policy *policy, struct domain *domai
         domain->vlan_id = (uint32_t)skr_object_integer(object, SKR_VM_NETWORK_VLAN_ID);
         domain->secondary_vlan_id = (uint32_t)skr_object_integer(object, SKR_VM_NETWORK_SECONDARY_VLAN_ID);
     }
-    /* What a VM network is never changes: its scope lives as long as it does. */
+    /* A VM network never changes its kind: its scope lives as long as it does. */
     if (object && !domain->scope) {
         domain->scope = skr_policy_scope_new(SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN, &domain->node.key.id);
         domain->scope->domain = domain;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a port carries besides the adapter: freed after it has been packed. */
+/* A port carries these besides the adapter; they are freed after it has been packed. */
 struct lists {
     ProtobufCBinaryData *addresses, *acls;
 };
@@ -75,7 +75,7 @@ static void put_adapter(Skerry__V1__Port *message, struct lists *lists, const st
     put_acls(message, lists, adapter);
 }
 
-/* Of a network that passes through, the adapter may name one of the site's VLANs; a single one is the site's word. */
+/* In a network that passes through, the adapter may name one of the site's VLANs; a single one is the site's word. */
 static uint32_t vlan_of(const struct adapter *adapter, const struct site *site)
 {
     if (adapter->domain->isolation != SKERRY__V1__ISOLATION__ISOLATION_NONE)

@@ -87,7 +87,7 @@ struct member_subnet {
     uint32_t ports;
 };
 
-/* Of a member that has no port any more. */
+/* A member that has no port any more. */
 struct lingering {
     struct member *member;
     uint64_t version; /* of the removal, to be acknowledged by every connected member */
@@ -108,7 +108,7 @@ struct member {
     uint32_t subnet_count, subnet_capacity, ports; /* capacity 0: one */
     bool dirty;                                    /* its Member object must be compiled */
     LIST_ENTRY(member) dirty_link;
-    /* What the host has. */
+    /* The state of what the host has. */
     enum member_sync sync;
     bool behind, queued, base_numbered; /* base_numbered: the agent counts `base` as we do */
     bool failing;                       /* while a Hello is read: it named the scope */
@@ -233,7 +233,7 @@ struct subnet {
     struct scope *scope; /* where its object stands */
 };
 
-/* What few adapters have. */
+/* Fields that few adapters have. */
 struct adapter_extra {
     char *interface;
     uint32_t vlan_id, mirror; /* mirror: of the protocol */
@@ -389,7 +389,7 @@ struct skr_object *const *skr_policy_apply_structs(const struct skr_object *obje
 uint32_t skr_policy_apply_choice(const char *text, const char *const *names);
 /* The adapter's profile may have changed: its port, its subnet's learning. */
 void skr_policy_adapter_profile_changed(struct skr_policy *policy, struct adapter *adapter);
-/* What the host's ports are made of has changed: uplinks, switches, mappings. */
+/* Uplinks, switches or mappings have changed, of which the host's ports are made. */
 void skr_policy_host_ports_changed(struct skr_policy *policy, struct host *host);
 /* The adapter's host became active or ceased to be: it counts as a member's port or not. */
 void skr_policy_adapter_recount(struct skr_policy *policy, struct adapter *adapter);

@@ -40,7 +40,7 @@ struct member *skr_policy_member_of(struct skr_policy *policy, struct host *host
     skr_id_map_put(&host->members, member);
     skr_policy_member_behind(member, true);
     skr_policy_member_mark(policy, member);
-    /* Whatever makes it a member also changes the scope: the version of that is the first that concerns it. */
+    /* The change that makes it a member also changes the scope: the version of that is the first that concerns it. */
     skr_realization_join(policy->options.realizations, &scope->key, &host->node.key.id, scope->version + 1);
     skr_realization_excuse(policy->options.realizations, &scope->key, &host->node.key.id, host->excused);
     return member;

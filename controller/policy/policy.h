@@ -24,7 +24,7 @@
 
 struct skr_policy;
 
-/* What leaves the policy; called on its thread, must not wait. */
+/* The policy calls these on its thread; they must not wait. */
 struct skr_policy_output {
     /* A frame (header included) for one session; ref it to keep it. */
     void (*send)(void *arg, uint64_t session, struct skr_shared_bytes *frame);

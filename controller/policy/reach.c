@@ -25,7 +25,7 @@ static const struct host_uplink *own_uplink(const struct host *host, const char 
     return NULL;
 }
 
-/* What the uplink port profile lists; without one what the host says of the uplink, and if that is nothing, all. */
+/* The uplink port profile lists sites; without one, the host's uplink does, and one that lists none reaches all. */
 static bool lists_site(const struct uplink_profile *profile, const struct host_uplink *own, const struct site *site)
 {
     if (profile) {
@@ -74,7 +74,7 @@ static bool way_to(const struct host *host, const struct site *site, struct reac
     return false;
 }
 
-/* Of the sites of one group the one with the lowest id. */
+/* Takes the site with the lowest id of those of one group. */
 static bool way_from(const struct host *host, const struct host_group *group, const struct logical_network *network,
                      struct reach *ret)
 {

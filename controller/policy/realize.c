@@ -1,4 +1,4 @@
-/* What the realization table is told: what each write and each object needs, and what only the policy knows to fail. */
+/* Tells the realization table what each write and each object needs, and what only the policy knows to fail. */
 #include "controller/policy/graph.h"
 #include <skerry/macros.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static bool is_needed(const struct scope *scope)
     return scope->changed_count > 0 && !scope->ending && scope->member_count > 0;
 }
 
-/* What the write in progress needs, NULL when nobody. */
+/* The needs of the write in progress; NULL when nobody needs it. */
 static struct skr_realization_needs *needs_of_write(const struct skr_policy *policy)
 {
     uint32_t pairs = 0, touches = 0;
@@ -58,7 +58,7 @@ static struct skr_realization_needs *needs_of_write(const struct skr_policy *pol
     return needs;
 }
 
-/* What stands for an object: southbound objects in scopes. Those with its own id need not be named, and one of a scope
+/* Southbound objects in scopes stand for an object. Those with its own id need not be named, and one of a scope
  * may stand for nothing but the scope (type 0). */
 struct standing {
     const struct scope *scope;

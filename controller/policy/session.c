@@ -238,7 +238,7 @@ void skr_policy_session_command(struct skr_policy *policy, const struct skr_uuid
     skr_policy_session_send(policy, host->session, &envelope);
 }
 
-/* What the agent holds, scope by scope. */
+/* Hears what the agent holds, scope by scope. */
 static void receive_scope_digests(struct skr_policy *policy, struct session *session,
                                   const Skerry__V1__ScopeDigests *digests)
 {

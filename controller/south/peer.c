@@ -310,7 +310,7 @@ static void ping(struct skr_peer *peer)
     skr_peer_send(peer, &envelope);
 }
 
-/* Who is heard needs no ping from us; who is not heard for SILENCE of them is gone. */
+/* A peer that is heard needs no ping from us; one that is not heard for SILENCE of them is gone. */
 static void keep_alive(struct skr_peer *peer)
 {
     int64_t period_ns = peer->worker->south->keepalive_ms * SKR_NS_PER_MS;

@@ -1,4 +1,4 @@
-/* What the files of this room share.
+/* The files of this room share this.
  *
  *   acceptor (1 thread)   listening socket, cap of handshakes, writes the notes
  *   worker (n threads)    an event base each; a peer (one connection) lives on one worker and nobody else touches it
@@ -56,7 +56,7 @@ int skr_registry_enter(struct skr_registry *registry, const struct skr_uuid *hos
 int64_t skr_registry_shared_ns(struct skr_registry *registry, const struct skr_uuid *host_id);
 /* True when the session still was the host's. */
 bool skr_registry_leave(struct skr_registry *registry, const struct skr_uuid *host_id, uint64_t session);
-/* What the host's present session counts; `session` is another: nothing happens. */
+/* Keeps what the host's present session counts; `session` is another: nothing happens. */
 struct skr_registry_counters {
     uint64_t dropped_packets, rx_packets, tx_packets;
 };

@@ -245,7 +245,7 @@ void skr_report_written(struct skr_worker *worker, uint64_t session, void *reque
 {
     struct skr_peer_report *report = request;
     struct skr_peer *peer = skr_peer_find(worker, session);
-    report->mail = NULL; /* whoever calls frees it */
+    report->mail = NULL; /* the caller frees it */
     if (peer && peer->state == SKR_PEER_OPEN && report->result == 0) {
         piece_written(peer, report);
         return;

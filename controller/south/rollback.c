@@ -68,7 +68,7 @@ static void add_name(char *hosts, size_t size, const char *name)
     snprintf(hosts + length, size - length, "%s\"%.63s\"", length ? ", " : "host ", name);
 }
 
-/* How many hosts say what this one says, it included; *ret names them. */
+/* Counts the hosts that say the same as this one, it included; *ret names them. */
 static unsigned count_agreeing(struct skr_witnesses *witnesses, const struct skr_witness *told,
                                struct skr_rollback *ret)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RECONNECT_REFUSED_MS  30000 /* who may not come in need not ask often */
+#define RECONNECT_REFUSED_MS  30000 /* an agent that may not come in need not ask often */
 #define RECONNECT_REPLACED_MS 5000
 
 static int look_at_host(struct skr_txn *txn, const struct skr_peer *peer, struct skr_standing *standing,
@@ -175,7 +175,7 @@ void skr_session_look_after(struct skr_peer *peer)
 }
 
 /* Into the registry, past the older session of this host; judged again if sessions were ended meanwhile for what the
- * database says, because whoever ended them did not find this one yet. */
+ * database says, because the thread that ended them did not find this one yet. */
 static int enter(struct skr_peer *peer, const Skerry__V1__Hello *hello, struct skr_standing *ret,
                  struct skr_error *error)
 {

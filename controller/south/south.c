@@ -192,7 +192,7 @@ int skr_south_start(struct skr_south *south, struct skr_policy *policy, struct s
     return result;
 }
 
-/* What was noted last: when each host was seen to go. */
+/* Writes what was noted last: when each host was seen to go. */
 static void write_last_notes(struct skr_south *south)
 {
     for (int i = 0; i < LAST_NOTES_ROUNDS_MAX; i++) {

@@ -1,7 +1,7 @@
-/* What went wrong, for a person and for a program. A function returns 0 or -errno; where somebody will read the reason
- * it also fills a struct skr_error: a stable tag, one sentence that says what to do, and the fields it concerns. The
- * table behind skr_error_tag_info() is the only place where tags become HTTP statuses and exit codes.
- * Not shared between threads. NULL is accepted wherever a struct skr_error * is taken. */
+/* An error says what went wrong, to a person and to a program. A function returns 0 or -errno; where somebody will read
+ * the reason it also fills a struct skr_error: a stable tag, one sentence that says what to do, and the fields it
+ * concerns. The table behind skr_error_tag_info() is the only place where tags become HTTP statuses and exit codes. Not
+ * shared between threads. NULL is accepted wherever a struct skr_error * is taken. */
 #pragma once
 
 #include <skerry/macros.h>

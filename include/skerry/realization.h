@@ -15,7 +15,7 @@
 #define SKR_REALIZATION_REASON_MAX 400
 
 /* UNPLACED is never said by the table: nobody needs an adapter that is on no host, so nothing of it is outstanding, but
- * "realized" it is not either. Whoever shows the object says so. */
+ * "realized" it is not either. The code that shows the object says so. */
 enum skr_realization_state {
     SKR_REALIZATION_PENDING,
     SKR_REALIZATION_REALIZED,

@@ -82,7 +82,7 @@ int skr_connection_open(struct skr_store *store, bool writing, struct skr_connec
     if (!code) {
         sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL); /* a misspelt column must not become a text */
         sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-        /* What a restored file brings along in its schema calls no functions and corrupts no pages. */
+        /* A restored file may bring things along in its schema: they call no functions and corrupt no pages. */
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         if (!writing)

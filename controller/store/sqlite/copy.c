@@ -47,7 +47,7 @@ static int give_to_owner(int fd, const char *path, const struct stat *like, stru
                          path, like->st_uid, strerrordesc_np(errno));
 }
 
-/* The file exists with its mode before SQLite gives it another, and with the owner of `like` (NULL: who makes it). */
+/* The file exists with its mode before SQLite gives it another, and with the owner of `like` (NULL: this process's). */
 static int make_file(const char *path, const struct stat *like, struct skr_error *error)
 {
     SKR_CLEANUP(skr_close_cleanup) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -123,7 +123,7 @@ static int lock(const char *path, const struct stat *like, int *ret_fd, struct s
     return 0;
 }
 
-/* What stands in the log goes into the database, if the database is still fit for it. */
+/* Moves what stands in the log into the database, if the database is still fit for it. */
 static int settle_old(const char *path, struct skr_error *error)
 {
     SKR_CLEANUP(skr_check_close) sqlite3 *db = NULL;
@@ -225,7 +225,7 @@ static int exchange(const char *path, const char *beside, const char *aside, str
     return r < 0 ? r : sync_names(path, error);
 }
 
-/* Whose the database is and with which mode; where there is none any more, the directory's owner has it. */
+/* Finds the database's owner and mode; where there is no database any more, the directory's owner gets the new one. */
 static int owner_of(const char *path, struct stat *ret, struct skr_error *error)
 {
     char directory[PATH_MAX];

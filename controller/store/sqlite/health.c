@@ -70,7 +70,7 @@ static int is_closing(void *arg)
     return atomic_load(&((struct skr_store *)arg)->health.closing);
 }
 
-/* One table and its indexes, in a snapshot of its own: a longer one would keep the log from being emptied. */
+/* Checks one table and its indexes, in a snapshot of its own: a longer one would keep the log from being emptied. */
 static bool check_table(struct skr_store *store, sqlite3 *db, const char *table)
 {
     SKR_CLEANUP(skr_free_cleanup) char *verdict = NULL;

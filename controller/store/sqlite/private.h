@@ -1,4 +1,4 @@
-/* What the files of the SQLite provider share. Nobody outside controller/store/sqlite looks in here.
+/* The files of the SQLite provider share this. No other room looks in here.
  *
  * store.c      open and close, lock, facts            connection.c  one SQLite connection and its statements
  * writer.c     queue, savepoints, group commit        statement.c   binding, stepping and reading columns
@@ -279,7 +279,7 @@ int skr_writer_start(struct skr_store *store, struct skr_error *error);
 void skr_writer_stop(struct skr_store *store);
 
 enum skr_checkpoint { SKR_CHECKPOINT_NONE, SKR_CHECKPOINT_PASSIVE, SKR_CHECKPOINT_RESTART };
-/* What the log needs now. */
+/* Says which checkpoint the log needs now. */
 enum skr_checkpoint skr_checkpoint_due(const struct skr_wal *wal, bool idle);
 /* Writer's thread, between transactions. */
 void skr_checkpoint_run(struct skr_store *store, enum skr_checkpoint kind);

@@ -109,7 +109,7 @@ static int refuse_new(const struct skr_store *store, const char *how, const char
                          store->path, how, evidence);
 }
 
-/* What is read and written before the writer's thread runs. */
+/* Reads and writes what must stand before the writer's thread runs. */
 static int prepare_database(struct skr_store *store, const struct skr_store_options *options, struct skr_error *error)
 {
     struct skr_connection *connection = &store->writer.connection;

@@ -58,7 +58,7 @@ static void seal(struct skr_writer *writer, struct skr_write *write, size_t firs
         writer->changes.rows[i].write_revision = write->revision;
 }
 
-/* What a refused write leaves behind. False: the whole transaction is gone. */
+/* Runs what a refused write leaves behind. False: the whole transaction is gone. */
 static bool run_refused(struct skr_writer *writer, const struct skr_write *write)
 {
     struct skr_txn *txn = &writer->txn;
