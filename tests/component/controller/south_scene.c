@@ -331,6 +331,19 @@ Skerry__V1__Envelope *wire_expect(struct wire *wire, Skerry__V1__Envelope__BodyC
     return NULL;
 }
 
+void wire_ping(struct wire *wire)
+{
+    Skerry__V1__Ping ping = SKERRY__V1__PING__INIT;
+    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
+    ping.sequence = 4711;
+    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_PING;
+    envelope.ping = &ping;
+    wire_send(wire, &envelope);
+    Skerry__V1__Envelope *pong = wire_expect(wire, SKERRY__V1__ENVELOPE__BODY_PONG);
+    cr_assert_eq(pong->pong->sequence, ping.sequence);
+    skr_envelope_free(pong);
+}
+
 bool wire_ends(struct wire *wire)
 {
     Skerry__V1__Envelope *envelope = wire_receive(wire);

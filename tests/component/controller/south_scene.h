@@ -75,6 +75,8 @@ void wire_send_raw(struct wire *wire, const void *data, size_t size);
 Skerry__V1__Envelope *wire_receive(struct wire *wire);
 /* The next frame of this kind; others are dropped. Fails the test when the connection ends first. */
 Skerry__V1__Envelope *wire_expect(struct wire *wire, Skerry__V1__Envelope__BodyCase body);
+/* The session goes on: it answers a ping. */
+void wire_ping(struct wire *wire);
 /* True when the connection ends without another frame of this kind. */
 bool wire_ends(struct wire *wire);
 void wire_hello(struct scene *scene, struct wire *wire, struct agent *agent, uint64_t revision);

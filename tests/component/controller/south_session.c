@@ -78,17 +78,9 @@ Test(south_session, ping_is_answered)
 {
     struct agent agent;
     struct wire wire;
-    Skerry__V1__Ping ping = SKERRY__V1__PING__INIT;
-    Skerry__V1__Envelope envelope = SKERRY__V1__ENVELOPE__INIT;
     enrol(&agent);
     wire_session(&scene, &agent, &wire);
-    ping.sequence = 4711;
-    envelope.body_case = SKERRY__V1__ENVELOPE__BODY_PING;
-    envelope.ping = &ping;
-    wire_send(&wire, &envelope);
-    Skerry__V1__Envelope *pong = wire_expect(&wire, SKERRY__V1__ENVELOPE__BODY_PONG);
-    cr_assert_eq(pong->pong->sequence, 4711);
-    skr_envelope_free(pong);
+    wire_ping(&wire);
     wire_close(&wire);
     agent_done(&agent);
 }
