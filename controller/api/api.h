@@ -31,7 +31,6 @@ struct skr_api_options {
     void *ready_arg;
     void (*metrics)(void *arg, FILE *out); /* more lines for /metrics from other rooms; may be NULL */
     void *metrics_arg;
-    unsigned connections_max;             /* 0 = 2,048 */
     unsigned connections_per_address_max; /* 0 = 512 */
     unsigned requests_per_second;         /* of one principal, 0 = 10,000; bursts of twice as many */
     struct skr_api_deadlines deadlines;

@@ -21,8 +21,9 @@
 #include <skerry/macros.h>
 #include <stdatomic.h>
 
-#define SKR_HTTP_BODY_MAX   (1 << 20)
-#define SKR_HTTP_BODY_SMALL (64 << 10)
+#define SKR_HTTP_CONNECTIONS_MAX 2048
+#define SKR_HTTP_BODY_MAX        (1 << 20)
+#define SKR_HTTP_BODY_SMALL      (64 << 10)
 /* The body of an address that needs no token: a login is a name and a password. */
 #define SKR_HTTP_BODY_PUBLIC (4 << 10)
 /* An answer up to this size counts for nothing: what all connections together hold of these is little. */
@@ -68,7 +69,7 @@ enum skr_http_pool_id {
     SKR_HTTP_POOL_COUNT
 };
 struct skr_http_peer;
-void skr_http_pools_new(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT], unsigned connections_max);
+void skr_http_pools_new(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT]);
 void skr_http_pools_free(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT]);
 /* Worker only, once it is known who asks. 0, or TOO_MANY. A request lets go of all that it holds at its end at the
  * latest. */

@@ -138,11 +138,10 @@ void skr_http_pool_give(struct skr_http_pool *pool, const struct skr_principal *
 
 /* ---- the pools of the room ---- */
 
-void skr_http_pools_new(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT], unsigned connections_max)
+void skr_http_pools_new(struct skr_http_pool *pools[static SKR_HTTP_POOL_COUNT])
 {
-    const struct skr_http_pool_limits limits[SKR_HTTP_POOL_COUNT] = {
-            [SKR_HTTP_POOL_CONNECTIONS] = {"connections open", "close one", connections_max, connections_max / 4,
-                                           connections_max / 8, connections_max / 16},
+    static const struct skr_http_pool_limits limits[SKR_HTTP_POOL_COUNT] = {
+            [SKR_HTTP_POOL_CONNECTIONS] = {"connections open", "close one", SKR_HTTP_CONNECTIONS_MAX, 512, 256, 128},
             [SKR_HTTP_POOL_WATCHES] = {"watches open", "close one", SKR_HTTP_WATCHES_MAX, 96, 64, 32},
             [SKR_HTTP_POOL_WAITS] = {"requests that wait for realization", "let one end", 1024, 256, 128, 64},
             [SKR_HTTP_POOL_BIG_BODIES] = {"bodies over 64 KiB under way", "send them one after the other", 8, 3, 2, 1},

@@ -196,7 +196,7 @@ static void take_options(struct skr_api *api, const struct skr_api_options *opti
                                                 .idle = or_default(options->deadlines.idle, 75000),
                                                 .bookmark = or_default(options->deadlines.bookmark, 15000),
                                                 .sse_write = or_default(options->deadlines.sse_write, 30000)};
-    skr_http_pools_new(api->pools, or_default(options->connections_max, 2048));
+    skr_http_pools_new(api->pools);
     api->limits = skr_http_limits_new(or_default(options->requests_per_second, 10000));
     api->auth = skr_http_auth_new();
     api->passwords = skr_http_passwords_new();
@@ -216,7 +216,7 @@ static struct MHD_Daemon *start_daemon(struct skr_api *api, const struct skr_api
             MHD_OPTION_NOTIFY_CONNECTION, on_connection, api, MHD_OPTION_NOTIFY_COMPLETED, on_completed, api,
             MHD_OPTION_URI_LOG_CALLBACK, on_request_line, api, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SKR_HTTP_MEMORY_MAX, MHD_OPTION_CONNECTION_LIMIT,
-            or_default(options->connections_max, 2048), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+            (unsigned)SKR_HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
             or_default(options->connections_per_address_max, 512), MHD_OPTION_END);
 }
 

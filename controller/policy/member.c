@@ -1,8 +1,13 @@
 /* Members: made with the first port of a VM network on a host, kept a while after the last one went, because packets of
  * others are still on their way to it until every member knows. */
 #include "controller/policy/graph.h"
+#include <skerry/clock.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LINGER_NS      (5 * SKR_NS_PER_S)    /* a member without ports stays so long after the last acknowledgement */
+#define LINGER_MAX_NS  (60 * SKR_NS_PER_S)   /* and so long at most */
+#define LINGER_STEP_NS (500 * SKR_NS_PER_MS) /* between two looks */
 
 struct member *skr_policy_member_find(const struct host *host, const struct skr_map_key *scope)
 {
@@ -87,12 +92,6 @@ static void linger_stop(struct member *member)
     member->linger = NULL;
 }
 
-static int64_t linger_step_ns(const struct skr_policy *policy)
-{
-    uint32_t step_ms = policy->options.linger_ms / 8;
-    return (step_ms < 1 ? 1 : step_ms > 500 ? 500 : step_ms) * INT64_C(1000000);
-}
-
 static void linger_start(struct skr_policy *policy, struct member *member)
 {
     struct lingering *linger = skr_policy_must(calloc(1, sizeof(*linger)));
@@ -103,7 +102,7 @@ static void linger_start(struct skr_policy *policy, struct member *member)
     member->linger = linger;
     LIST_INSERT_HEAD(&policy->lingering, linger, link);
     if (policy->linger_due == INT64_MAX)
-        policy->linger_due = policy->now_ns + linger_step_ns(policy);
+        policy->linger_due = policy->now_ns + LINGER_STEP_NS;
 }
 
 void skr_policy_member_port_added(struct skr_policy *policy, struct member *member, struct subnet *subnet)
@@ -191,11 +190,11 @@ void skr_policy_linger_run(struct skr_policy *policy)
         next = LIST_NEXT(linger, link);
         if (linger->acked == 0 && linger_acknowledged(linger))
             linger->acked = now;
-        bool quiet = linger->acked && now - linger->acked >= policy->options.linger_ms * INT64_C(1000000);
-        if (quiet || now - linger->since >= policy->options.linger_max_ms * INT64_C(1000000))
+        bool quiet = linger->acked && now - linger->acked >= LINGER_NS;
+        if (quiet || now - linger->since >= LINGER_MAX_NS)
             skr_policy_member_end(policy, linger->member);
     }
-    policy->linger_due = LIST_EMPTY(&policy->lingering) ? INT64_MAX : now + linger_step_ns(policy);
+    policy->linger_due = LIST_EMPTY(&policy->lingering) ? INT64_MAX : now + LINGER_STEP_NS;
     if (policy->touched_count)
         skr_policy_write_end(policy, 0);
 }

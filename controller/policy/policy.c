@@ -39,8 +39,6 @@ int skr_policy_new(const struct skr_policy_options *options, struct skr_policy *
     }
     policy->options = *options;
     default_u32(&policy->options.window_bytes, 4U << 20);
-    default_u32(&policy->options.linger_ms, 5000);
-    default_u32(&policy->options.linger_max_ms, 60000);
     default_u32(&policy->options.keepalive_ms, 5000);
     policy->linger_due = policy->sync_due = policy->idle_due = INT64_MAX;
     skr_policy_graph_init(policy);

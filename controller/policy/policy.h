@@ -42,8 +42,6 @@ struct skr_policy_options {
     uint64_t incarnation;
     struct skr_proof_key proof_key; /* for the proof of the revision in Synced */
     uint32_t window_bytes;          /* unacknowledged bytes a session, 0 = 4 MiB; beyond, changes of a scope coalesce */
-    uint32_t linger_ms;             /* a removed member stays this long after the last acknowledgement, 0 = 5,000 */
-    uint32_t linger_max_ms;         /* and at most, 0 = 60,000 */
     uint32_t keepalive_ms;          /* told to agents in Welcome, 0 = 5,000 */
     struct skr_policy_output output;
 };

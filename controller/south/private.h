@@ -165,7 +165,7 @@ struct skr_south_counters {
 struct skr_south {
     struct skr_store *store;
     struct skr_policy *policy;
-    int64_t certificate_lifetime_ms, expired_grace_ms, shared_ms;
+    int64_t certificate_lifetime_ms, shared_ms;
     unsigned keepalive_ms, handshakes_max, worker_count;
 
     struct skr_tls_identity *authority;

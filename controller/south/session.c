@@ -7,6 +7,7 @@
 
 #define RECONNECT_REFUSED_MS  30000 /* an agent that may not come in need not ask often */
 #define RECONNECT_REPLACED_MS 5000
+#define EXPIRED_GRACE_MS      (365LL * 24 * 3600 * 1000) /* a certificate that expired so long ago is not renewed */
 
 static int look_at_host(struct skr_txn *txn, const struct skr_peer *peer, struct skr_standing *standing,
                         struct skr_error *error)
@@ -65,7 +66,7 @@ static int sign_renewal(struct skr_peer *peer, const char *request, char **ret_p
     int result = look(south, peer, &standing, error);
     if (result < 0)
         return result;
-    if (now_ms - peer->not_after_ms > south->expired_grace_ms)
+    if (now_ms - peer->not_after_ms > EXPIRED_GRACE_MS)
         return skr_error_set(error, SKR_ERROR_FORBIDDEN, "The certificate expired too long ago; enrol the host again.");
     result = skr_tls_request_key_hash(request, key_hash, error);
     if (result < 0)

@@ -145,7 +145,6 @@ static void settle_options(struct skr_south *south, const struct skr_south_optio
     south->store = options->store;
     south->worker_count = workers < SKR_SOUTH_WORKERS_MAX ? workers : SKR_SOUTH_WORKERS_MAX;
     south->certificate_lifetime_ms = options->certificate_lifetime_ms ? options->certificate_lifetime_ms : DAY_MS;
-    south->expired_grace_ms = options->expired_grace_ms ? options->expired_grace_ms : 365 * DAY_MS;
     south->keepalive_ms = options->keepalive_ms ? options->keepalive_ms : KEEPALIVE_MS;
     south->handshakes_max = options->handshakes_max ? options->handshakes_max : HANDSHAKES_MAX;
     south->shared_ms = options->shared_ms ? options->shared_ms : SHARED_MS;

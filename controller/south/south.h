@@ -15,7 +15,6 @@ struct skr_south_options {
     const char *const *server_names; /* SANs of the server certificate */
     size_t server_name_count;
     int64_t certificate_lifetime_ms; /* 0 = 24 h */
-    int64_t expired_grace_ms;        /* 0 = 365 days */
     unsigned workers;                /* 0 = one a core */
     unsigned keepalive_ms;           /* 0 = 5,000; a silent peer is gone after three */
     unsigned handshakes_max;         /* 0 = 256 in progress; the rest waits in the listen queue */

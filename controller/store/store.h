@@ -29,7 +29,6 @@ struct skr_store_options {
     const char *path;             /* database file; "<path>.lock" keeps out a second process */
     const char *schema_directory; /* NNNN_verb_noun.sql; NULL: the migrations compiled into the program */
     const char *vfs;              /* NULL: SQLite's own; tests give one whose sync takes 10 ms */
-    unsigned readers;             /* connections in the pool, 0 = 4 */
     unsigned queue_max;           /* waiting writes, 0 = 10,000; beyond: skr_store_write answers -EAGAIN */
     const char *evidence; /* of an installation: a missing or empty database is refused then; NULL: it is made */
 };

@@ -91,7 +91,7 @@ static void set_up(const struct skr_uuid *asking)
     api.south_address = strdup("localhost:6653");
     must(skr_realization_table_new(&api.realizations) == 0, "no table");
     api.limits = skr_http_limits_new(1000000000);
-    skr_http_pools_new(api.pools, 16);
+    skr_http_pools_new(api.pools);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

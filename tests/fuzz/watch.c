@@ -70,7 +70,7 @@ static void set_up(void)
     api.store = store;
     must(skr_realization_table_new(&api.realizations) == 0, "no table");
     api.deadlines = (struct skr_api_deadlines){.bookmark = 15000, .sse_write = 30000};
-    skr_http_pools_new(api.pools, 16);
+    skr_http_pools_new(api.pools);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

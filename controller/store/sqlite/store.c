@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define READERS_DEFAULT 4
-#define QUEUE_DEFAULT   10000
+#define READERS       4
+#define QUEUE_DEFAULT 10000
 
 /* ---- facts ---- */
 
@@ -228,7 +228,7 @@ int skr_store_open(const struct skr_store_options *options, struct skr_store **r
     int r = take_lock(store, options->evidence, error);
     r = r ? r : skr_connection_open(store, true, &store->writer.connection, error);
     r = r ? r : prepare_database(store, options, error);
-    r = r ? r : skr_readers_init(store, options->readers ? options->readers : READERS_DEFAULT, error);
+    r = r ? r : skr_readers_init(store, READERS, error);
     r = r ? r : skr_writer_start(store, error);
     if (r)
         return r;
