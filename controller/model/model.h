@@ -329,7 +329,7 @@ struct skr_rollback {
     uint64_t revision;           /* the highest that they hold of it */
     bool proved;
 };
-/* An skr_write_fn; `rollback` is a const struct skr_rollback, or NULL when no host said it. From now on every request's
+/* An skr_write_fn; `rollback` is a const struct skr_rollback. From now on every request's
  * write is refused with CONFLICT and a sentence that says what to do; durable. */
 int skr_model_set_rolled_back(struct skr_txn *txn, void *rollback, struct skr_error *error);
 /* The other database whose hosts an administrator has let in by accepting this one; nil: none. */

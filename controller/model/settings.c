@@ -33,18 +33,14 @@ int skr_model_authority_set(struct skr_txn *txn, const char *key_pem, const char
 static int keep_evidence(struct skr_txn *txn, const struct skr_rollback *rollback, struct skr_error *error)
 {
     struct skr_uuid ours = skr_store_database_id(skr_txn_store(txn));
-    bool another = rollback && !skr_uuid_equal(&rollback->database_id, &ours);
+    bool another = !skr_uuid_equal(&rollback->database_id, &ours);
     char id[SKR_UUID_TEXT_MAX];
-    int r = skr_txn_setting_set(txn, ROLLED_BACK_HOSTS, rollback ? rollback->hosts : "", error);
+    int r = skr_txn_setting_set(txn, ROLLED_BACK_HOSTS, rollback->hosts, error);
     if (r == 0)
         r = skr_txn_setting_set(txn, ROLLED_BACK_DATABASE, another ? skr_uuid_format(&rollback->database_id, id) : "",
                                 error);
     if (r < 0)
         return r;
-    if (!rollback)
-        return skr_event_add(txn, SKR_EVENT_DATABASE_ROLLED_BACK, NULL, NULL, error,
-                             "This database is older than what hosts have received: nothing is written until it has "
-                             "been replaced by a newer one or accepted.");
     return skr_event_add(
             txn, SKR_EVENT_DATABASE_ROLLED_BACK, NULL, NULL, error,
             "Revision %llu of %s was received by %s, and this database is at revision %lld: %s. Nothing is "
@@ -125,8 +121,8 @@ int skr_model_accept_database(struct skr_txn *txn, void *principal, struct skr_e
 int skr_model_rolled_back(struct skr_txn *txn, bool *ret, struct skr_error *error)
 {
     SKR_CLEANUP(skr_free_cleanup) char *value = NULL;
-    int r = skr_txn_setting_get(txn, SKR_SETTING_ROLLED_BACK, &value, error);
-    if (r < 0 && r != -ENOENT)
+    int r = get_text(txn, SKR_SETTING_ROLLED_BACK, &value, error);
+    if (r < 0)
         return r;
     *ret = value && !strcmp(value, "1");
     return 0;

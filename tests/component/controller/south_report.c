@@ -190,7 +190,8 @@ Test(south_report, a_session_ends_with_its_certificate)
 
 static void set_back(void)
 {
-    cr_assert_eq(skr_store_write_wait(scene.store, skr_model_set_rolled_back, NULL, NULL, NULL), 0);
+    cr_assert_eq(skr_store_write_wait(scene.store, skr_model_set_rolled_back, &(struct skr_rollback){0}, NULL, NULL),
+                 0);
 }
 
 static int64_t orphans(void)

@@ -205,7 +205,9 @@ Test(engine, in_a_database_that_was_rolled_back_jobs_wait)
 {
     struct skr_error error = {0};
     start_move();
-    cr_assert_eq(skr_store_write_wait(s.world.test.store, skr_model_set_rolled_back, NULL, NULL, &error), 0);
+    cr_assert_eq(skr_store_write_wait(s.world.test.store, skr_model_set_rolled_back, &(struct skr_rollback){0}, NULL,
+                                      &error),
+                 0);
     scene_drive(&s);
     cr_expect_str_eq(scene_state(&s, "move"), "pending");
     cr_expect_eq(skr_jobs_due_ms(s.jobs), SCENE_START_MS + 1000);

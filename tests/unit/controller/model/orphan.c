@@ -56,8 +56,8 @@ static void tell(const char *host, const struct held *held, bool as_held)
 static void roll_back(void)
 {
     struct skr_error error = {0};
-    cr_assert_eq(skr_store_write_wait(w.test.store, skr_model_set_rolled_back, NULL, NULL, &error), 0, "%s",
-                 error.detail);
+    cr_assert_eq(skr_store_write_wait(w.test.store, skr_model_set_rolled_back, &(struct skr_rollback){0}, NULL, &error),
+                 0, "%s", error.detail);
 }
 
 static struct skr_uuid stranger(uint8_t n)

@@ -343,7 +343,9 @@ Test(model_refusals, database_that_was_rolled_back)
     SKR_CLEANUP(answer_cleanup) struct answer answer = {0};
     world_open(&world);
     world_fill(&world);
-    cr_assert_eq(skr_store_write_wait(world.test.store, skr_model_set_rolled_back, NULL, NULL, &error), 0);
+    cr_assert_eq(
+            skr_store_write_wait(world.test.store, skr_model_set_rolled_back, &(struct skr_rollback){0}, NULL, &error),
+            0);
     world_request(&world, SKR_OPERATION_CREATE, SKR_TENANT, NULL, "{'name': 'late'}", &answer);
     cr_expect_eq(answer.error.tag, SKR_ERROR_CONFLICT);
     cr_expect_eq(world_events(&world, "DatabaseRolledBack"), 1);
