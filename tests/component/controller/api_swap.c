@@ -81,7 +81,7 @@ Test(api_swap, no_update_is_lost, .timeout = 1800)
     const char *given = getenv("SKERRY_LONG");
     pthread_t threads[CLIENTS];
     long long sum = 0;
-    updates = given && *given ? 10000 : 100;
+    updates = given && *given ? 10000 : 40;
     api_server_start(&server, &(struct skr_api_options){.requests_per_second = 1000000}, NULL);
     for (int i = 0; i < OBJECTS; i++) {
         char body[64];
