@@ -20,10 +20,8 @@ static int fetch_name(struct skr_txn *txn, enum skr_resource_id resource, const 
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *object = NULL;
     int r = skr_fetch(txn, resource, id, &object, error);
-    if (r == 0) {
+    if (r == 0)
         snprintf(ret, SKR_CARRIAGE_NAME_MAX, "%s", skr_object_name(object));
-        skr_utf8_mend(ret);
-    }
     return r;
 }
 

@@ -34,6 +34,25 @@ static int refuse(struct skr_report *report, const struct learned *learned, cons
     return r < 0 ? r : refuse_item(report, learned->item, reason);
 }
 
+static bool is_dynamic(const struct skr_object *record)
+{
+    return strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic") == 0;
+}
+
+/* The record of the address in the adapter's VM network, and whether it is the adapter's own; -ENOENT. */
+static int find_record(const struct skr_report *report, const struct learned *learned, struct skr_object **ret,
+                       bool *ret_own, struct skr_error *error)
+{
+    struct skr_uuid id = skr_object_id(learned->adapter);
+    struct skr_uuid network_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
+    int r = skr_lookup_record_find(report->txn, &network_id, &learned->address, ret, error);
+    if (r < 0)
+        return r;
+    struct skr_uuid owner = skr_object_uuid(*ret, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
+    *ret_own = skr_uuid_equal(&owner, &id);
+    return 0;
+}
+
 static bool is_link_local(const struct skr_address *address)
 {
     return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
@@ -85,16 +104,16 @@ static int conflict(struct skr_report *report, const struct learned *learned, co
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *owner = NULL;
     struct skr_uuid owner_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
-    const char *type = skr_object_text(record, SKR_LOOKUP_RECORD_TYPE);
     char text[SKR_ADDRESS_TEXT_MAX];
-    if (!strcmp(type, "dynamic"))
+    if (is_dynamic(record))
         ask_holder(report, learned, record);
     int r = skr_fetch(report->txn, SKR_NETWORK_ADAPTER, &owner_id, &owner, error);
     if (r == 0)
         r = skr_event_add(report->txn, "AddressConflict", learned->adapter, &report->host_id, error,
                           "Network adapters \"%.100s\" and \"%.100s\" both use %s; \"%.100s\" keeps it (%s).",
                           skr_object_name(owner), skr_object_name(learned->adapter),
-                          skr_address_format(&learned->address, text), skr_object_name(owner), type);
+                          skr_address_format(&learned->address, text), skr_object_name(owner),
+                          skr_object_text(record, SKR_LOOKUP_RECORD_TYPE));
     return r < 0 ? r : refuse_item(report, learned->item, "held_by_another_adapter");
 }
 
@@ -209,21 +228,20 @@ static bool is_history(const struct skr_report *report, const struct learned *le
 static int learn(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
-    struct skr_uuid id = skr_object_id(learned->adapter);
-    struct skr_uuid network_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
+    bool own;
     int r = judge(report, learned, error);
     if (r)
         return r < 0 ? r : 0;
-    r = skr_lookup_record_find(report->txn, &network_id, &learned->address, &record, error);
+    r = find_record(report, learned, &record, &own, error);
     if (r == -ENOENT)
         return insert(report, learned, error);
     if (r < 0)
         return r;
-    struct skr_uuid owner = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
-    bool dynamic = !strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic");
-    if (skr_uuid_equal(&owner, &id))
-        return dynamic ? skr_lookup_record_move(report->txn, record, learned->adapter, &learned->mac, NULL, error) : 0;
-    if (dynamic && learned->item->evidence == SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_ANNOUNCEMENT)
+    if (own)
+        return is_dynamic(record)
+                       ? skr_lookup_record_move(report->txn, record, learned->adapter, &learned->mac, NULL, error)
+                       : 0;
+    if (is_dynamic(record) && learned->item->evidence == SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_ANNOUNCEMENT)
         return is_history(report, learned, record) ? 0 : move(report, learned, record, error);
     return conflict(report, learned, record, error);
 }
@@ -231,31 +249,24 @@ static int learn(struct skr_report *report, const struct learned *learned, struc
 static int withdraw(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
-    struct skr_uuid id = skr_object_id(learned->adapter);
-    struct skr_uuid network_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
-    int r = skr_lookup_record_find(report->txn, &network_id, &learned->address, &record, error);
+    bool own;
+    int r = find_record(report, learned, &record, &own, error);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
-    struct skr_uuid owner = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
-    if (!skr_uuid_equal(&owner, &id) || strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic") != 0)
-        return 0;
-    return skr_lookup_record_withdraw(report->txn, record, false, error);
+    return !own || !is_dynamic(record) ? 0 : skr_lookup_record_withdraw(report->txn, record, false, error);
 }
 
-/* After it was taken: what the record says, if it is the port's now. */
+/* After it was taken: remembers the record as named, and when the port showed it if it is the port's now. */
 static int note_record(struct skr_report *report, const struct learned *learned, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = NULL;
-    struct skr_uuid adapter_id = skr_object_id(learned->adapter);
-    struct skr_uuid network_id = skr_object_uuid(learned->adapter, SKR_NETWORK_ADAPTER_VM_NETWORK_ID);
-    int r = skr_lookup_record_find(report->txn, &network_id, &learned->address, &record, error);
+    bool own;
+    int r = find_record(report, learned, &record, &own, error);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     struct skr_uuid id = skr_object_id(record);
-    struct skr_uuid owner = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
     SKR_REPORT_NAME(report, learned, &id);
-    if (report->evidence && skr_uuid_equal(&owner, &adapter_id) &&
-        learned->shown_ms > skr_evidence_get(report->evidence, &id))
+    if (report->evidence && own && learned->shown_ms > skr_evidence_get(report->evidence, &id))
         skr_evidence_set(report->evidence, &id, learned->shown_ms);
     return 0;
 }
@@ -290,8 +301,7 @@ int skr_report_lose_learned(struct skr_report *report, const struct skr_uuid *id
         return r == -ENOENT ? 0 : r;
     struct skr_uuid host_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_HOST_ID);
     bool came_since = skr_object_integer(record, SKR_FIELD_UPDATED_AT) > report->names->began_ms;
-    if (came_since || !skr_uuid_equal(&host_id, &report->host_id) ||
-        strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic") != 0)
+    if (came_since || !skr_uuid_equal(&host_id, &report->host_id) || !is_dynamic(record))
         return 0;
     return skr_lookup_record_withdraw(report->txn, record, false, error);
 }
