@@ -53,8 +53,6 @@ int skr_target_at(const struct skr_arguments *arguments, unsigned at, const stru
 int skr_wait_flags(const struct skr_arguments *arguments, unsigned *ret_ms, struct skr_error *error);
 /* DONE, FAILED or NOT_YET_REALIZED, and talk about the hosts that have not applied it. `realization` may be NULL. */
 int skr_realization_code(const char *what, const json_t *realization);
-/* A file, "-" = standard input, of JSON, YAML or (by its name, or --kind) CSV. */
-int skr_read_document(const char *path, const struct skr_arguments *arguments, json_t **ret, struct skr_error *error);
 /* The same as objects, in the order in which they can be created. */
 int skr_read_manifest(const char *path, const struct skr_arguments *arguments, struct skr_manifest *ret,
                       struct skr_error *error);

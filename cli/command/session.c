@@ -139,7 +139,8 @@ static bool is_csv(const char *path)
     return length > 4 && strcasecmp(path + length - 4, ".csv") == 0;
 }
 
-int skr_read_document(const char *path, const struct skr_arguments *arguments, json_t **ret, struct skr_error *error)
+/* A file, "-" = standard input, of JSON, YAML or (by its name, or --kind) CSV. */
+static int read_document(const char *path, const struct skr_arguments *arguments, json_t **ret, struct skr_error *error)
 {
     char *text SKR_CLEANUP(skr_free_cleanup) = NULL;
     size_t size = 0;
@@ -162,7 +163,7 @@ int skr_read_manifest(const char *path, const struct skr_arguments *arguments, s
                       struct skr_error *error)
 {
     json_t *given = NULL;
-    int r = skr_read_document(path, arguments, &given, error);
+    int r = read_document(path, arguments, &given, error);
     if (r == 0)
         r = skr_manifest_parse(given, ret, error);
     json_decref(given);

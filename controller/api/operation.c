@@ -115,7 +115,7 @@ const struct skr_object *skr_http_operation_object(const struct skr_http_operati
     return operation->is_action ? operation->action.changed : operation->write.result;
 }
 
-const struct skr_uuid *skr_http_operation_job(const struct skr_http_operation *operation)
+static const struct skr_uuid *job_of(const struct skr_http_operation *operation)
 {
     return operation->is_action ? &operation->action.job_id : &operation->write.job_id;
 }
@@ -137,7 +137,7 @@ static bool is_delete(const struct skr_http_operation *operation)
 
 unsigned skr_http_operation_status(const struct skr_http_operation *operation, bool dry_run)
 {
-    if (!dry_run && !skr_uuid_is_nil(skr_http_operation_job(operation)))
+    if (!dry_run && !skr_uuid_is_nil(job_of(operation)))
         return 202;
     if (is_delete(operation) || (!operation->action.result && !skr_http_operation_object(operation)))
         return 204;
@@ -151,7 +151,7 @@ char *skr_http_operation_location(const struct skr_http_operation *operation, un
     const struct skr_object *object = skr_http_operation_object(operation);
     out[0] = '\0';
     if (status == 202) {
-        snprintf(out, SKR_HTTP_LOCATION_MAX, "/v1/jobs/%s", skr_uuid_format(skr_http_operation_job(operation), id));
+        snprintf(out, SKR_HTTP_LOCATION_MAX, "/v1/jobs/%s", skr_uuid_format(job_of(operation), id));
     } else if (status == 201 && object) {
         struct skr_uuid uuid = skr_object_uuid(object, SKR_FIELD_ID);
         snprintf(out, SKR_HTTP_LOCATION_MAX, "/v1/%s/%s", object->resource->collection, skr_uuid_format(&uuid, id));

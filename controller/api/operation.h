@@ -60,7 +60,6 @@ int skr_http_operation_parse(struct skr_http_operation *operation, const struct 
 int skr_http_operation_run(struct skr_http_operation *operation, struct skr_txn *txn, struct skr_error *error);
 /* What it made, changed or took away; NULL: nothing to show. */
 const struct skr_object *skr_http_operation_object(const struct skr_http_operation *operation);
-const struct skr_uuid *skr_http_operation_job(const struct skr_http_operation *operation); /* nil: none */
 /* 200, 201, 202 or 204 of one that was done; a waiting DELETE answers otherwise. */
 unsigned skr_http_operation_status(const struct skr_http_operation *operation, bool dry_run);
 #define SKR_HTTP_LOCATION_MAX 128
@@ -88,8 +87,3 @@ int skr_http_retry_parse(struct skr_http_request *request, struct skr_http_job *
 char *skr_http_retry_describe(const struct skr_http_job *job);
 /* Answers from the objects as they are now. */
 void skr_http_retry_answer(struct skr_http_request *request, const struct skr_http_job *job);
-
-/* ---- write.c ---- */
-
-/* Takes ownership of the parsed job and hands it to the writer. */
-void skr_http_job_free(void *job);

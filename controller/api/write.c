@@ -6,7 +6,7 @@
 /* POST, PUT, PATCH, DELETE, actions and batches: parse on the worker, do what takes long on a thread for that,
  * judge and commit on the writer, answer on the worker again. */
 
-void skr_http_job_free(void *arg)
+static void free_job(void *arg)
 {
     struct skr_http_job *job = arg;
     if (__atomic_sub_fetch(&job->references, 1, __ATOMIC_ACQ_REL))
@@ -136,7 +136,7 @@ static void done(void *arg, int result, int64_t revision, const struct skr_error
         job->error = *error;
     skr_http_complete(request, SKR_HTTP_DONE);
     skr_http_request_unref(request);
-    skr_http_job_free(job);
+    free_job(job);
 }
 
 /* ---- answer ---- */
@@ -299,7 +299,7 @@ static void begin(struct skr_http_request *request, bool is_batch)
     job->is_batch = is_batch;
     job->principal = request->principal;
     request->job = job;
-    request->free_job = skr_http_job_free;
+    request->free_job = free_job;
     if (parse(request, job, &request->error) < 0)
         skr_http_answer_error(request, &request->error);
     else

@@ -153,8 +153,9 @@ int skr_audit_done(struct skr_txn *txn, const struct skr_audited *audited, const
     return insert(txn, audited, record, size, error);
 }
 
-int skr_audit_refused(struct skr_txn *txn, const struct skr_audited *audited, enum skr_resource_id resource,
-                      const struct skr_uuid *id, const struct skr_error *why, struct skr_error *error)
+/* The record of one that was refused, after it was rolled back. */
+static int add_refused(struct skr_txn *txn, const struct skr_audited *audited, enum skr_resource_id resource,
+                       const struct skr_uuid *id, const struct skr_error *why, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *record = skr_row_new(SKR_AUDIT_RECORD), *object = NULL;
     if (!skr_uuid_is_nil(id)) {
@@ -192,6 +193,6 @@ int skr_model_refusal(struct skr_txn *txn, void *argument, struct skr_error *err
                                         .kind = refusal->resource ? refusal->resource->name : NULL};
     if (!*refusal->principal.request_id)
         return 0;
-    return skr_audit_refused(txn, &audited, refusal->resource ? refusal->resource->id : SKR_TENANT,
-                             refusal->resource ? &refusal->id : &(struct skr_uuid){0}, &refusal->why, error);
+    return add_refused(txn, &audited, refusal->resource ? refusal->resource->id : SKR_TENANT,
+                       refusal->resource ? &refusal->id : &(struct skr_uuid){0}, &refusal->why, error);
 }

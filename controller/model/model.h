@@ -45,9 +45,6 @@ struct skr_sight {
 };
 int skr_model_sees(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,
                    struct skr_sight *ret, struct skr_error *error);
-/* The objects that it may create, change, delete or do an action to (`action` NULL: none): never more than it sees. */
-int skr_model_writes(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id resource,
-                     const struct skr_action *action, struct skr_sight *ret, struct skr_error *error);
 void skr_sight_done(struct skr_sight *sight);
 bool skr_sight_covers(const struct skr_sight *sight, const struct skr_object *object);
 /* The same for an object as the history remembers it; `fields` of skr_store_log_fields, for sights by a field. */

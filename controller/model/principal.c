@@ -134,8 +134,9 @@ int skr_model_sees(struct skr_txn *txn, const struct skr_principal *principal, e
     return look(txn, principal, resource, resource->reader, false, ret, error);
 }
 
-int skr_model_writes(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id id,
-                     const struct skr_action *action, struct skr_sight *ret, struct skr_error *error)
+/* The objects that it may create, change, delete or do an action to (`action` NULL: none): never more than it sees. */
+static int find_writable(struct skr_txn *txn, const struct skr_principal *principal, enum skr_resource_id id,
+                         const struct skr_action *action, struct skr_sight *ret, struct skr_error *error)
 {
     const struct skr_resource *resource = skr_resource_get(id);
     return look(txn, principal, resource, action ? action->role : resource->writer, true, ret, error);
@@ -215,7 +216,7 @@ int skr_writes_check(struct skr_txn *txn, const struct skr_principal *principal,
                      const struct skr_action *action, struct skr_error *error)
 {
     SKR_CLEANUP(skr_sight_done) struct skr_sight sight = {0};
-    int r = skr_model_writes(txn, principal, object->resource->id, action, &sight, error);
+    int r = find_writable(txn, principal, object->resource->id, action, &sight, error);
     if (r < 0 || skr_sight_covers(&sight, object))
         return r;
     return skr_error_set(error, SKR_ERROR_FORBIDDEN,

@@ -153,8 +153,9 @@ int skr_reach_site(struct skr_txn *txn, const struct skr_reach *reach, const str
     return 0;
 }
 
-int skr_reach_nearest(struct skr_txn *txn, const struct skr_reach *reach, const struct skr_uuid *network_id,
-                      struct skr_uuid *ret_site_id, const struct skr_reach_uplink **ret, struct skr_error *error)
+/* The nearest site of a logical network that an uplink reaches. *ret NULL: none. */
+static int find_nearest(struct skr_txn *txn, const struct skr_reach *reach, const struct skr_uuid *network_id,
+                        struct skr_uuid *ret_site_id, const struct skr_reach_uplink **ret, struct skr_error *error)
 {
     for (size_t i = 0; i < reach->groups.count; i++) {
         SKR_CLEANUP(skr_ids_cleanup) struct skr_ids sites = {0};
@@ -213,7 +214,7 @@ int skr_reach_vm_network(struct skr_txn *txn, const struct skr_reach *reach, con
     if (skr_vm_network_is_virtualized(vm_network))
         return virtualized(txn, reach, &network_id, ret_site_id, ret, error);
     if (!skr_object_has(vm_network, SKR_VM_NETWORK_NETWORK_SITE_ID))
-        return skr_reach_nearest(txn, reach, &network_id, ret_site_id, ret, error);
+        return find_nearest(txn, reach, &network_id, ret_site_id, ret, error);
     *ret_site_id = skr_object_uuid(vm_network, SKR_VM_NETWORK_NETWORK_SITE_ID);
     return skr_reach_site(txn, reach, ret_site_id, ret, error);
 }

@@ -30,9 +30,6 @@ int skr_reach_distance(struct skr_txn *txn, const struct skr_reach *reach, const
 /* The uplink that reaches the site, one of a host switch before others; NULL: none. */
 int skr_reach_site(struct skr_txn *txn, const struct skr_reach *reach, const struct skr_uuid *site_id,
                    const struct skr_reach_uplink **ret, struct skr_error *error);
-/* The nearest site of a logical network that an uplink reaches. *ret NULL: none. */
-int skr_reach_nearest(struct skr_txn *txn, const struct skr_reach *reach, const struct skr_uuid *network_id,
-                      struct skr_uuid *ret_site_id, const struct skr_reach_uplink **ret, struct skr_error *error);
 /* Where a VM network is for this host: its own site, the nearest one, or with network virtualization the one the host
  * has a provider address of. *ret NULL: nowhere. */
 int skr_reach_vm_network(struct skr_txn *txn, const struct skr_reach *reach, const struct skr_object *vm_network,

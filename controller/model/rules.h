@@ -93,9 +93,6 @@ struct skr_audited {
  */
 int skr_audit_done(struct skr_txn *txn, const struct skr_audited *audited, const struct skr_object *before,
                    const struct skr_object *after, struct skr_error *error);
-/* The record of one that was refused, after it was rolled back. */
-int skr_audit_refused(struct skr_txn *txn, const struct skr_audited *audited, enum skr_resource_id resource,
-                      const struct skr_uuid *id, const struct skr_error *why, struct skr_error *error);
 /* "/v1/<collection>[/<id>][:<verb>]"; id may be nil, verb NULL. */
 void skr_audit_path(char out[static SKR_AUDIT_PATH_MAX], const struct skr_resource *resource, const struct skr_uuid *id,
                     const char *verb);
@@ -460,8 +457,6 @@ bool skr_mac_is_gateway(const struct skr_mac *mac);
 /* Outer headers of the encapsulation: bytes of a PA-side MTU that a VM network cannot use. */
 int64_t skr_logical_network_overhead(const struct skr_object *network);
 int skr_vm_network_mtu(struct skr_txn *txn, const struct skr_object *vm_network, int64_t *ret, struct skr_error *error);
-/* Judges a prefix for VM subnets: IPv4 /8 to /29 or IPv6 /64, of addresses that can be used. */
-int skr_vm_subnet_check_prefix(const struct skr_prefix *prefix, struct skr_error *error);
 /* The VM subnet of a VM network with the highest prefix that does not begin behind this address: 1 and *ret, or 0. The
  * one that holds the address, if one does: they do not overlap. */
 int skr_vm_subnet_before(struct skr_txn *txn, const struct skr_uuid *vm_network_id, const struct skr_address *address,

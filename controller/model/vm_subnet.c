@@ -4,7 +4,8 @@
 static const struct skr_query last_at_or_below = {
         "SELECT id FROM vm_subnet WHERE vm_network_id = ?1 AND prefix <= ?2 ORDER BY prefix DESC LIMIT 1"};
 
-int skr_vm_subnet_check_prefix(const struct skr_prefix *prefix, struct skr_error *error)
+/* Judges a prefix for VM subnets: IPv4 /8 to /29 or IPv6 /64, of addresses that can be used. */
+static int check_prefix_fits(const struct skr_prefix *prefix, struct skr_error *error)
 {
     static const struct {
         const char *prefix, *what;
@@ -69,7 +70,7 @@ static int check_overlap(struct skr_write *write, struct skr_error *error)
 static int assign(struct skr_write *write, const struct skr_prefix *prefix, struct skr_error *error)
 {
     int64_t vsid = 0;
-    int r = skr_vm_subnet_check_prefix(prefix, error);
+    int r = check_prefix_fits(prefix, error);
     if (r == 0)
         r = check_overlap(write, error);
     if (r == 0)

@@ -16,7 +16,8 @@ struct skr_peer *skr_peer_find(struct skr_worker *worker, uint64_t session)
     return peer;
 }
 
-void skr_peer_uncount(struct skr_peer *peer)
+/* It has shown who it is, or will not any more. */
+static void uncount(struct skr_peer *peer)
 {
     if (!peer->counted)
         return;
@@ -68,7 +69,7 @@ void skr_peer_end(struct skr_peer *peer)
     if (peer->state == SKR_PEER_ENDED)
         return;
     skr_session_leave(peer);
-    skr_peer_uncount(peer);
+    uncount(peer);
     peer->state = SKR_PEER_ENDED;
     event_del(peer->timer);
     bufferevent_setcb(peer->bev, NULL, NULL, NULL, NULL);
@@ -278,7 +279,7 @@ static void handshaken(struct skr_peer *peer)
         skr_peer_end(peer);
         return;
     }
-    skr_peer_uncount(peer);
+    uncount(peer);
     peer->state = SKR_PEER_GREETING;
 }
 

@@ -71,8 +71,6 @@ void skr_peer_pump(struct skr_peer *peer);
 void skr_peer_set_reading(struct skr_peer *peer, bool reading);
 void skr_peer_set_state(struct skr_peer *peer, enum skr_peer_state state, unsigned deadline_ms);
 void skr_peer_arm(struct skr_peer *peer);
-/* It has shown who it is, or will not any more. */
-void skr_peer_uncount(struct skr_peer *peer);
 
 /* ---- enrol.c: own the envelope ---- */
 void skr_enrol_receive(struct skr_peer *peer, Skerry__V1__Envelope *envelope);
