@@ -6,7 +6,8 @@ static const struct skr_query siblings_at_subnet = {
         "SELECT id, name, range_start, range_end FROM ip_pool WHERE vm_subnet_id = ?1"};
 static const struct skr_query allocations = {
         "SELECT address, purpose FROM ip_allocation WHERE ip_pool_id = ?1 AND retired_at_revision IS NULL LIMIT 9"};
-static const struct skr_query resting = {"SELECT id FROM ip_allocation WHERE ip_pool_id = ?1"};
+static const struct skr_query resting = {"SELECT id FROM ip_allocation WHERE ip_pool_id = ?1 AND purpose = 'provider'"};
+static const struct skr_query left_over = {"SELECT id FROM ip_allocation WHERE ip_pool_id = ?1"};
 static const struct skr_query network_of_subnet = {"SELECT vm_network_id FROM vm_subnet WHERE id = ?1"};
 static const struct skr_query network_passing_site = {
         "SELECT n.id FROM network_site s JOIN vm_network n ON n.logical_network_id = s.logical_network_id "
@@ -322,7 +323,7 @@ static int take_records(struct skr_write *write, const struct skr_uuid *network_
     skr_statement_reset(statement);
     for (size_t i = 0; r == 0 && i < adapters.count; i++)
         r = skr_ip_take(write->txn, &pools, &addresses[i], &adapters.items[i], "/range_start", error);
-    return r;
+    return r < 0 ? r : skr_customer_address_rest_in(write->txn, network_id, write->after, error);
 }
 
 /* VM networks whose adapters have addresses of the pool: that of its VM subnet, those on the VLAN of its subnet, and
@@ -408,9 +409,24 @@ static int check_allocations(struct skr_write *write, const struct skr_uuid *id,
     return r < 0 ? r : refused;
 }
 
-/* Addresses that rest would be forgotten with their pool, and given out by another one too early. */
+/* Customer addresses rest in their VM network, whether or not a pool has them. */
+static int release_resting(struct skr_write *write, const struct skr_uuid *id, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_ids_cleanup) struct skr_ids ids = {0};
+    int r = skr_ids_query(write->txn, &left_over, id, &ids, error);
+    for (size_t i = 0; r == 0 && i < ids.count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = NULL;
+        r = skr_fetch(write->txn, SKR_IP_ALLOCATION, &ids.items[i], &allocation, error);
+        if (r == 0)
+            r = skr_ip_release(write->txn, allocation, error);
+    }
+    return r;
+}
+
+/* Provider addresses that rest would be forgotten with their pool, and given out by another one too early. */
 static int removing(struct skr_write *write, struct skr_error *error)
 {
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL; /* as its counters are after that */
     struct skr_uuid id = skr_object_id(write->before);
     int r = check_allocations(write, &id, error);
     if (r == 0)
@@ -421,9 +437,14 @@ static int removing(struct skr_write *write, struct skr_error *error)
                 "Freed addresses of IP pool \"%.100s\" rest until every host has let go of them; try again "
                 "when all hosts are in sync, or remove hosts that do not come back.",
                 skr_object_name(write->before));
-    const struct skr_ip_counts was = skr_ip_counts_of(write->before), none = {0};
     if (r == 0)
-        r = skr_ip_usage_change(write->txn, write->before, &was, &none, error);
+        r = release_resting(write, &id, error);
+    if (r == 0)
+        r = skr_fetch(write->txn, SKR_IP_POOL, &id, &pool, error);
+    if (r < 0)
+        return r;
+    const struct skr_ip_counts was = skr_ip_counts_of(pool), none = {0};
+    r = skr_ip_usage_change(write->txn, pool, &was, &none, error);
     return r < 0 ? r : skr_ip_ranges_clear(write->txn, &id, error);
 }
 

@@ -1,6 +1,6 @@
 /* How addresses of pools are counted and kept. The free ranges of a pool, rows of ip_pool_free, and the addresses it
- * sets aside: reserved ones, gateways, and those kept for virtual IPs. Used by ip_allocation.c and ip_pool.c alone;
- * counters are theirs, and the sums over pools (ip_usage.c) follow them. */
+ * sets aside: reserved ones, gateways, and those kept for virtual IPs. Used by ip_allocation.c, ip_pool.c and
+ * retirement.c; counters are theirs, and the sums over pools (ip_usage.c) follow them. */
 #pragma once
 
 #include "controller/model/rules.h"

@@ -102,6 +102,17 @@ static int index_of(const struct skr_value *addresses, const struct skr_address 
     return -1;
 }
 
+/* The host where the adapter was goes on with its address until it has been told. A learned address moves by what hosts
+ * see, and waits for none of them. */
+static int leave_host(struct skr_txn *txn, const struct skr_object *record, const struct skr_object *adapter,
+                      struct skr_error *error)
+{
+    struct skr_uuid was = skr_object_uuid(record, SKR_LOOKUP_RECORD_HOST_ID);
+    struct skr_uuid is = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
+    bool learned = !strcmp(skr_object_text(record, SKR_LOOKUP_RECORD_TYPE), "dynamic");
+    return learned || skr_uuid_equal(&was, &is) ? 0 : skr_customer_address_leave(txn, record, error);
+}
+
 /* One record that is there; marks the address it stands for in `seen`. */
 static int settle(struct skr_txn *txn, struct skr_object *record, const struct skr_object *adapter, bool *seen,
                   bool *l2only, struct skr_error *error)
@@ -118,7 +129,8 @@ static int settle(struct skr_txn *txn, struct skr_object *record, const struct s
     int index = index_of(addresses, &address);
     if (index >= 0) {
         seen[index] = true;
-        return skr_lookup_record_move(txn, record, adapter, &mac, "static", error);
+        int r = leave_host(txn, record, adapter, error);
+        return r < 0 ? r : skr_lookup_record_move(txn, record, adapter, &mac, "static", error);
     }
     return learned ? skr_lookup_record_move(txn, record, adapter, NULL, NULL, error)
                    : skr_lookup_record_withdraw(txn, record, true, error);

@@ -91,7 +91,8 @@ static int claim_address(struct skr_write *write, const struct skr_ids *pools, c
         if (r < 0)
             return r;
     }
-    r = skr_customer_address_rests(write->txn, &network_id, address, place, error);
+    if (!record || owner) /* its own may rest on the host that it has left */
+        r = skr_customer_address_rests(write->txn, &network_id, address, place, error);
     return r < 0 ? r : skr_ip_take(write->txn, pools, address, &id, place, error);
 }
 

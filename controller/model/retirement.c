@@ -1,8 +1,8 @@
 /* An address or a VSID that was freed rests. A provider address or a VSID is given out again only when every host that
- * is not removed has synced past the revision of its removal; a customer address, when the host that served it has:
- * other hosts send its packets to that one. Time is no proof. A host in maintenance goes on forwarding with what it
- * has, so it holds back what was freed like an active one; one that never comes back is removed. */
-#include "controller/model/rules.h"
+ * is not removed has synced past the revision of its removal; a customer address, when the hosts that served it have:
+ * other hosts send its packets to the last of these. Time is no proof. A host in maintenance goes on forwarding with
+ * what it has, so it holds back what was freed like an active one; one that never comes back is removed. */
+#include "controller/model/ip_ranges.h"
 
 static const struct skr_query lowest_synced = {
         "SELECT synced_revision FROM host WHERE state = ?1 ORDER BY synced_revision LIMIT 1"};
@@ -10,9 +10,14 @@ static const struct skr_query retired = {
         "SELECT id FROM ip_allocation WHERE retired_at_revision IS NOT NULL AND retired_at_revision <= ?1 LIMIT 1000"};
 
 static const struct skr_query rest = {
-        "INSERT INTO resting_address (vm_network_id, address, host_id, revision, allocation_id) "
-        "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (vm_network_id, address, host_id) DO UPDATE SET "
-        "revision = excluded.revision, allocation_id = coalesce(excluded.allocation_id, allocation_id)"};
+        "INSERT INTO resting_address (vm_network_id, address, host_id, revision) VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT (vm_network_id, address, host_id) DO UPDATE SET revision = excluded.revision"};
+static const struct skr_query name_allocation = {
+        "UPDATE resting_address SET allocation_id = ?3 WHERE vm_network_id = ?1 AND address = ?2"};
+static const struct skr_query waits_for_more = {"SELECT host_id FROM resting_address WHERE allocation_id = ?1 LIMIT 1"};
+static const struct skr_query rest_in_range = {
+        "SELECT DISTINCT r.address FROM resting_address r JOIN host h ON h.id = r.host_id "
+        "WHERE r.vm_network_id = ?1 AND r.address >= ?2 AND r.address <= ?3 AND r.revision > h.synced_revision"};
 static const struct skr_query rests = {
         "SELECT r.host_id FROM resting_address r JOIN host h ON h.id = r.host_id "
         "WHERE r.vm_network_id = ?1 AND r.address = ?2 AND r.revision > h.synced_revision LIMIT 1"};
@@ -57,21 +62,14 @@ static int serves(struct skr_txn *txn, const struct skr_uuid *host_id, struct sk
     return r < 0 ? r : skr_host_in_service(host);
 }
 
-int skr_customer_address_free(struct skr_txn *txn, const struct skr_object *record, struct skr_error *error)
+int skr_customer_address_leave(struct skr_txn *txn, const struct skr_object *record, struct skr_error *error)
 {
-    SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = NULL;
     struct skr_uuid network_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_VM_NETWORK_ID);
-    struct skr_uuid adapter_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID);
-    struct skr_uuid host_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_HOST_ID), id;
+    struct skr_uuid host_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_HOST_ID);
     struct skr_address address = skr_object_address(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS);
     struct skr_statement *statement;
     int r = serves(txn, &host_id, error);
     if (r <= 0)
-        return r < 0 ? r : skr_ip_give(txn, &address, &adapter_id, error);
-    r = skr_ip_held(txn, &address, &adapter_id, &allocation, error);
-    if (r == 0)
-        r = retire(txn, allocation, error);
-    if (r < 0 && r != -ENOENT)
         return r;
     r = skr_txn_query(txn, &rest, &statement, error);
     if (r < 0)
@@ -80,11 +78,93 @@ int skr_customer_address_free(struct skr_txn *txn, const struct skr_object *reco
     skr_bind_address(statement, 2, &address);
     skr_bind_uuid(statement, 3, &host_id);
     skr_bind_integer(statement, 4, revision_of_removal(txn));
-    if (allocation) {
-        id = skr_object_id(allocation);
-        skr_bind_uuid(statement, 5, &id);
-    }
     return skr_statement_run(statement, error);
+}
+
+/* The host that has not let go of the address: 1; 0: there is none. */
+static int find_server(struct skr_txn *txn, const struct skr_uuid *vm_network_id, const struct skr_address *address,
+                       struct skr_uuid *ret_host, struct skr_error *error)
+{
+    struct skr_statement *statement;
+    int r = skr_txn_query(txn, &rests, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, vm_network_id);
+    skr_bind_address(statement, 2, address);
+    r = skr_step(statement, error);
+    if (r > 0)
+        *ret_host = skr_column_uuid(statement, 0);
+    skr_statement_reset(statement);
+    return r;
+}
+
+/* The allocation goes back to its pool with the last host that lets go of the address. */
+static int hold_back(struct skr_txn *txn, const struct skr_uuid *vm_network_id, const struct skr_object *allocation,
+                     struct skr_error *error)
+{
+    struct skr_uuid id = skr_object_id(allocation);
+    struct skr_address address = skr_object_address(allocation, SKR_IP_ALLOCATION_ADDRESS);
+    struct skr_statement *statement = NULL;
+    int r = retire(txn, allocation, error);
+    if (r == 0)
+        r = skr_txn_query(txn, &name_allocation, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, vm_network_id);
+    skr_bind_address(statement, 2, &address);
+    skr_bind_uuid(statement, 3, &id);
+    return skr_statement_run(statement, error);
+}
+
+int skr_customer_address_free(struct skr_txn *txn, const struct skr_object *record, struct skr_error *error)
+{
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = NULL;
+    struct skr_uuid network_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_VM_NETWORK_ID);
+    struct skr_uuid adapter_id = skr_object_uuid(record, SKR_LOOKUP_RECORD_NETWORK_ADAPTER_ID), host_id;
+    struct skr_address address = skr_object_address(record, SKR_LOOKUP_RECORD_CUSTOMER_ADDRESS);
+    int r = skr_customer_address_leave(txn, record, error);
+    if (r == 0)
+        r = find_server(txn, &network_id, &address, &host_id, error);
+    if (r <= 0)
+        return r < 0 ? r : skr_ip_give(txn, &address, &adapter_id, error);
+    r = skr_ip_held(txn, &address, &adapter_id, &allocation, error);
+    return r < 0 ? (r == -ENOENT ? 0 : r) : hold_back(txn, &network_id, allocation, error);
+}
+
+int skr_customer_address_rest_in(struct skr_txn *txn, const struct skr_uuid *vm_network_id,
+                                 const struct skr_object *pool, struct skr_error *error)
+{
+    struct skr_uuid pool_id = skr_object_id(pool);
+    struct skr_ids pools = {.items = &pool_id, .count = 1};
+    struct skr_ip_range range = skr_ip_pool_range(pool);
+    SKR_CLEANUP(skr_free_cleanup) struct skr_address *addresses = NULL;
+    struct skr_statement *statement;
+    size_t count = 0;
+    int r = skr_txn_query(txn, &rest_in_range, &statement, error);
+    if (r < 0)
+        return r;
+    skr_bind_uuid(statement, 1, vm_network_id);
+    skr_bind_address(statement, 2, &range.first);
+    skr_bind_address(statement, 3, &range.last);
+    while ((r = skr_step(statement, error)) > 0) {
+        addresses = reallocarray(addresses, count + 1, sizeof(*addresses));
+        if (!addresses)
+            abort();
+        addresses[count++] = skr_column_address(statement, 0);
+    }
+    skr_statement_reset(statement);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        SKR_CLEANUP(skr_object_cleanup) struct skr_object *allocation = NULL;
+        /* In the VM network's name until it is retired: it is nobody's. */
+        r = skr_ip_find(txn, &pool_id, &addresses[i], &allocation, error);
+        if (r != -ENOENT)
+            continue;
+        r = skr_ip_take(txn, &pools, &addresses[i], vm_network_id, "/range_start", error);
+        if (r == 0)
+            r = skr_ip_find(txn, &pool_id, &addresses[i], &allocation, error);
+        r = r == -ENOENT ? 0 : r < 0 ? r : hold_back(txn, vm_network_id, allocation, error);
+    }
+    return r;
 }
 
 static int say_resting(struct skr_txn *txn, const struct skr_uuid *host_id, const struct skr_address *address,
@@ -112,17 +192,8 @@ static int say_resting(struct skr_txn *txn, const struct skr_uuid *host_id, cons
 int skr_customer_address_rests(struct skr_txn *txn, const struct skr_uuid *vm_network_id,
                                const struct skr_address *address, const char *pointer, struct skr_error *error)
 {
-    struct skr_statement *statement;
     struct skr_uuid host_id;
-    int r = skr_txn_query(txn, &rests, &statement, error);
-    if (r < 0)
-        return r;
-    skr_bind_uuid(statement, 1, vm_network_id);
-    skr_bind_address(statement, 2, address);
-    r = skr_step(statement, error);
-    if (r > 0)
-        host_id = skr_column_uuid(statement, 0);
-    skr_statement_reset(statement);
+    int r = find_server(txn, vm_network_id, address, &host_id, error);
     return r > 0 ? say_resting(txn, &host_id, address, pointer, error) : r;
 }
 
@@ -142,6 +213,9 @@ static int free_one(struct skr_txn *txn, const struct skr_uuid *host_id, int64_t
         allocation_id = skr_column_uuid(statement, 0);
     skr_statement_reset(statement);
     if (r <= 0 || skr_uuid_is_nil(&allocation_id))
+        return r;
+    r = skr_find(txn, &waits_for_more, &allocation_id, NULL, NULL, error);
+    if (r)
         return r;
     r = skr_fetch(txn, SKR_IP_ALLOCATION, &allocation_id, &allocation, error);
     if (r == 0)

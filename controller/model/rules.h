@@ -277,9 +277,16 @@ int skr_ip_find(struct skr_txn *txn, const struct skr_uuid *pool_id, const struc
 /* The address rests until every host has synced past the revision of this write. */
 int skr_ip_retire(struct skr_txn *txn, const struct skr_uuid *pool_id, const struct skr_address *address,
                   struct skr_error *error);
-/* The customer address of a lookup record that goes away: it rests until the record's host has synced past the revision
- * of this write, also when it is of no pool. It is free at once when no host serves it. */
+/* The customer address of a lookup record leaves the record's host: nobody else gets it until that host has synced past
+ * the revision of this write. */
+int skr_customer_address_leave(struct skr_txn *txn, const struct skr_object *record, struct skr_error *error);
+/* The customer address of a lookup record that goes away: it rests until the record's host, and those that it has left,
+ * have synced past the revision of this write, also when it is of no pool. It is free at once when no host serves it.
+ */
 int skr_customer_address_free(struct skr_txn *txn, const struct skr_object *record, struct skr_error *error);
+/* A pool, new or with another range, does not give out what rests in the VM network. */
+int skr_customer_address_rest_in(struct skr_txn *txn, const struct skr_uuid *vm_network_id,
+                                 const struct skr_object *pool, struct skr_error *error);
 /* RESTING, naming the host to those who see it, while the address rests in the VM network. */
 int skr_customer_address_rests(struct skr_txn *txn, const struct skr_uuid *vm_network_id,
                                const struct skr_address *address, const char *pointer, struct skr_error *error);

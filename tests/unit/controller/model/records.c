@@ -42,7 +42,8 @@ Test(model_lookup_record, follows_the_adapter)
     world_delete(&w, SKR_NETWORK_ADAPTER, "red-1");
     struct skr_object *rows[8];
     cr_expect_eq(world_list(&w, SKR_LOOKUP_RECORD, SKR_LOOKUP_RECORD_VM_NETWORK_ID, "red-net", rows, 8), 0);
-    world_synced(&w, "h2", skr_store_revision(w.test.store)); /* it served 10.0.0.2 when that was freed */
+    world_synced(&w, "h1", skr_store_revision(w.test.store)); /* they served 10.0.0.2 */
+    world_synced(&w, "h2", skr_store_revision(w.test.store));
     cr_expect_eq(world_list(&w, SKR_IP_ALLOCATION, SKR_IP_ALLOCATION_IP_POOL_ID, "red-pool", rows, 8), 0);
     world_close(&w);
 }
