@@ -209,7 +209,7 @@ static void on_refused(void *arg, const struct skr_uuid *adapter_id, const struc
     char id[SKR_UUID_TEXT_MAX], text[SKR_ADDRESS_TEXT_MAX];
     skr_log(SKR_LOG_INFO, "a learned address was refused", "adapter=%s address=%s reason='%s'",
             skr_uuid_format(adapter_id, id), skr_address_format(address, text), reason);
-    skr_learn_refused(daemon->learn, adapter_id, address);
+    skr_learn_refused(daemon->learn, adapter_id, address, strcmp(reason, "resting") == 0);
     wiring_settle(daemon);
 }
 

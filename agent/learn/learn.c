@@ -489,7 +489,8 @@ static void on_answer(void *arg, const struct skr_address *address, const struct
     struct answers *answers = arg;
     struct claim *claim;
     HASH_FIND(hh, answers->port->claims, address, sizeof(*address), claim);
-    if (!claim || memcmp(claim->mac.bytes, mac->bytes, sizeof(mac->bytes)) != 0)
+    /* A refused claim is forgotten in time, whatever its guest says. */
+    if (!claim || claim->refused || memcmp(claim->mac.bytes, mac->bytes, sizeof(mac->bytes)) != 0)
         return;
     claim->unanswered = 0;
     claim->probe_ns = answers->learn->now_ns + ask_every_ns(answers->learn, claim);
@@ -528,13 +529,14 @@ void skr_learn_ask(struct skr_learn *learn, const struct skr_uuid *adapter_id, c
     withdraw(learn, claim);
 }
 
-void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address)
+void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                       bool soon)
 {
     struct claim *claim = find_claim(learn, adapter_id, address);
     if (!claim)
         return;
     set_refused(learn, claim, true);
-    schedule(learn, claim, learn->now_ns + learn->options.refused_again_ns);
+    schedule(learn, claim, learn->now_ns + (soon ? SECOND_NS : learn->options.refused_again_ns));
 }
 
 static void ask(struct skr_learn *learn, struct port *port, struct claim *claim)

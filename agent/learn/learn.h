@@ -48,8 +48,10 @@ void skr_learn_port(struct skr_learn *learn, const struct skr_uuid *adapter_id, 
  * of that port, whether it comes before or after it; one that says that another has it, or nobody, ends the claim. */
 void skr_learn_changes(void *learn, const struct skr_desired_change *changes, size_t count);
 /* The controller refused a claim: it is forgotten and may be learned again after a while, or told again as soon as no
- * record holds the address. The caller has forgotten what was told of it. */
-void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address);
+ * record holds the address. `soon`: the while is a second, because the address is about to become free. The caller has
+ * forgotten what was told of it. */
+void skr_learn_refused(struct skr_learn *learn, const struct skr_uuid *adapter_id, const struct skr_address *address,
+                       bool soon);
 /* Another port shows an address that this port has claimed: its guest is asked at once, and for a minute every
  * SKR_LEARN_DOUBT_NS, and the claim is withdrawn when it stays silent for as long, or when the port has no interface. A
  * claim is questioned so at most once a second. Nothing happens when the port has no such claim. */

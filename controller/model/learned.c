@@ -25,12 +25,18 @@ static int refuse_item(struct skr_report *report, const Skerry__V1__LearnedAddre
     return skr_report_refuse(report, &item->adapter_id, &item->customer_address, item->number, reason);
 }
 
-static int refuse(struct skr_report *report, const struct learned *learned, const char *reason, struct skr_error *error)
+static int tell_refusal(struct skr_report *report, const struct learned *learned, const char *reason,
+                        struct skr_error *error)
 {
     char text[SKR_ADDRESS_TEXT_MAX];
-    int r = skr_event_add(report->txn, "LearnedAddressRefused", learned->adapter, &report->host_id, error,
-                          "Address %s of network adapter \"%.100s\" was not taken: %s.",
-                          skr_address_format(&learned->address, text), skr_object_name(learned->adapter), reason);
+    return skr_event_add(report->txn, "LearnedAddressRefused", learned->adapter, &report->host_id, error,
+                         "Address %s of network adapter \"%.100s\" was not taken: %s.",
+                         skr_address_format(&learned->address, text), skr_object_name(learned->adapter), reason);
+}
+
+static int refuse(struct skr_report *report, const struct learned *learned, const char *reason, struct skr_error *error)
+{
+    int r = tell_refusal(report, learned, reason, error);
     return r < 0 ? r : refuse_item(report, learned->item, reason);
 }
 
@@ -169,10 +175,12 @@ static int reserve(struct skr_report *report, const struct learned *learned, str
             *error = why;
         return r;
     }
-    r = refuse(report, learned,
-               why.tag == SKR_ERROR_RESTING ? "it was freed, and the host that served it has not let go of it yet"
-                                            : "it is allocated in the IP pool to something else",
-               error);
+    if (why.tag == SKR_ERROR_RESTING) { /* agents know that word: a second later they ask again */
+        r = tell_refusal(report, learned, "it was freed, and the host that served it has not let go of it yet", error);
+        r = r < 0 ? r : refuse_item(report, learned->item, "resting");
+    } else {
+        r = refuse(report, learned, "it is allocated in the IP pool to something else", error);
+    }
     return r < 0 ? r : 1;
 }
 

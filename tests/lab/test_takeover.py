@@ -4,6 +4,7 @@
 """
 
 import socket
+import subprocess
 import time
 
 import pytest
@@ -209,19 +210,44 @@ def test_a_guest_that_is_switched_off_has_no_address(lab, lease):
     one.wait_bound()
 
 
+def test_a_guest_that_is_deleted_while_its_successor_waits(lab):
+    """The successor's first claims find the address held, and then resting on the host of the deleted one."""
+    subnet, address = lab.model["red"]["subnets"][0], "10.0.0.152"
+    learning = lab.api.find("port-classifications", "Guest dynamic IP")
+    former = lab.add_vm("former", subnet, lab.model["hosts"][0], classification_id=learning["id"])
+    successor = lab.vms["two"]
+    show(former, address)
+    wait_for("former has it", lambda: has(lab, former, address))
+    use(successor, address)
+    target = lab.vms["asker"].address
+    with successor.namespace.popen("ping", "-i", "0.05", "-I", address, target, stdout=subprocess.DEVNULL) as speaks:
+        try:
+            wait_for("it has claimed it", lambda: conflicts(lab, address))
+            lab.api.delete("network-adapters", former.id, wait=False)
+            began = time.monotonic()
+            wait_for("the successor has it", lambda: has(lab, successor, address), timeout=40)
+        finally:
+            speaks.kill()
+    assert time.monotonic() - began <= 3
+    hide(successor, address)
+
+
 # ---- addresses that an administrator frees ----
 
 
-def test_a_freed_address_rests_while_a_host_still_serves_it(lab):
+@pytest.mark.parametrize("unplaced", [False, True])
+def test_a_freed_address_rests_while_a_host_still_serves_it(lab, unplaced):
     subnet = lab.model["red"]["subnets"][0]
     host = lab.model["hosts"][1]
-    old = lab.add_vm("old", subnet, host)
+    old = lab.add_vm(f"old-{unplaced}", subnet, host)
     old.wait_bound()
     asker = lab.vms["asker"]
     wait_for("asker reaches it", lambda: asker.ping(old.address, timeout=0.2))
     host.agent.kill()
+    if unplaced:
+        lab.api.patch("network-adapters", old.id, wait=False, host_id=None)
     lab.api.delete("network-adapters", old.id, wait=False)
-    body = {"name": "new", "vm_subnet_id": subnet["id"], "vm_network_id": subnet["vm_network_id"], "ip_addresses": [old.address]}
+    body = {"name": f"new-{unplaced}", "vm_subnet_id": subnet["id"], "vm_network_id": subnet["vm_network_id"], "ip_addresses": [old.address]}
     with pytest.raises(ApiError) as refused:
         lab.api("POST", "/v1/network-adapters", body)
     assert refused.value.status == 409 and refused.value.problem["type"].endswith("resting")

@@ -117,7 +117,7 @@ static void refuse(uint32_t ca)
 {
     struct skr_uuid id = adapter();
     struct skr_address address = test_address(ca);
-    skr_learn_refused(learn, &id, &address);
+    skr_learn_refused(learn, &id, &address, false);
 }
 
 Test(learn, an_event_becomes_a_claim_once)
@@ -205,6 +205,21 @@ Test(learn, what_is_refused_is_not_repeated_for_a_while)
     skr_learn_run(learn, 160 * S);
     event(SKR_EVENT_LEARN, 0x0a000005, 1, 161 * S);
     cr_assert_eq(told_count, 3);
+}
+
+/* The host that served it lets go within the second. */
+Test(learn, a_resting_address_is_claimed_again_a_second_later)
+{
+    struct skr_uuid id = adapter();
+    struct skr_address address = test_address(0x0a000005);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 100 * S);
+    skr_learn_refused(learn, &id, &address, true);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 100 * S + S / 2);
+    skr_learn_run(learn, 100 * S + S / 2);
+    cr_assert_eq(told_count, 1);
+    skr_learn_run(learn, 101 * S);
+    event(SKR_EVENT_LEARN, 0x0a000005, 1, 101 * S);
+    cr_assert_eq(told_count, 2);
 }
 
 Test(learn, a_refused_claim_is_not_withdrawn)
