@@ -180,7 +180,6 @@ static void end_wait(struct skr_job_waiting *job)
 {
     if (job->realization)
         skr_realization_wait_cancel(SKR_TAKE(job->realization));
-    job->awaited_revision = 0;
 }
 
 /* A wait that has ended and did not bring what the step needs is not begun again: it would end at once. */

@@ -1,8 +1,10 @@
 /* The engine and the move of an adapter: every way to end, who may begin, and a controller that is killed at every
  * point. */
+#include "tests/support/slow_vfs.h"
 #include "tests/unit/controller/jobs/scene.h"
 
 #include <skerry/clock.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 static struct scene s;
@@ -145,18 +147,38 @@ Test(engine, a_host_that_cannot_ends_the_move)
     cr_expect(moving_to(NULL));
 }
 
+static void apply_on_h2(void)
+{
+    struct skr_uuid h2 = world_id(&s.world, "h2");
+    struct skr_map_key everything = {.id = {{9}}, .type = SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN};
+    skr_realization_applied(s.realizations, &everything, &h2, s.version, NULL, 0);
+}
+
+/* Its own row is among the changes that the engine hears of. */
+Test(engine, what_a_look_wrote_itself_calls_for_no_other_look)
+{
+    s.needs_hosts = true;
+    scene_online(&s, "h1", false);
+    start_move();
+    scene_drive(&s);
+    unsigned looks = s.looks;
+    apply_on_h2();
+    s.now_ms += 1000;
+    scene_drive(&s);
+    cr_expect_str_eq(scene_message(&s, "move"), "Waits for 1 of 2 hosts, \"h1\" among them.");
+    cr_expect_eq(s.looks, looks + 1);
+}
+
 Test(engine, an_offline_host_holds_a_move_up_for_a_while_alone)
 {
     s.needs_hosts = true;
     scene_online(&s, "h1", false);
     scene_start(&s, "move", SKR_NETWORK_ADAPTER, "red-1", "migrate", "{'host_id': '$h2'}");
     scene_drive(&s);
-    struct skr_uuid h2 = world_id(&s.world, "h2");
-    struct skr_map_key everything = {.id = {{9}}, .type = SKERRY__V1__SCOPE_KIND__SCOPE_KIND_DOMAIN};
-    skr_realization_applied(s.realizations, &everything, &h2, s.version, NULL, 0);
+    apply_on_h2();
     scene_drive(&s);
     cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
-    s.now_ms += 59999;
+    s.now_ms += 59000;
     scene_drive(&s);
     cr_expect_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
     cr_expect_str_eq(scene_message(&s, "move"), "Waits for 1 of 2 hosts, \"h1\" among them.");
@@ -215,6 +237,37 @@ Test(engine, in_a_database_that_was_rolled_back_jobs_wait)
     s.now_ms += 1000;
     scene_drive(&s);
     cr_expect_str_eq(scene_state(&s, "move"), "running");
+}
+
+/* The job is not to blame for a full disk, so it goes on when there is room again. */
+Test(engine, a_full_disk_holds_a_job_up_for_a_second)
+{
+    scene_close(&s);
+    skr_slow_vfs_configure(&(struct skr_slow_vfs_options){0});
+    cr_assert_eq(sqlite3_vfs_register(sqlite3_vfs_find(SKR_SLOW_VFS), 1), SQLITE_OK);
+    scene_open(&s);
+    start_move();
+    skr_slow_vfs_fail_writes(0, 1, SQLITE_FULL);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "pending");
+    cr_expect_eq(skr_jobs_due_ms(s.jobs), SCENE_START_MS + 1000);
+    s.now_ms += 1000;
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "running");
+}
+
+/* The wait for hosts ends with the job: their answer comes when the job's memory is gone. */
+Test(engine, hosts_that_answer_after_a_cancel_find_no_job)
+{
+    s.needs_hosts = true;
+    start_move();
+    scene_drive(&s);
+    cr_assert_str_eq(scene_steps(&s, "move"), "check=succeeded arm=running switch=pending settle=pending");
+    scene_act(&s, SKR_JOB, "move", "cancel");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "move"), "cancelled");
+    scene_apply(&s, NULL);
+    cr_expect_eq(skr_jobs_due_ms(s.jobs), INT64_MAX);
 }
 
 Test(engine, who_moves_the_adapter_elsewhere_ends_the_move)

@@ -122,6 +122,23 @@ Test(hosts, a_drain_passes_over_hosts_without_the_logical_switch)
     expect_no_host_takes_it();
 }
 
+/* An operator of a host group has no say over hosts outside of it, and neither has the drain that he starts. */
+Test(hosts, a_drain_stays_in_the_group_of_its_operator)
+{
+    struct skr_action_request request = {.resource = SKR_HOST, .verb = "drain", .id = world_id(&s.world, "h1")};
+    struct skr_error error = {0};
+    request.principal = (struct skr_principal){.role = SKR_ROLE_FABRIC, .host_group_id = world_id(&s.world, "north")};
+    cr_assert_eq(skr_store_write_wait(s.world.test.store, skr_model_action, &request, NULL, &error), 0, "%s",
+                 error.detail);
+    world_rename(&s.world, "drain", &request.job_id);
+    skr_action_request_done(&request);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "drain"), "failed");
+    cr_expect(strstr(scene_message(&s, "drain"), "No other active host"), "%s", scene_message(&s, "drain"));
+    cr_expect(adapter_on("red-1", "h1"));
+    cr_expect(scene_refers(&s, SKR_NETWORK_ADAPTER, "red-1", SKR_NETWORK_ADAPTER_TARGET_HOST_ID, NULL));
+}
+
 static void expect_text(enum skr_resource_id resource, const char *name, int field, const char *part)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *row = world_get(&s.world, resource, name);
@@ -205,6 +222,19 @@ Test(hosts, a_replaced_host_hands_everything_over_at_once)
     world_provider_address(&s.world, "h1", address);
     cr_expect_str_eq(address, "", "withdrawn");
     cr_expect_eq(scene_refused(&s, SKR_JOB, "swap", "cancel", NULL), SKR_ERROR_CONFLICT);
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "swap"), "succeeded", "%s", scene_message(&s, "swap"));
+}
+
+/* The write that handed over is what is waited for: of the objects that hosts have to take, the job watches none. */
+Test(hosts, a_replacement_ends_when_the_hosts_have_taken_it_over)
+{
+    s.needs_hosts = true;
+    scene_start(&s, "swap", SKR_HOST, "h1", "replace", "{'new_host_id': '$h2'}");
+    scene_drive(&s);
+    cr_expect_str_eq(scene_state(&s, "swap"), "running");
+    cr_expect(strstr(scene_message(&s, "swap"), "of 2 hosts"), "%s", scene_message(&s, "swap"));
+    scene_apply(&s, NULL);
     scene_drive(&s);
     cr_expect_str_eq(scene_state(&s, "swap"), "succeeded", "%s", scene_message(&s, "swap"));
 }

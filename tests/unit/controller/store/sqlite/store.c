@@ -1,4 +1,5 @@
 #include "controller/store/store.h"
+#include "tests/support/slow_vfs.h"
 #include "tests/support/test_store.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -128,7 +129,44 @@ Test(store, refuses_what_is_no_database)
     fclose(file);
     cr_assert(eq(int, try_open(test.path, NULL, &error), -ENOSPC));
     cr_assert(eq(int, error.tag, SKR_ERROR_STORAGE));
+    cr_assert(strstr(error.detail, "damaged") != NULL, "%s", error.detail);
     cr_assert(eq(int, try_open("/nowhere/skerry.db", NULL, &error), -ENOSPC));
+    skr_test_store_remove(&test);
+}
+
+/* The first page is a header, which is left as it was, and the schema, which is not. */
+Test(store, a_damaged_database_calls_for_a_backup)
+{
+    struct skr_test_store test;
+    struct skr_error error = {0};
+    skr_test_store_open(&test, NULL);
+    skr_test_store_close(&test);
+    FILE *file = fopen(test.path, "r+");
+    cr_assert(eq(int, fseek(file, 100, SEEK_SET), 0));
+    for (int i = 0; i < 300; i++)
+        fputc(0x5a, file);
+    fclose(file);
+    cr_assert(eq(int, try_open(test.path, NULL, &error), -ENOSPC));
+    cr_assert(strstr(error.detail, "damaged") != NULL, "%s", error.detail);
+    cr_assert(strstr(error.detail, "restore FILE") != NULL, "%s", error.detail);
+    skr_test_store_remove(&test);
+}
+
+/* Nothing is lost here, so nobody must be sent for a backup. */
+Test(store, a_disk_that_does_not_answer_is_not_called_damage)
+{
+    struct skr_test_store test;
+    struct skr_error error = {0};
+    struct skr_store *store = NULL;
+    skr_test_store_open(&test, NULL);
+    skr_test_store_close(&test);
+    skr_slow_vfs_configure(&(struct skr_slow_vfs_options){0});
+    skr_slow_vfs_fail_reads(0, 1000, SQLITE_IOERR_READ);
+    const struct skr_store_options options = {.path = test.path, .vfs = SKR_SLOW_VFS};
+    cr_assert(eq(int, skr_store_open(&options, &store, &error), -ENOSPC));
+    cr_assert(eq(int, error.tag, SKR_ERROR_STORAGE));
+    cr_assert(strstr(error.detail, "cannot be opened") != NULL, "%s", error.detail);
+    cr_assert(strstr(error.detail, "damaged") == NULL, "%s", error.detail);
     skr_test_store_remove(&test);
 }
 
