@@ -48,9 +48,9 @@ static void tell(struct daemon *daemon, const struct attachment *attachment)
     memcpy(own.bytes, port.mac, sizeof(own.bytes));
     bool silent = own_frames_of(daemon, ifindex) == other->own;
     snprintf(text, sizeof(text),
-             "%s: the guest sends from MAC %s, and its adapter's is %s: %llu frames dropped since %s%s",
+             "%s: the guest sends from MAC %s, and its adapter's is %s; frames dropped since %s: %llu%s",
              silent ? "wrong_mac" : "other_mac", skr_mac_format(&other->mac, wrong), skr_mac_format(&own, right),
-             (unsigned long long)(other->frames - other->first), skr_time_format(other->since_ms, since),
+             skr_time_format(other->since_ms, since), (unsigned long long)(other->frames - other->first),
              silent ? ", none came from its own" : "");
     skr_report_binding(daemon->report, &attachment->adapter_id, true, attachment->name, text);
 }

@@ -8,6 +8,7 @@
 #include <skerry/tls.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PASSPHRASE_MAX 1024
 
@@ -56,10 +57,13 @@ int skr_restore(const char *database, const char *file, const char *passphrase_f
         explicit_bzero(passphrase, strlen(passphrase));
     if (r < 0)
         return r;
-    printf("%s is restored from %s; what was there is %s.\n"
-           "Hosts keep what they have and nothing is written until an administrator has reviewed what they hold that\n"
-           "this database has not, GET /v1/orphans, and says so:\n"
-           "  POST /v1/controller:accept-database\n",
-           database, file, aside);
+    printf("%s is restored from %s.\n", database, file);
+    if (access(aside, F_OK) == 0)
+        printf("The old database is %s now.\n", aside);
+    printf("Start the controller. Nothing is written, and hosts keep what they have, until you accept this database:\n"
+           "  skerryctl get orphans                      what hosts have and this database does not know\n"
+           "                                             (GET /v1/orphans)\n"
+           "  skerryctl controller accept-database       hosts become what this database says\n"
+           "                                             (POST /v1/controller:accept-database)\n");
     return 0;
 }

@@ -67,11 +67,18 @@ int skr_member_find(const struct skr_resource *resource, const char *name, struc
         }
     }
     const char *near = skr_nearest(name, candidates, count);
+    bool is_kind = resource->collection != NULL; /* else it is what an action takes, and help has no page for it */
     if (near)
-        skr_error_set(error, SKR_ERROR_INVALID, "A %s has no '%.60s'; did you mean '%s'?", resource->name, name, near);
-    else
+        skr_error_set(error, SKR_ERROR_INVALID, "%s%s has no '%.60s'; did you mean '%s'?",
+                      is_kind ? "A " : "The action ", resource->name, name, near);
+    else if (is_kind)
         skr_error_set(error, SKR_ERROR_INVALID, "A %s has no '%.60s'; skerryctl help %s lists what it has",
                       resource->name, name, resource->name);
+    else
+        skr_error_set(
+                error, SKR_ERROR_INVALID,
+                "The action %s has no '%.60s'; skerryctl help KIND lists the actions of a kind and what they take",
+                resource->name, name);
     return -1;
 }
 

@@ -59,6 +59,13 @@ static enum skr_finding_state check_bound(json_t *findings, const struct skr_exp
         return skr_finding_add(findings, SKR_FINDING_FINE, "%s is bound%s%s%s%s", end->name, *interface ? " to " : "",
                                interface, end->host ? " on host " : "",
                                end->host ? skr_text_of(end->host, "name") : "");
+    if (strcmp(reason, "no_interface") == 0)
+        return skr_finding_add(
+                findings, SKR_FINDING_STOPS,
+                "%s is unbound: no_interface; start its VM on %s%s, with the alias skerry:%s on the host's "
+                "side of its NIC",
+                end->name, end->host ? "host " : "its host", end->host ? skr_text_of(end->host, "name") : "",
+                skr_text_of(end->adapter, "id"));
     return skr_finding_add(findings, SKR_FINDING_STOPS, "%s is unbound: %s", end->name,
                            *reason  ? reason
                            : placed ? "its host has no interface for it"

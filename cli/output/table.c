@@ -91,6 +91,12 @@ static bool has_name(const struct skr_resource *resource)
     return !(resource->flags & SKR_RESOURCE_VIEW);
 }
 
+/* Rows that tell what happened say when, and lists of them are read for that. A holding says from when until when. */
+static bool has_time(const struct skr_resource *resource)
+{
+    return resource->id == SKR_EVENT || resource->id == SKR_AUDIT_RECORD;
+}
+
 static bool has_realization(const struct skr_resource *resource)
 {
     return !(resource->flags & (SKR_RESOURCE_VIEW | SKR_RESOURCE_NO_UPDATE));
@@ -103,6 +109,8 @@ json_t *skr_columns_titles(const struct skr_resource *resource, bool wide)
         json_array_append_new(titles, json_string("TENANT"));
     if (has_name(resource))
         json_array_append_new(titles, json_string("NAME"));
+    if (has_time(resource))
+        json_array_append_new(titles, json_string("WHEN"));
     for (unsigned i = 0; i < resource->field_count; i++)
         if (is_column(resource, i, wide))
             json_array_append_new(titles, json_string(resource->fields[i].column_title));
@@ -129,6 +137,8 @@ json_t *skr_columns_row(const struct skr_resource *resource, const json_t *objec
         add_cell(row, &resource->fields[SKR_FIELD_TENANT_ID], json_object_get(object, "tenant_id"), namer);
     if (has_name(resource))
         add_cell(row, &resource->fields[SKR_FIELD_NAME], json_object_get(object, "name"), namer);
+    if (has_time(resource))
+        add_cell(row, &resource->fields[SKR_FIELD_CREATED_AT], json_object_get(object, "created_at"), namer);
     for (unsigned i = 0; i < resource->field_count; i++)
         if (is_column(resource, i, wide))
             add_cell(row, &resource->fields[i], skr_columns_value(resource, object, (int)i), namer);

@@ -128,7 +128,8 @@ static int choose(struct skr_lookup *lookup, const struct skr_resource *resource
     const char *id;
     json_t *object;
     if (!json_object_size(candidates))
-        return skr_error_set(error, SKR_ERROR_NOT_FOUND, "There is no %s named '%.200s'", resource->name, text);
+        return skr_error_set(error, SKR_ERROR_NOT_FOUND, "There is no %s named '%.200s'; skerryctl get %s lists them",
+                             resource->name, text, resource->collection);
     json_object_foreach (candidates, id, object) {
         if (json_object_size(candidates) == 1) {
             *ret = json_incref(object);

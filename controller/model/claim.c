@@ -58,15 +58,23 @@ static int refuse_second(struct skr_report *report, const Skerry__V1__Claim *cla
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *holder = NULL;
     struct skr_uuid holder_id = skr_object_uuid(adapter, SKR_NETWORK_ADAPTER_HOST_ID);
+    bool follows = skr_object_integer(adapter, SKR_NETWORK_ADAPTER_CLAIMED);
     int r = skr_fetch(report->txn, SKR_HOST, &holder_id, &holder, error);
     if (r == 0)
         r = skr_event_add_detail(
                 report->txn, "ClaimConflict", adapter, &report->host_id,
-                "A second host claims this network adapter; it stays where it is until that host lets go.", error,
-                "Host \"%.100s\" claims network adapter \"%.100s\" (interface %.15s), which is on host "
-                "\"%.100s\".",
+                follows ? "A second host claims this network adapter; it stays on its host until its interface there "
+                          "is gone."
+                        : "A second host claims this network adapter; it stays on its host, because an administrator "
+                          "placed it there. If its VM runs elsewhere now, ask an administrator to move it.",
+                error,
+                "Host \"%.100s\" claims network adapter \"%.100s\" (interface %.15s), which is on host \"%.100s\"%s",
                 skr_object_name(claimant), skr_object_name(adapter), claim->interface ? claim->interface : "",
-                skr_object_name(holder));
+                skr_object_name(holder),
+                follows ? " until its interface there is gone."
+                        : ", where an administrator placed it. If its VM runs on the first host now, set host_id of "
+                          "the "
+                          "adapter to that host.");
     if (r == 0) {
         struct skr_uuid id = skr_object_id(adapter);
         r = remember(report, &id, claim->interface, error);

@@ -110,7 +110,8 @@ Test(restore, puts_a_backup_in_the_place_of_the_database)
     cr_expect_neq(restore("/nowhere/at/all", "correct-horse"), 0);
     cr_expect_eq(files("data/*before-restore*", old), 0, "what was refused has changed nothing");
     cr_expect_eq(restore(copy, "correct-horse"), 0, "%s", err);
-    cr_expect(strstr(out, "/v1/orphans") && strstr(out, "accept-database"), "%s", out);
+    cr_expect(strstr(out, "/v1/orphans") && strstr(out, "skerryctl controller accept-database"), "%s", out);
+    cr_expect(strstr(out, "The old database is "), "%s", out);
     cr_expect_geq(files("data/skerry.db.before-restore*", old), 1, "what was there is kept");
 
     add_host("h1");

@@ -59,7 +59,7 @@ Test(skerryctl, apply_orders_by_reference_and_is_idempotent)
     cr_expect(strstr(err, "0 created, 0 changed, 2 left alone"), "%s", err);
     free(all);
     expect(3, apply("{'kind': 'vm-network', 'name': 'green/web', 'logical_network': 'fabric'}"));
-    cr_expect(strstr(err, "/tenant_id: There is no tenant named 'green'"), "%s", err);
+    cr_expect(strstr(err, "/tenant_id: There is no tenant named 'green'; skerryctl get tenants"), "%s", err);
     expect(0, ctl_reading("# a comment\nkind: tenant\nname: green\nlogical_networks: [fabric]\n---\n"
                           "kind: vm-network\nname: green/web\nlogical_network: fabric\n",
                           "apply -f -"));

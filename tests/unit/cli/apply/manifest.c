@@ -277,4 +277,9 @@ Test(member, short_names)
     cr_expect_eq(skr_member_find(adapter, "claimed", &error), -1, "hidden");
     cr_expect_eq(skr_member_find(adapter, "vm_subne", &error), -1);
     cr_expect_str_eq(error.detail, "A network-adapter has no 'vm_subne'; did you mean 'vm_subnet'?");
+    const struct skr_resource *pool = skr_resource_get(SKR_IP_POOL), *allocate = pool->actions[0].input;
+    cr_expect_eq(skr_member_find(pool, "colour", &error), -1);
+    cr_expect_str_eq(error.detail, "A ip-pool has no 'colour'; skerryctl help ip-pool lists what it has");
+    cr_expect_eq(skr_member_find(allocate, "purpose", &error), -1, "help has no page for an action");
+    cr_expect(strstr(error.detail, "skerryctl help KIND lists the actions"), "%s", error.detail);
 }

@@ -98,9 +98,9 @@ Test(explain, ends_that_are_not_there)
     open_scene(&scene);
     json_t *status = json("{\"bound\": false, \"bound_reason\": \"no_interface\"}");
     json_object_set(scene.to, "status", status);
-    expect(&scene, SKR_FINDING_STOPS, "b is unbound: no_interface");
+    expect(&scene, SKR_FINDING_STOPS, "b is unbound: no_interface; start its VM on host h1, with the alias skerry:");
     json_object_set(scene.from, "status", status);
-    expect(&scene, SKR_FINDING_STOPS, "a is unbound: no_interface");
+    expect(&scene, SKR_FINDING_STOPS, "a is unbound: no_interface; start its VM on");
     json_decref(status);
     close_scene(&scene);
 }

@@ -78,6 +78,23 @@ Test(output, columns_come_from_the_table_of_the_kind)
     json_decref(rows);
 }
 
+/* A list of what happened is of no use without the time. */
+Test(output, what_happened_says_when)
+{
+    static const enum skr_resource_id kinds[] = {SKR_EVENT, SKR_AUDIT_RECORD};
+    json_t *object = parse("{\"created_at\": \"2026-01-02T03:04:05.000Z\"}");
+    for (size_t i = 0; i < SKR_ARRAY_SIZE(kinds); i++) {
+        const struct skr_resource *resource = skr_resource_get(kinds[i]);
+        json_t *titles = skr_columns_titles(resource, false), *row = skr_columns_row(resource, object, false, &namer);
+        size_t at = resource->scope == SKR_SCOPE_TENANT;
+        cr_expect_str_eq(json_string_value(json_array_get(titles, at)), "WHEN", "%s", resource->name);
+        cr_expect_str_eq(json_string_value(json_array_get(row, at)), "2026-01-02T03:04:05.000Z", "%s", resource->name);
+        json_decref(titles);
+        json_decref(row);
+    }
+    json_decref(object);
+}
+
 Test(output, every_kind_has_as_many_cells_as_titles)
 {
     json_t *empty = json_object();

@@ -537,6 +537,31 @@ Test(model_event, what_happens_again_is_counted)
     world_close(&w);
 }
 
+/* A claimed adapter follows its VM; one that an administrator has placed never does, and the message must not promise
+ * it. */
+Test(model_claim, a_conflict_says_whether_the_adapter_will_follow)
+{
+    struct world w;
+    world_open(&w);
+    world_fill(&w);
+    cr_assert(on_host(&w, "red-1", "h1"));
+    cr_expect_eq(claim(&w, "h2", "red-1", false), 1);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *placed = only_event(&w, "ClaimConflict");
+    cr_expect(strstr(skr_object_text(placed, SKR_EVENT_MESSAGE), "an administrator placed it there"), "%s",
+              skr_object_text(placed, SKR_EVENT_MESSAGE));
+    cr_expect(strstr(skr_object_text(placed, SKR_EVENT_DETAIL), "set host_id"), "%s",
+              skr_object_text(placed, SKR_EVENT_DETAIL));
+    world_close(&w);
+    world_open(&w);
+    world_fill(&w);
+    cr_expect_eq(claim(&w, "h2", "blue-1", false), 0);
+    cr_expect_eq(claim(&w, "h1", "blue-1", false), 1);
+    SKR_CLEANUP(skr_object_cleanup) struct skr_object *claimed = only_event(&w, "ClaimConflict");
+    cr_expect(strstr(skr_object_text(claimed, SKR_EVENT_MESSAGE), "until its interface there is gone"), "%s",
+              skr_object_text(claimed, SKR_EVENT_MESSAGE));
+    world_close(&w);
+}
+
 static int write_many_events(struct skr_txn *txn, void *host_id, struct skr_error *error)
 {
     int r = 0;
