@@ -354,3 +354,15 @@ void world_close(struct world *world)
     skr_test_store_close(&world->test);
     skr_test_store_remove(&world->test);
 }
+
+void world_open_learning(struct world *w)
+{
+    world_open(w);
+    world_fill(w);
+    world_create(w, SKR_NETWORK_ADAPTER, "dyn-1",
+                 "{'name': 'dyn-1', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h1', "
+                 "'ip_addresses': [], 'classification_id': '$Guest dynamic IP'}");
+    world_create(w, SKR_NETWORK_ADAPTER, "dyn-2",
+                 "{'name': 'dyn-2', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h2', "
+                 "'ip_addresses': [], 'classification_id': '$Guest dynamic IP'}");
+}

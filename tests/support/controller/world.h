@@ -33,6 +33,8 @@ static inline void answer_cleanup(struct answer *answer)
 void world_open(struct world *world);
 /* Networks, sites, pools, tenants, subnets, adapters and two hosts: see world.c. */
 void world_fill(struct world *world);
+/* Opens and fills it, and makes the adapters dyn-1 on h1 and dyn-2 on h2, whose guests choose their addresses. */
+void world_open_learning(struct world *world);
 /* Looks at every query that ran (no scans, no sorts), then removes the database. */
 void world_close(struct world *world);
 

@@ -239,23 +239,11 @@ static void expect_holder(struct world *world, const char *adapter, uint8_t last
     cr_expect_str_eq(found, wanted, "10.0.0.%u of %s: \"%s\", not \"%s\"", last, adapter, found, wanted);
 }
 
-static void learning_world(struct world *w)
-{
-    world_open(w);
-    world_fill(w);
-    world_create(w, SKR_NETWORK_ADAPTER, "dyn-1",
-                 "{'name': 'dyn-1', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h1', "
-                 "'ip_addresses': [], 'classification_id': '$Guest dynamic IP'}");
-    world_create(w, SKR_NETWORK_ADAPTER, "dyn-2",
-                 "{'name': 'dyn-2', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h2', "
-                 "'ip_addresses': [], 'classification_id': '$Guest dynamic IP'}");
-}
-
 Test(model_learned, first_owner_keeps_it_and_an_announcement_moves_it)
 {
     struct world w;
     enum { SOURCE = 1, ANNOUNCEMENT = 2 };
-    learning_world(&w);
+    world_open_learning(&w);
     cr_expect_eq(learn(&w, "h1", "dyn-1", 50, SOURCE, false), 0);
     expect_holder(&w, "dyn-1", 50, "dynamic dyn-1");
     int64_t revision = skr_store_revision(w.test.store);
@@ -277,7 +265,7 @@ Test(model_learned, first_owner_keeps_it_and_an_announcement_moves_it)
 Test(model_learned, what_may_not_be_learned)
 {
     struct world w;
-    learning_world(&w);
+    world_open_learning(&w);
     cr_expect_eq(learn(&w, "h1", "red-1", 60, 1, false), 1, "its profile does not learn");
     cr_expect_eq(learn(&w, "h2", "dyn-1", 60, 1, false), 1, "not on this host");
     cr_expect_eq(learn(&w, "h1", "dyn-1", 1, 1, false), 1, "the gateway");
@@ -294,7 +282,7 @@ Test(model_learned, a_whole_report_takes_back_what_it_leaves_out)
 {
     struct world w;
     struct say say;
-    learning_world(&w);
+    world_open_learning(&w);
     cr_assert_eq(learn(&w, "h1", "dyn-1", 50, 1, false), 0);
     cr_assert_eq(learn(&w, "h1", "dyn-1", 51, 1, false), 0);
     say_init(&say, &w, "dyn-1");
@@ -312,7 +300,7 @@ Test(model_learned, pools_and_administrators)
 {
     struct world w;
     char text[SKR_ADDRESS_TEXT_MAX];
-    learning_world(&w);
+    world_open_learning(&w);
     cr_assert_eq(learn(&w, "h1", "dyn-1", 3, 1, false), 0);
     world_create(&w, SKR_NETWORK_ADAPTER, "next",
                  "{'name': 'next', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a'}");
@@ -330,7 +318,7 @@ Test(model_learned, pools_and_administrators)
 Test(model_learned, no_more_than_the_quota)
 {
     struct world w;
-    learning_world(&w);
+    world_open_learning(&w);
     world_patch(&w, SKR_TENANT, "red", "{'quotas': {'learned_addresses': 2}}");
     cr_expect_eq(learn(&w, "h1", "dyn-1", 50, 1, false), 0);
     cr_expect_eq(learn(&w, "h2", "dyn-2", 51, 1, false), 0);

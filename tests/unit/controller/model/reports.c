@@ -83,18 +83,6 @@ static bool holds(struct world *world, const char *adapter, uint8_t last)
     return holds;
 }
 
-static void open_world(struct world *w)
-{
-    world_open(w);
-    world_fill(w);
-    world_create(w, SKR_NETWORK_ADAPTER, "dyn-1",
-                 "{'name': 'dyn-1', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h1', "
-                 "'ip_addresses': [], 'classification_id': '$Guest dynamic IP'}");
-    world_create(w, SKR_NETWORK_ADAPTER, "dyn-2",
-                 "{'name': 'dyn-2', 'vm_network_id': '$red-net', 'vm_subnet_id': '$red-a', 'host_id': '$h2', "
-                 "'ip_addresses': [], 'classification_id': '$Guest dynamic IP'}");
-}
-
 static void show(struct session *session, const char *adapter, uint8_t last, int evidence, uint64_t age_ms)
 {
     struct told told;
@@ -107,7 +95,7 @@ Test(model_reports, nothing_is_gone_before_the_last_part)
 {
     struct world w;
     struct told told;
-    open_world(&w);
+    world_open_learning(&w);
     struct session h1 = {.world = &w, .host = "h1"};
     for (uint8_t last = 50; last < 53; last++)
         show(&h1, "dyn-1", last, SOURCE, 0);
@@ -131,7 +119,7 @@ Test(model_reports, what_came_about_during_a_whole_report_stays)
 {
     struct world w;
     struct told told;
-    open_world(&w);
+    world_open_learning(&w);
     struct session h1 = {.world = &w, .host = "h1"}, h2 = {.world = &w, .host = "h2"};
     show(&h2, "dyn-2", 60, SOURCE, 0);
     say(&told, &h1, "dyn-1");
@@ -151,7 +139,7 @@ Test(model_reports, what_came_about_during_a_whole_report_stays)
 Test(model_reports, an_address_goes_there_and_back)
 {
     struct world w;
-    open_world(&w);
+    world_open_learning(&w);
     struct skr_evidence *evidence = skr_evidence_new();
     struct session h1 = {.world = &w, .host = "h1", .evidence = evidence},
                    h2 = {.world = &w, .host = "h2", .evidence = evidence};
@@ -175,7 +163,7 @@ Test(model_reports, an_address_goes_there_and_back)
 Test(model_reports, a_virtual_address_is_held_by_who_announces_it)
 {
     struct world w;
-    open_world(&w);
+    world_open_learning(&w);
     struct skr_evidence *evidence = skr_evidence_new();
     struct session h1 = {.world = &w, .host = "h1", .evidence = evidence},
                    h2 = {.world = &w, .host = "h2", .evidence = evidence};
@@ -206,7 +194,7 @@ Test(model_reports, a_virtual_address_is_held_by_who_announces_it)
 Test(model_reports, the_younger_announcement_wins_in_either_order)
 {
     struct world w;
-    open_world(&w);
+    world_open_learning(&w);
     for (int order = 0; order < 2; order++) {
         struct skr_evidence *evidence = skr_evidence_new();
         struct session h1 = {.world = &w, .host = "h1", .evidence = evidence},
@@ -227,7 +215,7 @@ Test(model_reports, the_younger_announcement_wins_in_either_order)
 Test(model_reports, the_one_in_between_does_not_win_for_being_heard_last)
 {
     struct world w;
-    open_world(&w);
+    world_open_learning(&w);
     struct skr_evidence *evidence = skr_evidence_new();
     struct session h1 = {.world = &w, .host = "h1", .evidence = evidence},
                    h2 = {.world = &w, .host = "h2", .evidence = evidence};
@@ -243,7 +231,7 @@ Test(model_reports, the_one_in_between_does_not_win_for_being_heard_last)
 Test(model_reports, a_replayed_announcement_loses_to_a_row_that_is_younger)
 {
     struct world w;
-    open_world(&w);
+    world_open_learning(&w);
     struct skr_evidence *evidence = skr_evidence_new();
     struct session h1 = {.world = &w, .host = "h1", .evidence = evidence},
                    h2 = {.world = &w, .host = "h2", .evidence = evidence};
@@ -268,7 +256,7 @@ Test(model_reports, an_unnumbered_announcement_in_a_whole_report_is_history)
 {
     struct world w;
     struct told told;
-    open_world(&w);
+    world_open_learning(&w);
     struct session h1 = {.world = &w, .host = "h1"}, h2 = {.world = &w, .host = "h2"};
     show(&h2, "dyn-2", 50, SOURCE, 0);
     say(&told, &h1, "dyn-1");
@@ -290,7 +278,7 @@ Test(model_reports, a_large_one_is_taken_in_small_pieces)
     static Skerry__V1__Claim claims[CLAIMS], *list[CLAIMS];
     static struct skr_uuid ids[CLAIMS];
     Skerry__V1__Report report;
-    open_world(&w);
+    world_open_learning(&w);
     struct session h1 = {.world = &w, .host = "h1"};
     skerry__v1__report__init(&report);
     report.claims = list;
@@ -318,7 +306,7 @@ Test(model_reports, an_inventory_has_limits)
     static Skerry__V1__Interface interfaces[INTERFACES], *list[INTERFACES];
     static char names[INTERFACES][1024];
     Skerry__V1__Report report;
-    open_world(&w);
+    world_open_learning(&w);
     struct session h1 = {.world = &w, .host = "h1"};
     skerry__v1__report__init(&report);
     report.interfaces = list;
@@ -346,7 +334,7 @@ Test(model_reports, a_new_mac_of_a_learned_address_is_taken)
     struct world w;
     struct told told;
     struct skr_object *rows[10];
-    open_world(&w);
+    world_open_learning(&w);
     struct session h1 = {.world = &w, .host = "h1"};
     show(&h1, "dyn-1", 50, SOURCE, 0);
     say(&told, &h1, "dyn-1");
