@@ -170,6 +170,48 @@ Test(store, a_disk_that_does_not_answer_is_not_called_damage)
     skr_test_store_remove(&test);
 }
 
+/* A controller that has run before must not begin anew because its disk is not mounted: hosts would lose all they have.
+ */
+Test(store, what_has_run_before_does_not_begin_with_nothing)
+{
+    struct skr_test_store test;
+    struct skr_store *store = NULL;
+    skr_test_store_open(&test, NULL);
+    skr_test_store_close(&test);
+    const struct skr_store_options options = {.path = test.path, .evidence = "the certificate"};
+    const char *const found[] = {"missing", "empty"};
+    for (int i = 0; i < 2; i++) {
+        struct skr_error error = {0};
+        if (i == 0)
+            unlink(test.path);
+        else
+            fclose(fopen(test.path, "w"));
+        cr_expect(lt(int, skr_store_open(&options, &store, &error), 0));
+        cr_expect(strstr(error.detail, found[i]) != NULL, "%s", error.detail);
+        cr_expect(strstr(error.detail, "the certificate") != NULL, "%s", error.detail);
+        cr_expect(eq(int, access(test.path, F_OK), i - 1), "no file was made");
+    }
+    skr_test_store_remove(&test);
+}
+
+/* An index that lost its rows is whole page by page; only the comparison with its table finds that. */
+Test(store, a_check_finds_an_index_without_its_rows)
+{
+    struct skr_test_store test;
+    struct skr_error error = {0};
+    skr_test_store_open(&test, NULL);
+    cr_assert(eq(int, skr_test_add_tenant(test.store, "red"), 0));
+    skr_test_store_close(&test);
+    cr_assert(eq(int, skr_store_check(test.path, &error), 0), "%s", error.detail);
+    run_sql(test.path, "CREATE TABLE t (x); INSERT INTO t VALUES (1); CREATE INDEX i ON t (x) WHERE x > 5;"
+                       "PRAGMA writable_schema = ON;"
+                       "UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t (x)' WHERE name = 'i'");
+    cr_expect(lt(int, skr_store_check(test.path, &error), 0));
+    cr_expect(eq(int, error.tag, SKR_ERROR_CONFLICT));
+    cr_expect(strstr(error.detail, "The database is damaged: ") != NULL, "%s", error.detail);
+    skr_test_store_remove(&test);
+}
+
 static void write_file(const char *directory, const char *name, const char *text)
 {
     char path[160];
