@@ -378,10 +378,8 @@ static void run_tables(struct skr_drift *drift, int64_t now_ns)
     bool done = skr_program_audit(drift->options.program, SLICE_ENTRIES, on_entry_difference, drift);
     if (drift->findings && repair(drift, PART_TABLES))
         drift->round_repaired = true;
-    if (!done) {
-        drift->due_ns[PART_TABLES] = now_ns;
-        return;
-    }
+    if (!done)
+        return; /* it stays due */
     end_round(drift, PART_TABLES);
     drift->in_round = false;
     drift->due_ns[PART_TABLES] = next_round(drift, now_ns);

@@ -231,7 +231,8 @@ Test(drift, another_wrong_value_is_told_under_the_same_key)
     cr_assert_eq(told_count, 2);
     cr_assert_arr_eq(told[0].key, told[1].key, 16);
     cr_assert_str_neq(told[0].found, told[1].found);
-    cr_assert_eq(told[0].since_ms, told[1].since_ms);
+    cr_assert_eq(told[0].since_ms, 10000, "the audit that found it");
+    cr_assert_eq(told[1].since_ms, 10000);
 }
 
 /* A guest's filter is put back in manual too: without it the guest could talk to the host. */
@@ -251,6 +252,44 @@ Test(drift, a_filter_that_went_is_found_within_a_second_of_the_notification)
     cr_assert_eq(fastpath->ops->inspect(fastpath, SKR_HOOK_PORT, IFINDEX, &found), 0);
     cr_assert(found.attached);
     cr_assert(told[1].resolved);
+}
+
+static bool usurped; /* another program than ours is on the hook */
+
+static int find_usurper(struct skr_fastpath *f, enum skr_fastpath_hook hook, uint32_t ifindex,
+                        struct skr_fastpath_attachment *ret)
+{
+    (void)f, (void)hook, (void)ifindex;
+    *ret = (struct skr_fastpath_attachment){.attached = true, .ours = !usurped, .program_id = usurped ? 77 : 1};
+    return 0;
+}
+
+static int replace_usurper(struct skr_fastpath *f, enum skr_fastpath_hook hook, uint32_t ifindex)
+{
+    (void)f;
+    cr_assert_eq(hook, SKR_HOOK_PORT);
+    cr_assert_eq(ifindex, (uint32_t)IFINDEX);
+    usurped = false;
+    return 0;
+}
+
+/* What was put in the place of a guest's filter judges none of his packets. */
+Test(drift, another_program_in_our_place_is_told_and_replaced)
+{
+    struct skr_fastpath_ops watched = *fastpath->ops;
+    const struct skr_fastpath_ops *plain = fastpath->ops;
+    watched.inspect = find_usurper;
+    watched.attach = replace_usurper;
+    fastpath->ops = &watched;
+    usurped = true;
+    pass(1 * S);
+    cr_assert_eq(told_count, 2);
+    cr_assert_str_eq(told[0].object_kind, "program");
+    cr_assert_str_eq(told[0].object, "v7");
+    cr_assert_str_eq(told[0].found, "program 77");
+    cr_assert_not(usurped);
+    cr_assert(told[1].resolved);
+    fastpath->ops = plain;
 }
 
 Test(drift, what_is_no_longer_expected_is_no_finding)
