@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Hook: ingress of an adapter's host-side interface. Frames from the guest: guard them, answer what the host can
- * answer, then route or switch. datapath.md, "A packet, from VM A to VM B". */
+ * answer, then route or switch. docs/design/datapath.md, "A packet, from VM A to VM B". */
 #pragma once
 
 #include "agent/bpf/lib/move.h"

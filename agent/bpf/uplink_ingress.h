@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Hook: ingress of an uplink. What is not ours passes on untouched. A tunnel's frame is ours when it comes to a
  * provider address of ours, whole, on that address's uplink and VLAN; it is let in when its sender is a member of the
- * VM network and has the inner source MAC. datapath.md, "A packet", step 5. */
+ * VM network and has the inner source MAC. docs/design/datapath.md, "A packet, from VM A to VM B", step 5. */
 #pragma once
 
 #include "agent/bpf/lib/move.h"

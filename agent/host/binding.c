@@ -1,7 +1,7 @@
-/* Which interface carries which adapter, in the order of datapath.md ("Binding"): the explicit name, the ifalias
- * skerry:<adapter id>, then the MAC. What an event can concern is queued; settling resolves the queue until nobody
- * waits. It ends, because an interface only ever goes to a firmer claim, and a port that is bound stays bound while its
- * interface answers the same description: what appears later never takes it away. */
+/* Which interface carries which adapter, in the order of docs/design/datapath.md ("Binding"): the explicit name, the
+ * ifalias skerry:<adapter id>, then the MAC. What an event can concern is queued; settling resolves the queue until
+ * nobody waits. It ends, because an interface only ever goes to a firmer claim, and a port that is bound stays bound
+ * while its interface answers the same description: what appears later never takes it away. */
 #include "agent/host/private.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Provider addresses on their uplinks: probe, address, `ip rule from PA`, own table through the site pool's gateway,
- * ARP settings (datapath.md, "PA plumbing"). The table's number is the PA itself, so that a restarted agent finds its
- * own. */
+ * ARP settings (docs/design/datapath.md, "PA plumbing"). The table's number is the PA itself, so that a restarted agent
+ * finds its own. */
 #include "agent/host/private.h"
 
 #include <arpa/inet.h>

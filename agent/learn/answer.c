@@ -1,4 +1,4 @@
-/* ICMP answers that quote a packet (datapath.md, recipe 7). */
+/* ICMP answers that quote a packet (docs/design/datapath.md, recipe 7). */
 #include "agent/learn/private.h"
 
 #include <arpa/inet.h>

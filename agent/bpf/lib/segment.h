@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Ports of VLAN and untagged networks: a segment is a VLAN of an uplink. Frames are switched by (segment, MAC) among
- * the ports here, and leave by the uplink with the segment's tag otherwise. datapath.md, "A port with no VSID". */
+ * the ports here, and leave by the uplink with the segment's tag otherwise. docs/design/datapath.md, "A port with no
+ * VSID". */
 #pragma once
 
 #include "route.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Outer headers: NVGRE (RFC 7637) and VXLAN (RFC 7348) over IPv4. datapath.md, recipes 2, 3 and 4, has what the kernel
- * forces. Layout of both: Ethernet, IPv4, GRE | UDP + VXLAN, inner Ethernet. */
+/* Outer headers: NVGRE (RFC 7637) and VXLAN (RFC 7348) over IPv4. docs/design/datapath.md, recipes 2, 3 and 4, has what
+ * the kernel forces. Layout of both: Ethernet, IPv4, GRE | UDP + VXLAN, inner Ethernet. */
 #pragma once
 
 #include "deliver.h"

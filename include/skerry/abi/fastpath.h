@@ -3,7 +3,7 @@
  * are in host byte order; unused bytes are zero, in keys above all. Included by both sides: only linux/types.h.
  *
  * Policy tables (ports .. neighbors) hold what the controller asked for, as compiled by the agent. State tables
- * (meters, drops) are never replaced: see datapath.md, "Maps". */
+ * (meters, drops) are never replaced: see docs/design/datapath.md, "Maps". */
 #pragma once
 
 #include <linux/types.h>
@@ -155,8 +155,8 @@ struct skr_abi_flood {
     struct skr_abi_address next;
 };
 
-/* neighbors: remote PA -> its next hop, filled from netlink. Copies need it (datapath.md, recipe 3); single packets are
- * faster with it, and without an entry the kernel resolves the next hop for them. */
+/* neighbors: remote PA -> its next hop, filled from netlink. Copies need it (docs/design/datapath.md, recipe 3); single
+ * packets are faster with it, and without an entry the kernel resolves the next hop for them. */
 struct skr_abi_neighbor {
     __u32 ifindex;
     __u8 source_mac[6];

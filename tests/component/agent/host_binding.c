@@ -1,4 +1,5 @@
-/* Adapters find their interfaces: in the order of datapath.md, over netlink, in a namespace of the test's own. */
+/* Adapters find their interfaces: in the order of docs/design/datapath.md, over netlink, in a namespace of the test's
+ * own. */
 #include "tests/support/agent/host_world.h"
 #include "tests/support/agent/programs.h"
 
