@@ -142,6 +142,34 @@ Test(host_binding, an_alias_is_found_on_an_interface_that_is_down)
     world_until_bound(&world, adapter(1), "v1");
 }
 
+/* Only then is the kernel silent about an alias; a host whose interfaces are all up sleeps. */
+Test(host_binding, interfaces_are_read_again_only_while_one_is_down)
+{
+    char text[SKR_UUID_TEXT_MAX];
+    struct skr_uuid id = adapter(1);
+    set_port(1, 1, NULL);
+    programs_shell("ip link set lo up && ip link add v1 type bridge");
+    world_drain(&world);
+    int64_t due = skr_host_deadline_ns(world.host);
+    cr_assert_lt(due, INT64_MAX);
+    programs_shell("ip link set v1 alias skerry:%s", skr_uuid_format(&id, text));
+    world_drain(&world);
+    size_t told = world_count(&world, TOLD_BINDING);
+    skr_host_run(world.host, due - 1);
+    cr_expect_eq(world_count(&world, TOLD_BINDING), told, "read too soon");
+    skr_host_run(world.host, due);
+    cr_expect_gt(world_count(&world, TOLD_BINDING), told, "not read again");
+    programs_shell("ip link set v1 up");
+    world_drain(&world);
+    cr_expect_eq(skr_host_deadline_ns(world.host), INT64_MAX);
+    programs_shell("ip link set v1 down");
+    world_drain(&world);
+    cr_expect_lt(skr_host_deadline_ns(world.host), INT64_MAX);
+    programs_shell("ip link delete v1");
+    world_drain(&world);
+    cr_expect_eq(skr_host_deadline_ns(world.host), INT64_MAX);
+}
+
 Test(host_binding, a_tap_by_its_mac_whatever_the_first_octet)
 {
     programs_shell("ip tuntap add t1 mode tap && ip link set t1 address fe:00:00:00:00:01");
