@@ -5,9 +5,10 @@
  * A fabric without a virtualized logical network asks nothing of its hosts, and neither does a host all of whose
  * uplinks have a profile with network virtualization off: somebody decided that. */
 #include "controller/model/reach.h"
+#include "controller/model/report.h"
 
 static const struct skr_query rows_of_host = {
-        "SELECT address IS NULL, logical_network_id, network_site_id FROM provider_address WHERE host_id = ?1"};
+        "SELECT address IS NULL, logical_network_id, network_site_id, uplink FROM provider_address WHERE host_id = ?1"};
 static const struct skr_query any_virtualized = {
         "SELECT id FROM logical_network WHERE network_virtualization = 1 AND id > ?1 LIMIT 1"};
 static const struct skr_query virtualized_here = {
@@ -25,23 +26,35 @@ static int fetch_name(struct skr_txn *txn, enum skr_resource_id resource, const 
     return r;
 }
 
-/* 1: the host has addresses, and *ret_... say of which network and site it has none (nil: of none). 0: no rows. */
-static int look_at_rows(struct skr_txn *txn, const struct skr_uuid *host_id, struct skr_uuid *ret_network_id,
-                        struct skr_uuid *ret_site_id, struct skr_error *error)
+/* A host that has not connected yet has told nothing, and a long list may have been cut. */
+static bool lacks_interface(const struct skr_object *host, const char *interface)
 {
+    const struct skr_value *inventory = &host->values[SKR_HOST_INVENTORY];
+    size_t told = inventory->type == SKR_VALUE_JSON ? json_array_size(inventory->json) : 0;
+    return told > 0 && told < SKR_INVENTORY_MAX && !skr_host_reports_interface(host, interface);
+}
+
+/* 1: the host has addresses, and *ret_... say of which network and site it has none (nil: of none), and which uplink is
+ * not there (empty: none). 0: no rows. */
+static int look_at_rows(struct skr_txn *txn, const struct skr_object *host, struct skr_uuid *ret_network_id,
+                        struct skr_uuid *ret_site_id, char ret_missing[static SKR_CARRIAGE_NAME_MAX],
+                        struct skr_error *error)
+{
+    struct skr_uuid host_id = skr_object_id(host);
     struct skr_statement *statement;
     bool any = false, lacks = false;
     int r = skr_txn_query(txn, &rows_of_host, &statement, error);
     if (r < 0)
         return r;
-    skr_bind_uuid(statement, 1, host_id);
+    skr_bind_uuid(statement, 1, &host_id);
     while (!lacks && (r = skr_step(statement, error)) > 0) {
         any = true;
         lacks = skr_column_integer(statement, 0) != 0;
         if (lacks) {
             *ret_network_id = skr_column_uuid(statement, 1);
             *ret_site_id = skr_column_uuid(statement, 2);
-        }
+        } else if (lacks_interface(host, skr_column_text(statement, 3)))
+            snprintf(ret_missing, SKR_CARRIAGE_NAME_MAX, "%s", skr_column_text(statement, 3));
     }
     skr_statement_reset(statement);
     return r < 0 ? r : any;
@@ -60,6 +73,16 @@ static int tell_exhausted(struct skr_txn *txn, const struct skr_uuid *network_id
              "It cannot carry logical network \"%s\": no IPv4 pool of site \"%s\" has a free address for the host. "
              "Make an IP pool there, or a larger one.",
              network, site);
+    return 1;
+}
+
+static int tell_missing(const struct skr_object *host, const char *interface, char ret[static SKR_CARRIAGE_MAX])
+{
+    snprintf(
+            ret, SKR_CARRIAGE_MAX,
+            "It has no interface %s, which should carry provider addresses. Bring the interface back, or name another: "
+            "skerryctl host edit %.*s --uplink INTERFACE",
+            interface, SKR_CARRIAGE_NAME_MAX, skr_object_name(host));
     return 1;
 }
 
@@ -140,11 +163,14 @@ int skr_carriage_problem(struct skr_txn *txn, const struct skr_object *host, cha
                          struct skr_error *error)
 {
     static const struct skr_uuid first;
-    struct skr_uuid id = skr_object_id(host), network_id = {0}, site_id = {0};
+    struct skr_uuid network_id = {0}, site_id = {0};
+    char missing[SKR_CARRIAGE_NAME_MAX] = "";
     if (!skr_host_in_service(host))
         return 0;
-    int r = look_at_rows(txn, &id, &network_id, &site_id, error);
-    if (r > 0)
+    int r = look_at_rows(txn, host, &network_id, &site_id, missing, error);
+    if (r > 0 && *missing)
+        r = tell_missing(host, missing, ret);
+    else if (r > 0)
         r = skr_uuid_is_nil(&site_id) ? 0 : tell_exhausted(txn, &network_id, &site_id, ret, error);
     else if (r == 0 && (r = skr_find(txn, &any_virtualized, &first, NULL, NULL, error)) > 0)
         r = tell_none(txn, host, ret, error);

@@ -17,15 +17,11 @@ static const struct skr_value *list(const struct skr_object *host_switch, int fi
 
 /* ---- uplinks ---- */
 
-static bool has_interface(const struct skr_object *host, const char *interface)
+bool skr_host_reports_interface(const struct skr_object *host, const char *interface)
 {
-    const struct skr_value *uplinks = &host->values[SKR_HOST_UPLINKS];
     const struct skr_value *inventory = &host->values[SKR_HOST_INVENTORY];
     size_t index;
     json_t *one;
-    for (uint32_t i = 0; uplinks->type == SKR_VALUE_OBJECTS && i < uplinks->count; i++)
-        if (!strcmp(skr_object_text(uplinks->objects[i], SKR_UPLINK_INTERFACE), interface))
-            return true;
     if (inventory->type == SKR_VALUE_JSON)
         json_array_foreach (inventory->json, index, one) {
             const char *name = json_string_value(json_object_get(one, "name"));
@@ -33,6 +29,15 @@ static bool has_interface(const struct skr_object *host, const char *interface)
                 return true;
         }
     return false;
+}
+
+static bool has_interface(const struct skr_object *host, const char *interface)
+{
+    const struct skr_value *uplinks = &host->values[SKR_HOST_UPLINKS];
+    for (uint32_t i = 0; uplinks->type == SKR_VALUE_OBJECTS && i < uplinks->count; i++)
+        if (!strcmp(skr_object_text(uplinks->objects[i], SKR_UPLINK_INTERFACE), interface))
+            return true;
+    return skr_host_reports_interface(host, interface);
 }
 
 /* The interface, or the host adapter, is of no other host switch of the host. */

@@ -440,6 +440,8 @@ int skr_compliance_summary(struct skr_txn *txn, struct skr_object *host, struct 
 
 #define SKR_CARRIAGE_MAX      512 /* bytes of the sentence, with its NUL */
 #define SKR_CARRIAGE_NAME_MAX 80  /* of each name in it */
+/* The agent of the host has reported an interface of this name (host_switch.c). */
+bool skr_host_reports_interface(const struct skr_object *host, const char *interface);
 /* 1: the host can carry no virtualized network, or has no address for one that it should carry; why, and the next step,
  * in *ret. 0: it can, or nothing asks for it. */
 int skr_carriage_problem(struct skr_txn *txn, const struct skr_object *host, char ret[static SKR_CARRIAGE_MAX],

@@ -113,6 +113,34 @@ Test(model_carriage, what_the_uplinks_are_said_to_reach)
     expect_reason("h1", NULL, NULL);
 }
 
+/* The inventory of a host that the reports tell. */
+static void has_interfaces(const char *host, char *name)
+{
+    Skerry__V1__Interface one = SKERRY__V1__INTERFACE__INIT, *list[] = {&one};
+    Skerry__V1__Report report = SKERRY__V1__REPORT__INIT;
+    one.name = name;
+    report.interfaces = list;
+    report.n_interfaces = 1;
+    struct skr_report_write write = {.host_id = world_id(&w, host), .report = &report};
+    cr_assert_eq(skr_store_write_wait(w.test.store, skr_model_report, &write, NULL, &error), 0, "%s", error.detail);
+    skerry__v1__report_accepted__free_unpacked(write.accepted, NULL);
+}
+
+Test(model_carriage, an_uplink_that_is_not_there)
+{
+    world_create(&w, SKR_LOGICAL_NETWORK, "cloud", "{'name': 'cloud', 'network_virtualization': true}");
+    add_site("here", "root", 1);
+    add_pool("p", "here", 1, 20);
+    add_host("h1", "root", "eth1", 1);
+    expect_reason("h1", NULL, NULL); /* it has told nothing of its interfaces */
+    has_interfaces("h1", (char[]){"eth0"});
+    expect_reason("h1", "no interface eth1", "--uplink");
+    has_interfaces("h1", (char[]){"eth1"});
+    expect_reason("h1", NULL, NULL);
+    world_patch(&w, SKR_HOST, "h1", "{'uplinks': [{'name': 'a', 'interface': 'eth7'}]}");
+    expect_reason("h1", "no interface eth7", "skerryctl host edit h1");
+}
+
 Test(model_carriage, a_session_in_trouble_comes_first)
 {
     world_create(&w, SKR_LOGICAL_NETWORK, "cloud", "{'name': 'cloud', 'network_virtualization': true}");
