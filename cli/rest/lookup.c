@@ -218,7 +218,10 @@ static int resolve(struct skr_lookup *lookup, const struct skr_resource *target,
     if (r == 0 && !object)
         r = skr_lookup_find(lookup, target, text, &object, &why);
     if (r < 0) {
-        r = skr_error_set(error, why.tag == SKR_ERROR_NOT_FOUND ? SKR_ERROR_REFERENCE : why.tag, "%s", why.detail);
+        if (why.tag != SKR_ERROR_NOT_FOUND)
+            r = skr_error_set(error, why.tag, "%s", why.detail);
+        else /* the sentence is told once, beside its pointer, as for an answer of the controller (problem.c) */
+            r = skr_error_set(error, SKR_ERROR_REFERENCE, "A field refers to something that does not exist");
         skr_error_field(error, pointer, "%s", why.detail);
         return r;
     }

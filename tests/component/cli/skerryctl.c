@@ -60,6 +60,7 @@ Test(skerryctl, apply_orders_by_reference_and_is_idempotent)
     free(all);
     expect(3, apply("{'kind': 'vm-network', 'name': 'green/web', 'logical_network': 'fabric'}"));
     cr_expect(strstr(err, "/tenant_id: There is no tenant named 'green'; skerryctl get tenants"), "%s", err);
+    cr_expect_null(strstr(strstr(err, "named 'green'") + 1, "named 'green'"), "it is said once: %s", err);
     expect(0, ctl_reading("# a comment\nkind: tenant\nname: green\nlogical_networks: [fabric]\n---\n"
                           "kind: vm-network\nname: green/web\nlogical_network: fabric\n",
                           "apply -f -"));
