@@ -212,7 +212,12 @@ class Builder:
             commands = subprocess.run(["ninja", "-C", self.build, "-t", "commands", target], check=True,
                                       capture_output=True, text=True).stdout.strip().splitlines()
             self.links[target] = commands[-1]
-        test = scratch / binary
+        # Tests look for the programs one directory above their own.
+        test = scratch / "tests" / binary
+        test.parent.mkdir(exist_ok=True)
+        for program in ("skerry-agent", "skerry-controller"):
+            if not (scratch / program).is_symlink():
+                (scratch / program).symlink_to(self.build / program)
         command = self.links[target].replace(f"-o {target} ", f"-o {test} {mistake} ")
         done = subprocess.run(command, shell=True, cwd=self.build, capture_output=True, text=True)
         if done.returncode:
