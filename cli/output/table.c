@@ -85,16 +85,17 @@ static bool is_column(const struct skr_resource *resource, unsigned field, bool 
            field != SKR_FIELD_NAME;
 }
 
-/* A view's rows are named after what they show; their name column would only repeat it. */
+/* A view's rows are named after what they show; their name column would only repeat it. A job's name says its kind and
+ * its object, and nothing else in the row does. */
 static bool has_name(const struct skr_resource *resource)
 {
-    return !(resource->flags & SKR_RESOURCE_VIEW);
+    return !(resource->flags & SKR_RESOURCE_VIEW) || resource->id == SKR_JOB;
 }
 
 /* Rows that tell what happened say when, and lists of them are read for that. A holding says from when until when. */
 static bool has_time(const struct skr_resource *resource)
 {
-    return resource->id == SKR_EVENT || resource->id == SKR_AUDIT_RECORD;
+    return resource->id == SKR_EVENT || resource->id == SKR_AUDIT_RECORD || resource->id == SKR_JOB;
 }
 
 static bool has_realization(const struct skr_resource *resource)

@@ -30,8 +30,7 @@ static const struct skr_field fields[] = {
         SKR_COMMON_FIELDS_NAMED(OF_FABRIC, READ_ONLY | FILTER),
         [SKR_JOB_KIND] = FIELD("kind", ENUM, READ_ONLY | FILTER, NOBODY, FABRIC, "What kind of work",
                                .choices = CHOICES("deploy_host_switch", "remove_host_switch", "migrate", "drain",
-                                                  "replace", "remediate", "backup"),
-                               .column_title = "KIND"),
+                                                  "replace", "remediate", "backup")),
         [SKR_JOB_OBJECT_KIND] = FIELD("object_kind", TEXT, READ_ONLY, NOBODY, FABRIC, "Kind of the object it is about"),
         [SKR_JOB_OBJECT_ID] =
                 FIELD("object_id", UUID, READ_ONLY | NULLABLE | FILTER, NOBODY, FABRIC, "Object it is about"),

@@ -95,6 +95,22 @@ Test(output, what_happened_says_when)
     json_decref(object);
 }
 
+Test(output, a_job_says_what_it_is_about)
+{
+    const struct skr_resource *job = skr_resource_get(SKR_JOB);
+    json_t *object = parse("{\"name\": \"migrate vm-1\", \"created_at\": \"2026-01-02T03:04:05.000Z\", \"state\": "
+                           "\"running\", \"percent\": 50, \"message\": \"Ready.\"}");
+    json_t *titles = skr_columns_titles(job, false), *row = skr_columns_row(job, object, false, &namer);
+    json_t *rows = json_pack("[O]", row);
+    skr_table_print(titles, rows, out, false);
+    expect("NAME          WHEN                      STATE    %   MESSAGE\n"
+           "migrate vm-1  2026-01-02T03:04:05.000Z  running  50  Ready.\n");
+    json_decref(object);
+    json_decref(titles);
+    json_decref(row);
+    json_decref(rows);
+}
+
 Test(output, every_kind_has_as_many_cells_as_titles)
 {
     json_t *empty = json_object();
