@@ -260,8 +260,8 @@ int skr_join(struct skr_identity *identity, const struct skr_join_options *optio
 {
     int64_t now_ns = skr_clock_monotonic_ns();
     int64_t timeout_ms = options->timeout_ms ? options->timeout_ms : TIMEOUT_MS;
-    int64_t approval_ms = options->approval_ms ? options->approval_ms : APPROVAL_TIMEOUT_MS;
-    int64_t deadline_ns = now_ns + timeout_ms * SKR_NS_PER_MS, approval_ns = now_ns + approval_ms * SKR_NS_PER_MS;
+    int64_t deadline_ns = now_ns + timeout_ms * SKR_NS_PER_MS,
+            approval_ns = now_ns + APPROVAL_TIMEOUT_MS * SKR_NS_PER_MS;
     bool told_pending = false, told_trying = false;
     for (;;) {
         Skerry__V1__Envelope *envelope = NULL;

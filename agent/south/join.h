@@ -26,7 +26,6 @@ struct skr_join_options {
     size_t interface_count;
     int64_t retry_ms;                             /* between two tries; 0 = 2 s, and 5 s for an approval */
     int64_t timeout_ms;                           /* for reaching the controller; 0 = two minutes */
-    int64_t approval_ms;                          /* for the administrator's approval; 0 = 24 hours */
     void (*waiting)(void *arg, const char *what); /* once for each reason to wait; may be NULL */
     void *arg;
 };
