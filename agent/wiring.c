@@ -456,8 +456,7 @@ int wiring_host(struct daemon *daemon, struct skr_error *error)
     if (r < 0)
         return r;
     daemon->fastpath->ops->walk(daemon->fastpath, SKR_TABLE_PORTS, remember, daemon);
-    const struct skr_learn_options learn = {
-            .desired = daemon->desired, .report = on_learned, .flood = on_flood, .arg = daemon};
+    const struct skr_learn_options learn = {.report = on_learned, .flood = on_flood, .arg = daemon};
     const struct skr_drift_options drift = {.desired = daemon->desired,
                                             .program = daemon->program,
                                             .fastpath = daemon->fastpath,

@@ -441,13 +441,15 @@ static void record_changed(struct skr_learn *learn, const struct skr_desired_cha
         record->mac.len != sizeof(claim->mac.bytes))
         return;
     struct port *port = port_of_record(learn, record);
-    if (!port || HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX)
+    if (!port)
         return;
     HASH_FIND(hh, port->claims, &address, sizeof(address), claim);
     if (claim) {
         announce(learn, claim);
         return;
     }
+    if (HASH_COUNT(port->claims) >= SKR_LEARN_ADDRESSES_MAX)
+        return;
     claim = add_claim(port, &address);
     claim->evidence = SKERRY__V1__LEARNED_EVIDENCE__LEARNED_EVIDENCE_SOURCE;
     claim->probe_ns = INT64_MAX;

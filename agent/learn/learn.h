@@ -28,7 +28,6 @@ struct skr_learned {
 };
 
 struct skr_learn_options {
-    struct skr_desired *desired;
     int64_t probe_interval_ns; /* how often a guest is asked for each address, 0 = 60 s */
     int64_t refused_again_ns;  /* a refused claim is not repeated before this long, 0 = 30 s */
     void (*report)(void *arg, const struct skr_learned *learned);

@@ -94,6 +94,11 @@ class Keepalived:
 @contextlib.contextmanager
 def pair(lab, first, second, vmac):
     daemons = [Keepalived(lab, lab.vms[first], 100, vmac), Keepalived(lab, lab.vms[second], 90, vmac)]
+    # A guest that answers the first packet before its host knows of the takeover asks in ARP from the shared address, is
+    # refused, and asks again a second later. These guests know the askers, so that Skerry's time alone is measured.
+    for daemon in daemons:
+        for asker in ("asker", "beside"):
+            wait_for(f"{daemon.vm.name} knows {asker}", lambda: daemon.vm.ping(lab.vms[asker].address, timeout=0.5))
     try:
         for daemon in daemons:
             daemon.start()
