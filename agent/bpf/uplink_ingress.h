@@ -342,7 +342,7 @@ static __noinline int uplink_watch_arp(struct __sk_buff *skb)
     return 0;
 }
 
-/* What no tunnel carried. */
+/* Handles a frame that no tunnel carried. */
 static __always_inline int uplink_other(struct __sk_buff *skb, __u32 vlan)
 {
     if (vlan)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a guest may not pretend: another MAC, another address, a DHCP server, a router. */
+/* The guard drops frames in which a guest pretends to have another MAC or address, or to be a DHCP server or a router.
+ */
 #pragma once
 
 #include "event.h"

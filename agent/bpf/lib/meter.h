@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What an adapter sent and received: inner Ethernet frames without FCS, a GSO packet as the segments it stands for
- * (gso_segs is 0 after the kernel made or took room). Per CPU, so plain additions. */
+/* Meters count the bytes and packets that an adapter sent and received: inner Ethernet frames without FCS, a GSO packet
+ * as the segments it stands for (gso_segs is 0 after the kernel made or took room). Per CPU, so plain additions. */
 #pragma once
 
 #include "frame.h"

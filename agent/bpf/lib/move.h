@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Moving VMs: the switch is made here, by the VM's first frame on its target, on every host that sees it. A record that
  * is armed names two hosts; the frame that comes from the armed one turns it around, in one replacement of the entry.
- * What still arrives at the source goes on to the target as it came, in new outer headers. docs/design/datapath.md,
- * "Moves" and recipe 5. */
+ * Frames that still arrive at the source go on to the target as they came, in new outer headers.
+ * docs/design/datapath.md, "Moves" and recipe 5. */
 #pragma once
 
 #include "segment.h"

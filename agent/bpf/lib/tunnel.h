@@ -138,7 +138,7 @@ static __always_inline void tunnel_write_inner_ethernet(struct ethhdr *ethernet,
     ethernet->h_proto = frame->ethertype;
 }
 
-/* What is the same for every receiver: GRE or UDP + VXLAN, and the inner Ethernet header. */
+/* Writes the headers that are the same for every receiver: GRE or UDP + VXLAN, and the inner Ethernet header. */
 static __always_inline int tunnel_write_nvgre(struct __sk_buff *skb, const struct tunnel *tunnel,
                                               const struct frame *frame)
 {

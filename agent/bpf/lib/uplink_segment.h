@@ -113,7 +113,7 @@ static __noinline int segment_tagged_from_uplink(struct __sk_buff *skb, __u32 *r
     return host ? SKR_NOT_OURS : segment_put_back(skb, tag);
 }
 
-/* Who sends (ARP: speaks), or for whom it is. Only IPv4 and ARP. */
+/* Reads the sender's address of an IPv4 or ARP frame (`source`), or else the address that the frame is for. */
 static __always_inline bool uplink_speaker(struct __sk_buff *skb, bool source, __be32 *ret)
 {
     __u32 offset;
