@@ -17,7 +17,8 @@ static int open_fastpath(const struct settings *settings, struct skr_fastpath **
                                                      : skr_fastpath_bpf_new(&options, ret, error);
 }
 
-/* What the host was, from the cache: before the controller is asked, and also if it cannot be. */
+/* Restores desired state from the cache before the controller is asked, so that ports work also when it cannot be
+ * reached. */
 static bool restore(struct daemon *daemon, const char *cache)
 {
     struct skr_error error = {0};

@@ -1,4 +1,5 @@
-/* What the administrator sets for the agent: /etc/skerry/agent.conf and flags over it. */
+/* Settings are the values that the administrator sets for the agent: /etc/skerry/agent.conf, and flags that override
+ * it. */
 #pragma once
 
 #include "agent/fastpath/fastpath.h"

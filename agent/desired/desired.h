@@ -1,6 +1,6 @@
-/* What this host should be: the scopes as the controller sent them, byte for byte, with versions and digests; the diff
- * of each delta as typed changes; and the cache file that survives a reboot. Knows no kernel and no network. One thread
- * (the agent's loop) owns it; several instances may live in one process (the swarm). */
+/* Desired state is what this host should be: the scopes as the controller sent them, byte for byte, with versions and
+ * digests; the diff of each delta as typed changes; and the cache file that survives a reboot. Knows no kernel and no
+ * network. One thread (the agent's loop) owns it; several instances may live in one process (the swarm). */
 #pragma once
 
 #include <skerry/digest.h>

@@ -1,4 +1,5 @@
-/* What desired state tells the controller about itself: digests, acknowledgements, failures. */
+/* This file builds the messages in which desired state tells the controller about itself: digests, acknowledgements and
+ * failures. */
 #include "agent/desired/private.h"
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* What of desired state this agent does not do. A text is NULL when everything is supported, else "not_supported:
- * <what> is not supported by this agent...", as it goes into a failure. Pure functions; the texts are as long as the
- * buffer. */
+/* These functions say which parts of desired state this agent does not support. A text is NULL when everything is
+ * supported, else "not_supported: <what> is not supported by this agent...", as it goes into a failure. Pure functions;
+ * the texts are as long as the buffer. */
 #pragma once
 
 #include "agent/desired/body.h"
@@ -11,7 +11,7 @@
 const char *skr_support_host_switch(const Skerry__V1__HostSwitch *host_switch, char out[static SKR_SUPPORT_TEXT_MAX]);
 /* Why the port must stay closed: it asks for isolation or for access control that would not be enforced. */
 const char *skr_support_port_closed(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX]);
-/* What the port does without; it works all the same. */
+/* The text names the settings that the port does without; the port works all the same. */
 const char *skr_support_port_settings(const Skerry__V1__Port *port, char out[static SKR_SUPPORT_TEXT_MAX]);
 /* Why the ports of the VM subnet must stay closed. */
 const char *skr_support_subnet(const Skerry__V1__Subnet *subnet, char out[static SKR_SUPPORT_TEXT_MAX]);

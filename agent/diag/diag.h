@@ -1,8 +1,8 @@
-/* What skerryctl host local shows: a Unix socket (root alone) that takes one JSON object a line, {"command":
- * "records"}, and answers each with one JSON line: what is asked, or {"error": {"tag", "detail"}}. Commands: records,
- * routes, ports, provider-addresses, stats, drift, status, ping-pa {"address"}, release {"interface"}. Rows show what
- * is intended and whether the fast path holds it; lists end at SKR_DIAG_ROWS_MAX and say so ("truncated": true). `vsid`
- * narrows records. One thread. */
+/* The diagnostic socket serves `skerryctl host local`: a Unix socket (root alone) that takes one JSON object a line,
+ * {"command": "records"}, and answers each with one JSON line: what is asked, or {"error": {"tag", "detail"}}.
+ * Commands: records, routes, ports, provider-addresses, stats, drift, status, ping-pa {"address"}, release
+ * {"interface"}. Rows show what is intended and whether the fast path holds it; lists end at SKR_DIAG_ROWS_MAX and say
+ * so ("truncated": true). `vsid` narrows records. One thread. */
 #pragma once
 
 #include "agent/desired/desired.h"

@@ -187,7 +187,8 @@ static const char *const programs[] = {[SKR_HOOK_PORT] = "port_ingress",
                                        [SKR_HOOK_CLOSED] = "port_closed",
                                        [SKR_HOOK_CLOSED_EGRESS] = "port_closed.egress"};
 
-/* What others attached stays: whoever put it there knows why. But it sees, and may drop, what passes here. */
+/* Filters and programs of others stay, because their owners may need them. They are reported, because they see, and may
+ * drop, the frames that pass here. */
 static void look_at_others(struct skr_drift *drift, const struct expectation *expectation, unsigned count)
 {
     struct skr_drift_item item = {.object_kind = "filter", .object_id = expectation->object_id, .expected = "none"};

@@ -470,7 +470,7 @@ static int record_again(void *arg, const struct skr_desired_change *object)
     return 0;
 }
 
-/* Who this host is decides which members are others and which records are local. */
+/* The id of this host decides which members are other hosts and which records are local. */
 void skr_program_self(struct skr_program *program, const struct skr_uuid *host_id)
 {
     if (program->self_known && skr_uuid_compare(&program->self, host_id) == 0)

@@ -45,7 +45,7 @@ enum skr_guest_memory {
     SKR_GUEST_LET_GO, /* an administrator released it */
 };
 
-/* What stands on an interface, as the kernel tells it. */
+/* The qdisc, filters and programs on one hook of an interface, as the kernel reports them. */
 struct skr_fastpath_attachment {
     bool qdisc;          /* a clsact or ingress qdisc is there */
     bool attached;       /* our filter (priority, handle) is there */

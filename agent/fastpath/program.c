@@ -45,7 +45,8 @@ void skr_program_hold(struct skr_program *program, bool hold)
     skr_program_commit(program);
 }
 
-/* What this agent does not know how to do is there, counted in digests, and never done silently. */
+/* An object that this agent does not support stays in desired state and counts in digests; a failure reports it, so
+ * that it is never ignored silently. */
 static void tell_unsupported(struct skr_program *program, const struct skr_desired_change *change)
 {
     char text[SKR_SUPPORT_TEXT_MAX];

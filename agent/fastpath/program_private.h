@@ -156,7 +156,7 @@ struct skr_program_adapter {
     struct skr_address *addresses;
     size_t address_count;
     struct skr_address gateway; /* zero: none */
-    /* What it asks for in vain; empty: nothing. */
+    /* unsupported settings of the port: those that close it, and those it works without; empty: none */
     char closed[SKR_SUPPORT_TEXT_MAX], without[SKR_SUPPORT_TEXT_MAX];
     uint32_t ifindex; /* bound */
     bool peer;
@@ -298,7 +298,7 @@ void skr_program_customer_routes_free(struct skr_program_domain *domain);
 /* The port's segment, or why it has none (in `out`, or static). */
 const char *skr_program_segment_of(const struct skr_program *program, const struct skr_program_adapter *adapter,
                                    uint32_t *ret_segment, char out[static SKR_SUPPORT_TEXT_MAX]);
-/* What a port asserted in adapter->asserted_vsid on adapter->asserted_ifindex brings along: its records. */
+/* Adds the records of a port that is asserted in adapter->asserted_vsid on adapter->asserted_ifindex. */
 void skr_program_segment_assert(struct skr_program *program, const struct skr_program_adapter *adapter,
                                 const struct skr_program_owner *owner);
 void skr_program_segment_withdraw(struct skr_program *program, const struct skr_program_adapter *adapter,
@@ -319,9 +319,9 @@ void skr_program_places_settle(struct skr_program *program);
 void skr_program_holders_free(struct skr_program_domain *domain);
 
 /* ---- move.c ---- */
-/* What the fast path has made of an armed entry, in `ret`; false: it has not, or the entry is not armed. */
+/* Writes to `ret` the armed entry as the fast path has turned it; false: the entry is not turned, or not armed. */
 bool skr_program_turned(enum skr_fastpath_table table, const void *intended, const void *found, void *ret);
-/* What to write for the entry: what is intended, or that as the fast path has turned it, in `room`. */
+/* Returns the value to write for the entry: the intended one, or in `room` the one that the fast path has turned. */
 const void *skr_program_keep_turned(struct skr_program *program, const struct skr_program_entry *entry,
                                     const void *intended, void *room);
 void skr_program_tell_moved(struct skr_program *program, const struct skr_uuid *adapter_id);
@@ -338,7 +338,7 @@ void skr_program_provider_address_change(struct skr_program *program, const stru
 void skr_program_pa_reference(struct skr_program *program, const struct skr_address *pa, int delta);
 /* MTU of the uplink that the own address stands on; 0: it stands on none, or none is known. */
 uint32_t skr_program_own_mtu(const struct skr_program *program, const struct skr_address *address);
-/* What we send to this PA comes from that own one; zeros: nothing known. */
+/* Packets to the remote provider address `pa` leave from our provider address `source`; zeros: it is not known. */
 void skr_program_pa_source(struct skr_program *program, const struct skr_address *pa, const struct skr_address *source);
 void skr_program_pas_settle(struct skr_program *program);
 bool skr_program_pa_excused(struct skr_program *program, enum skr_fastpath_table table, const void *key);

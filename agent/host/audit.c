@@ -1,5 +1,5 @@
-/* What differs from desired state on the host side, and putting one thing back. One dump of addresses, rules and routes
- * an audit, whatever the number of PAs. */
+/* The audit lists the differences from desired state on the host side and repairs one of them at a time. One dump of
+ * addresses, rules and routes an audit, whatever the number of PAs. */
 #include "agent/host/private.h"
 
 #include <arpa/inet.h>

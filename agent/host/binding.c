@@ -1,7 +1,7 @@
-/* Which interface carries which adapter, in the order of docs/design/datapath.md ("Binding"): the explicit name, the
- * ifalias skerry:<adapter id>, then the MAC. What an event can concern is queued; settling resolves the queue until
- * nobody waits. It ends, because an interface only ever goes to a firmer claim, and a port that is bound stays bound
- * while its interface answers the same description: what appears later never takes it away. */
+/* Binding decides which interface carries which adapter, in the order of docs/design/datapath.md ("Binding"): the
+ * explicit name, the ifalias skerry:<adapter id>, then the MAC. What an event can concern is queued; settling resolves
+ * the queue until nobody waits. It ends, because an interface only ever goes to a firmer claim, and a port that is
+ * bound stays bound while its interface answers the same description: what appears later never takes it away. */
 #include "agent/host/private.h"
 
 #include <stdio.h>
@@ -146,10 +146,10 @@ static const struct skr_host_interface *resolve(const struct skr_host *host, con
     return by_mac(host, port, ret_reason);
 }
 
-/* What a port's host side needs before it carries frames. The guest's end of a veth is the guest's: its segmentation
+/* Sets up the host side of a port before it carries frames. The guest's end of a veth is the guest's: its segmentation
  * features (tunnel, SCTP, fraglist) follow neither the host side's features nor any rtnetlink attribute, and changing
- * them would mean to enter the guest's namespace, which a namespace id does not open. What the fast path cannot carry
- * it drops as gso_unsupported. */
+ * them would mean to enter the guest's namespace, which a namespace id does not open. The fast path drops the packets
+ * that it cannot carry as gso_unsupported. */
 static void prepare(struct skr_host *host, const struct skr_host_interface *interface)
 {
     skr_host_sysctl_write("ipv6", interface->name, "disable_ipv6", "1");

@@ -114,7 +114,7 @@ static bool our_route(const struct skr_host *host, const struct nlmsghdr *messag
            skr_host_provider_address_of_table(host, mnl_attr_get_u32(table[RTA_TABLE]));
 }
 
-/* What changed, or NULL: nothing that can be drift. */
+/* Returns the kind of object that changed, or NULL when the change cannot be drift. */
 static const char *judge(struct skr_host *host, const struct nlmsghdr *message, uint32_t *ret_ifindex)
 {
     switch (message->nlmsg_type) {

@@ -32,7 +32,7 @@ enum skr_guest_state {
     SKR_GUEST_RELEASED,
 };
 
-/* What the rest of the agent hears. All are required. */
+/* Callbacks through which the host room notifies the rest of the agent. All are required. */
 struct skr_host_output {
     /* An adapter was bound, rebound (interface differs, also in name), or lost its interface (NULL, reason:
      * no_interface, ambiguous_binding, interface_in_use, interface_is_uplink, removed). */
@@ -48,14 +48,14 @@ struct skr_host_output {
                      const struct skr_abi_neighbor *neighbor); /* ifindex 0: none */
     /* An uplink of desired state appeared (attach), went, or changed state or MTU. */
     void (*uplink)(void *arg, const struct skr_host_interface *interface, bool present);
-    /* What provider addresses on this uplink say needs their site's tag (uplink_egress), or no longer does. */
+    /* ARP from provider addresses on this uplink needs their site's tag (uplink_egress), or no longer does. */
     void (*tagging)(void *arg, const struct skr_host_interface *uplink, bool tags);
     /* An interface of a guest is in this state now. Not before skr_host_guests_begin(). name: "" with SKR_GUEST_NONE.
      */
     void (*guest)(void *arg, uint32_t ifindex, const char *name, enum skr_guest_state state);
     /* An interface, one of our addresses, rules or routes, a qdisc or a filter changed: drift looks at once. kind:
-     * "link", "address", "rule", "qdisc", "filter", "guest" (it has been closed for a while). What the agent adds
-     * itself is not told. */
+     * "link", "address", "rule", "qdisc", "filter", "guest" (it has been closed for a while). The agent's own additions
+     * are not reported. */
     void (*changed)(void *arg, const char *kind, uint32_t ifindex);
     void *arg;
 };
@@ -108,8 +108,9 @@ void skr_host_run(struct skr_host *host, int64_t now_ns);
 size_t skr_host_interfaces(const struct skr_host *host, const struct skr_host_interface **ret);
 const struct skr_host_interface *skr_host_interface(const struct skr_host *host, uint32_t ifindex);
 
-/* What differs from desired state on the host side (PA missing, uplink down, wrong MTU, rule or route gone); fn for
- * each. Waiting notifications are read first, so that it is the present that is compared. repair puts one back. */
+/* Lists the differences from desired state on the host side (PA missing, uplink down, wrong MTU, rule or route gone);
+ * fn for each. Waiting notifications are read first, so that it is the present that is compared. repair puts one back.
+ */
 struct skr_host_difference {
     const char *object_kind; /* provider-address, uplink, port, interface */
     struct skr_uuid object_id;

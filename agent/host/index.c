@@ -1,5 +1,5 @@
-/* Which interfaces have a name, an alias or a MAC, and which ports want one: so that an event costs what it concerns,
- * not what the host has. */
+/* The index finds the interfaces that have a name, an alias or a MAC, and the ports that want one, so that an event
+ * costs what it concerns, not what the host has. */
 #include "agent/host/private.h"
 
 #include <string.h>

@@ -244,7 +244,7 @@ int skr_host_interfaces_load(struct skr_host *host)
     mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
     bool differs = false;
     int r = skr_netlink_dump(host->netlink, message, dumped, &now);
-    /* What went leaves first: a new interface may have its name. */
+    /* Interfaces that are gone leave first, because a new interface may have the name of one of them. */
     for (size_t i = host->inventory.count; r == 0 && i-- > 0;) {
         uint32_t ifindex = host->inventory.items[i].ifindex;
         if (!find(&now, ifindex))

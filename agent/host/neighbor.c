@@ -241,7 +241,7 @@ void skr_host_neighbor_message(struct skr_host *host, const struct nlmsghdr *mes
         enter(host, message, true);
         return;
     }
-    /* Somebody deleted a neighbour we need: it is asked for again. */
+    /* A neighbour that we need was deleted, so it is asked for again. */
     const struct nlattr *table[NDA_MAX + 1];
     if (mnl_nlmsg_get_payload_len(message) < sizeof(*body) || body->ndm_family != AF_INET)
         return;

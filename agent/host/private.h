@@ -35,14 +35,14 @@ struct port {
     UT_hash_handle hh, bound; /* by id; by ifindex */
 };
 
-/* What an adapter was bound to when an earlier agent ended. */
+/* The interface to which an adapter was bound when an earlier agent ended. */
 struct memory {
     struct skr_uuid id; /* adapter */
     uint32_t ifindex;
     UT_hash_handle hh;
 };
 
-/* What the interface's ifalias claims. */
+/* The adapter that an interface's ifalias claims. */
 struct claim {
     struct skr_uuid id; /* adapter */
     uint32_t ifindex;

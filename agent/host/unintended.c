@@ -1,5 +1,6 @@
-/* What an earlier agent made and nobody wants any more: addresses, rules, routes and neighbours that carry our protocol
- * number and that desired state does not have. Found by dumps, then each is sent back as the request to delete it. */
+/* This file removes objects that an earlier agent made and that are not needed any more: addresses, rules, routes and
+ * neighbours that carry our protocol number and that desired state does not have. Found by dumps, then each is sent
+ * back as the request to delete it. */
 #include "agent/host/private.h"
 
 #include <arpa/inet.h>

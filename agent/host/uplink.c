@@ -130,7 +130,7 @@ void skr_host_uplinks_settle(struct skr_host *host)
         uplink->all_frames = all_frames;
         if (!interface)
             continue;
-        /* What the kernel refuses the audit tells. */
+        /* The audit reports it when the kernel refuses. */
         if (all_frames)
             (void)set_promiscuous(host, interface);
         else

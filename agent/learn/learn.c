@@ -286,7 +286,7 @@ void skr_learn_event(struct skr_learn *learn, const struct skr_abi_event *event,
 {
     struct port *port = port_on(learn, event->ifindex);
     learn->now_ns = now_ns;
-    /* What the port said while it was in another subnet is nobody's address here. */
+    /* An event from the time when the port was in another subnet says nothing about addresses in this one. */
     if (!port || event->vsid != port->vsid)
         return;
     switch (event->kind) {

@@ -28,7 +28,7 @@ static ProtobufCBinaryData copy_bytes(const uint8_t *data, size_t size)
     return bytes;
 }
 
-/* What people know it by. */
+/* Returns the name or address by which people know the object. */
 static char *describe(const struct skr_desired_change *object)
 {
     char text[SKR_PREFIX_TEXT_MAX] = "";

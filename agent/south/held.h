@@ -1,5 +1,5 @@
-/* What this host holds, told when the controller's database was set back: an administrator sees there what it has that
- * the database does not, before he goes on with it. */
+/* The agent reports the objects that this host holds when the controller's database was set back, so that an
+ * administrator sees which of them the database lacks before he goes on with it. */
 #pragma once
 
 #include "agent/desired/desired.h"

@@ -1,6 +1,6 @@
-/* Who this agent is: key, certificate, the authorities it trusts, its host id, where the controller is, and the number
- * of its last session. On disk in the state directory (key.pem, cert.pem, authorities.pem, agent.ini), or in memory
- * alone when many agents live in one process. The key never leaves it. One thread. */
+/* The identity of this agent: key, certificate, the authorities it trusts, its host id, where the controller is, and
+ * the number of its last session. On disk in the state directory (key.pem, cert.pem, authorities.pem, agent.ini), or in
+ * memory alone when many agents live in one process. The key never leaves it. One thread. */
 #pragma once
 
 #include <openssl/ssl.h>

@@ -1,4 +1,4 @@
-/* What each message of the controller does. */
+/* This file handles each message of the controller; the session calls it. */
 #include "agent/desired/arena.h"
 #include "agent/desired/body.h"
 #include "agent/south/session_private.h"
@@ -226,7 +226,8 @@ static void receive_renewed(struct skr_session *session, const Skerry__V1__Renew
 
 /* ---- desired state ---- */
 
-/* What is said before the controller knows whether digests are to be compared is not heard, so it waits. */
+/* Acknowledgements wait until the controller knows whether digests are to be compared, because it does not hear earlier
+ * ones. */
 void skr_session_acknowledge(struct skr_session *session)
 {
     Skerry__V1__ScopeKind kind;

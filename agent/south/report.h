@@ -1,6 +1,6 @@
-/* What this host has to tell (docs/design/southbound.md, "What is reported"): a state, kept here whole, and which parts
- * of it the controller has not heard yet. The session takes differences while it is connected and everything after each
- * connect. One thread. */
+/* A report is the state that this host tells the controller (docs/design/southbound.md, "What is reported"). It is kept
+ * here whole, with a mark on the parts that the controller has not heard yet. The session takes differences while it is
+ * connected and everything after each connect. One thread. */
 #pragma once
 
 #include "agent/drift/drift.h"
@@ -41,8 +41,8 @@ void skr_report_counters(struct skr_report *report, uint64_t dropped, uint64_t r
 
 /* The next frames are a whole report, in as many parts as it takes: a new session. */
 void skr_report_begin_whole(struct skr_report *report);
-/* Takes the items that are to be told now, as much as fits a frame, or NULL: nothing. What was taken counts as told; a
- * connection that ends is followed by a whole report. The caller frees the envelope. */
+/* Takes the items that are to be told now, as much as fits a frame, or NULL: nothing. Items that were taken count as
+ * told; a connection that ends is followed by a whole report. The caller frees the envelope. */
 Skerry__V1__Envelope *skr_report_take(struct skr_report *report);
 /* The controller has committed this report: what was announced in it has been judged, and is not repeated as an
  * announcement. */

@@ -278,7 +278,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         return;
     }
     describe_end(session, what, why);
-    /* What came before the end may hold a reason. */
+    /* The messages that came before the end may hold a reason. */
     pump(session);
     if (session->bev == bev)
         skr_session_disconnect(session, why);

@@ -29,7 +29,7 @@ struct skr_session_options {
     void (*command)(void *arg, const Skerry__V1__Command *command);
     void (*refused)(void *arg, const struct skr_uuid *adapter_id, const struct skr_address *address,
                     const char *reason);
-    /* What an adapter that has moved here counted where it was. */
+    /* Gives the counters that an adapter which has moved here had at its former host. */
     void (*port_state)(void *arg, const struct skr_uuid *adapter_id, const struct skr_abi_meter *meter);
     void *arg;
 };
@@ -42,8 +42,8 @@ void skr_session_start(struct skr_session *session);
 /* Failures or versions in desired state changed outside a delta: acknowledged soon. */
 void skr_session_wake(struct skr_session *session);
 
-/* What a port has counted that leaves this host, for the one that its adapter has moved to, if it has. Lost when there
- * is no connection. */
+/* Sends the counters of a port that leaves this host, for the host to which its adapter has moved, if it has. They are
+ * lost when there is no connection. */
 void skr_session_port_state(struct skr_session *session, const struct skr_uuid *adapter_id,
                             const struct skr_abi_meter *meter);
 

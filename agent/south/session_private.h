@@ -16,7 +16,8 @@
 #define SKR_SESSION_GREETING_MS      15000
 #define SKR_SESSION_RESYNCS_MAX      64
 
-/* What is said first: by our clock, or as the controller's Goodbye told us: its clock counts. */
+/* The first message of a session is chosen by our clock, or as the controller's Goodbye told us, because its clock
+ * counts. */
 enum skr_session_opening { SKR_OPENING_BY_CLOCK, SKR_OPENING_HELLO, SKR_OPENING_RENEW };
 
 struct skr_session {

@@ -1,5 +1,5 @@
-/* What others attached to the ingress of an interface: tc filters, tcx and XDP programs. They run beside us or before
- * us, so compliance names them; nothing here touches them. */
+/* This file finds the tc filters, tcx and XDP programs that others attached to the ingress of an interface. They run
+ * beside us or before us, so compliance names them; nothing here touches them. */
 #include "agent/fastpath/bpf/bpf.h"
 
 #include <errno.h>
