@@ -198,7 +198,7 @@ int skr_document_parse(const char *what, const char *text, size_t size, json_t *
     json_error_t syntax;
     while (begin < size && strchr(" \t\r\n", text[begin]) && text[begin])
         begin++;
-    /* What begins like JSON is judged as JSON, whose errors are clearer. */
+    /* Text that begins like JSON is parsed as JSON, because the errors of that parser are clearer. */
     if (begin == size || (text[begin] != '{' && text[begin] != '['))
         return parse_yaml(what, text, size, ret, error);
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &syntax);

@@ -1,6 +1,6 @@
-/* What people give in files: JSON, or YAML 1.2 in its core schema, as one JSON value. Several YAML documents in one
- * text ("---") become an array of all. Anchors, aliases and tags are refused: nobody needs them here, and an alias can
- * make a short text unboundedly large. A pure function. */
+/* A document is the text of a file that a user gives: JSON, or YAML 1.2 in its core schema, as one JSON value. Several
+ * YAML documents in one text ("---") become an array of all. Anchors, aliases and tags are refused: nobody needs them
+ * here, and an alias can make a short text unboundedly large. A pure function. */
 #pragma once
 
 #include <jansson.h>

@@ -1,6 +1,6 @@
-/* What apply and create -f are given: one object, an array of them, or {"items": [...]}. Each says its kind and name;
- * the other members are fields, references by name or id. Parsing makes them uniform: members under the names of the
- * tables, a path in the name ("red/web/front") turned into the references it means, and what only the controller
+/* A manifest is the input of apply and create -f: one object, an array of them, or {"items": [...]}. Each says its kind
+ * and name; the other members are fields, references by name or id. Parsing makes them uniform: members under the names
+ * of the tables, a path in the name ("red/web/front") turned into the references it means, and what only the controller
  * writes (id, etag, status, ...) left out, so that what `get -o json` printed can be applied again. Pure functions. */
 #pragma once
 

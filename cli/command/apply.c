@@ -18,7 +18,7 @@ struct applying {
     unsigned counts[OUTCOME_COUNT];
 };
 
-/* What one object needs. */
+/* The comparison of one object with the controller's says what the object needs. */
 struct comparison {
     enum outcome outcome;
     json_t *current, *patch;

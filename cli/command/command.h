@@ -7,7 +7,8 @@
 #include "cli/output/print.h"
 #include "cli/rest/lookup.h"
 
-/* docs/design/api.md, "skerryctl". What the controller refuses has its code in the table of error tags. */
+/* docs/design/api.md, "skerryctl". The exit code for a request that the controller refuses stands in the table of error
+ * tags. */
 enum { SKR_EXIT_DONE = 0, SKR_EXIT_FAILED = 1, SKR_EXIT_USAGE = 2, SKR_EXIT_NOT_YET_REALIZED = 7 };
 
 struct skr_command {

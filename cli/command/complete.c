@@ -143,7 +143,7 @@ static void offer_flags(const struct completing *completing)
     }
 }
 
-/* What a flag takes; false when it is none that takes a value. */
+/* Offers the values that a flag takes; false when the flag takes no value. */
 static bool offer_values(const struct completing *completing, const char *flag)
 {
     static const char *const forms[] = {"table", "wide", "json", "yaml", "name"};
@@ -202,7 +202,7 @@ static void offer_positionals(const struct completing *completing)
     }
 }
 
-/* Which command it is, and how many of its words are there. */
+/* Finds the command that the words name, and how many of its words are there. */
 static void read_words(struct completing *completing)
 {
     char joined[64] = "";

@@ -1,6 +1,6 @@
 #include "cli/command/command.h"
 
-/* What concerns the controller itself: what it is, and going on with a database that was put back. */
+/* These commands concern the controller itself: they show it, and let it go on with a database that was put back. */
 
 int skr_command_controller_show(const struct skr_command *command, const struct skr_arguments *arguments)
 {

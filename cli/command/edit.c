@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* The object as YAML in a file of one's own, an editor on it, and what was changed as a PATCH on top of the version
- * that was shown. What cannot be taken is kept, so that nobody types it twice. */
+ * that was shown. A text that is refused is kept, so that the user need not type it twice. */
 
 #define TEXT_MAX (4 << 20)
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* explain FROM TO: collects what the controller shows of both ends and of the way, and prints what follows from it.
- * What may not be seen (hosts, to a tenant) is left out. */
+ * Objects that the user may not see (hosts, for a tenant) are left out. */
 
 struct collecting {
     struct skr_session *session;

@@ -63,7 +63,7 @@ static char *place_of(struct skr_namer *namer, const json_t *holding)
     return strdup("");
 }
 
-/* Who holds it now stands first, then the history, the newest first. */
+/* The present holder stands first, then the history, the newest first. */
 static void print_holdings(struct skr_session *session, const json_t *items, const char *address)
 {
     struct skr_namer namer = skr_lookup_pather(session->lookup);
@@ -144,7 +144,7 @@ static void add_used(json_t *rows, json_t *found, struct skr_lookup *lookup, con
             found, json_pack("{s:s, s:s, s:O}", "kind", resource->name, "name", name ? name : "", "utilization", used));
 }
 
-/* What a tenant may not list is not his to see here. */
+/* Kinds that a tenant may not list are left out here too. */
 static int add_kind(struct skr_session *session, const struct skr_resource *resource, json_t *rows, json_t *found,
                     struct skr_error *error)
 {

@@ -5,7 +5,7 @@
 /* One's own password. A token has none, so the user logs in as on the web page, with name and password, for as long as
  * the change takes. */
 
-/* Somebody with several roles acts under one at a time; whichever it is, the password is the same. */
+/* A user with several roles acts under one at a time; any of them will do, because the password is the same. */
 static bool take_any_role(const struct skr_error *refused, json_t *body)
 {
     for (unsigned i = 0; i < refused->field_count && i < SKR_ERROR_FIELDS_MAX; i++) {

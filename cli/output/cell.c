@@ -43,7 +43,7 @@ static void write_text(FILE *out, const struct skr_field *field, const char *tex
     fputs(name ? name : text, out);
 }
 
-/* Of a struct in a list the first value that is set tells it apart: a subnet, an address, a name. */
+/* The first value that is set tells a struct in a list apart: a subnet, an address, a name. */
 static void write_struct_briefly(FILE *out, const struct skr_resource *table, const json_t *value,
                                  const struct skr_namer *namer)
 {

@@ -1,12 +1,12 @@
-/* What one value of an object looks like in a table or a description. Everything here returns new text that holds no
- * control characters: names and labels are chosen by tenants and must not drive an administrator's terminal. */
+/* A cell is the text of one value of an object in a table or a description. Everything here returns new text that holds
+ * no control characters: names and labels are chosen by tenants and must not drive an administrator's terminal. */
 #pragma once
 
 #include <jansson.h>
 #include <skerry/resource.h>
 
-/* Who knows the names behind ids. `name` returns text that lives as long as the namer, or NULL when it does not know;
- * a NULL function shows ids. */
+/* A namer knows the names behind ids. `name` returns text that lives as long as the namer, or NULL when it does not
+ * know; a NULL function shows ids. */
 struct skr_namer {
     const char *(*name)(void *arg, const struct skr_resource *kind, const char *id);
     void *arg;

@@ -53,7 +53,7 @@ static char *labelled(const struct skr_field *field, const json_t *value, const 
     return both;
 }
 
-/* What is nested reads better as a block below its label. */
+/* Nested values read better as a block below their label. */
 static bool is_block(const struct skr_field *field, const json_t *value)
 {
     if (field->kind == SKR_KIND_STRUCTS)

@@ -21,7 +21,7 @@ static bool is_plain(const char *text)
     size_t length = strlen(text);
     if (!length || is_word_of_yaml(text) || text[length - 1] == ' ' || text[length - 1] == ':')
         return false;
-    /* What begins with a digit, a sign or a dot may be a number or a time to some reader. */
+    /* A text that begins with a digit, a sign or a dot may be a number or a time to some reader. */
     if (strchr(" -?:,[]{}#&*!|>'\"%@`=<+.0123456789", text[0]))
         return false;
     if (strstr(text, ": ") || strstr(text, " #"))

@@ -1,5 +1,5 @@
-/* JSON values as YAML 1.2, for reading. Texts that YAML would take for something else are quoted as JSON texts. What it
- * writes, cli/apply/document.h reads. */
+/* JSON values as YAML 1.2, for reading. Texts that YAML would take for something else are quoted as JSON texts.
+ * cli/apply/document.h reads this output. */
 #pragma once
 
 #include <jansson.h>

@@ -1,4 +1,5 @@
-/* What `skerryctl login` keeps: $XDG_CONFIG_HOME/skerry/config.json, or ~/.config/skerry/config.json, mode 0600. */
+/* Settings are the file that `skerryctl login` keeps: $XDG_CONFIG_HOME/skerry/config.json, or
+ * ~/.config/skerry/config.json, mode 0600. */
 #pragma once
 
 #include <limits.h>
