@@ -7,7 +7,8 @@
 #define ALLOWANCE_BASE   4096
 #define ALLOCATIONS_BASE 64
 
-/* What one unpacking may still take. protobuf-c frees some of it on the way; the bound is on what was ever taken. */
+/* The allowance is the memory that one unpacking may still take. protobuf-c frees some of it on the way; the bound is
+ * on what was ever taken. */
 struct allowance {
     size_t bytes, count;
 };

@@ -345,7 +345,7 @@ static void read_member(struct reader *reader, struct skr_object *object, const 
         complain_unknown(reader, resource, pointer, member);
 }
 
-/* What was not mentioned in a whole object. */
+/* Completes a whole object with the fields that the request did not mention. */
 static void complete(struct reader *reader, struct skr_object *object, const json_t *json, const char *base)
 {
     for (unsigned i = 0; i < object->resource->field_count; i++) {

@@ -1,4 +1,4 @@
-/* What the files of an object share: values from text and defaults. */
+/* Functions that the object_*.c files share: they make values from text and from defaults. */
 #pragma once
 
 #include <skerry/object.h>

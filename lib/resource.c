@@ -71,7 +71,7 @@ bool skr_resource_in_status(const struct skr_resource *resource, int field)
            ((f->flags & SKR_FIELD_UNVERSIONED) || f->kind == SKR_KIND_COMPUTED);
 }
 
-/* What no role is needed for. */
+/* True when no particular role is needed. */
 static bool is_open(enum skr_role reserved, enum skr_role who)
 {
     return reserved == SKR_ROLE_PUBLIC || (reserved == SKR_ROLE_SELF && who != SKR_ROLE_NOBODY);

@@ -1,9 +1,10 @@
 /* Has what the API promised been applied on every host that needs it? The policy publishes, the API reads and waits;
  * the table between them is locked in shards, so neither waits for the other.
  *
- * What is published is small: a host's acknowledged version a scope, a scope's members, the (scope, version) pairs that
- * a write revision and an object's last change need. A summary is computed when it is asked for. A host that has not
- * been heard from since the controller started, or is not connected, counts as offline. Nobody needed = realized. */
+ * The published data is small: a host's acknowledged version a scope, a scope's members, the (scope, version) pairs
+ * that a write revision and an object's last change need. A summary is computed when it is asked for. A host that has
+ * not been heard from since the controller started, or is not connected, counts as offline. Nobody needed = realized.
+ */
 #pragma once
 
 #include <skerry/resource.h>

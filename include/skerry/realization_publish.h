@@ -1,6 +1,6 @@
-/* What the policy publishes to the realization table (<skerry/realization.h>). Everything but skr_realization_committed
- * is called by one thread, the policy's. Each call takes a lock of one shard for a few hundred nanoseconds at most;
- * only that thread changes anything, so it needs no lock to read.
+/* The policy calls these functions to publish to the realization table (<skerry/realization.h>). Everything but
+ * skr_realization_committed is called by one thread, the policy's. Each call takes a lock of one shard for a few
+ * hundred nanoseconds at most; only that thread changes anything, so it needs no lock to read.
  *
  * Order of calls within one write: hosts and scopes as they are after it (join, leave, local failures), then
  * skr_realization_write, then skr_realization_reached.
@@ -22,7 +22,7 @@
     1024                                /* kept a host and scope; with more, everything in the scope counts as failed */
 #define SKR_REALIZATION_TOUCHES_MAX 256 /* named a pair; with more, every failure in the scope concerns the write */
 
-/* What a change needs; immutable, counted, shared by a write and its objects. */
+/* The pairs (scope, version) that a change needs; immutable, counted, shared by a write and its objects. */
 struct skr_realization_pair {
     struct skr_map_key scope; /* type: Skerry__V1__ScopeKind */
     uint32_t touch_count;     /* UINT32_MAX: everything in the scope */

@@ -79,8 +79,8 @@ enum skr_kind {
                           Else written by requests (a password), and its reader is NOBODY: never shown */
 };
 
-/* Who somebody is, and for whom a table reserves a resource, a field, an action or an address: one list, so that both
- * are compared in one place, skr_role_writes() and skr_role_reads(). */
+/* A role says who a caller is, and also for whom a table reserves a resource, a field, an action or an address: one
+ * list, so that both are compared in one place, skr_role_writes() and skr_role_reads(). */
 enum skr_role {
     SKR_ROLE_NOBODY,
     SKR_ROLE_ADMIN,   /* administrators alone; as reader: administrators and auditors */
@@ -132,8 +132,8 @@ enum {
     SKR_RESOURCE_NO_UPDATE = 1 << 1, /* POST, GET, DELETE (tokens) */
     SKR_RESOURCE_DERIVED = 1 << 2,   /* no rows of its own: an SQL view over other tables */
     SKR_RESOURCE_HISTORY = 1 << 3,   /* rows outlive what they are about: its ids are no foreign keys */
-    /* Of a sub table: entries of the list are told apart by a name that is unique in it (SKR_ENTRY_NAME) and keep the
-     * id that was assigned with it (SKR_ENTRY_ID), wherever they stand and whatever else of them changes. */
+    /* Only on a sub table: entries of the list are told apart by a name that is unique in it (SKR_ENTRY_NAME) and keep
+     * the id that was assigned with it (SKR_ENTRY_ID), wherever they stand and whatever else of them changes. */
     SKR_RESOURCE_KEYED = 1 << 4,
     SKR_RESOURCE_LOGIN = 1 << 5, /* its POST is how one gets in: it needs no token (sessions) */
     /* Rows are only added and pruned: they make no change that a watch or a revision could tell of. */

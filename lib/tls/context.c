@@ -14,7 +14,8 @@ struct pins {
 
 static const unsigned char session_protocol[] = "\x08" SKR_TLS_ALPN_SESSION, join_protocol[] = "\x0d" SKR_TLS_ALPN_JOIN;
 
-/* What both sides share: TLS 1.3 alone, nothing kept after a connection, buffers given back while it idles. */
+/* Settings that client and server share: TLS 1.3 alone, nothing kept after a connection, buffers given back while it
+ * idles. */
 static SSL_CTX *context_new(const SSL_METHOD *method)
 {
     SKR_CLEANUP(skr_tls_context_cleanup) SSL_CTX *context = SSL_CTX_new(method);

@@ -1,4 +1,4 @@
-/* What the files behind <skerry/tls.h> share. */
+/* Functions that the files behind <skerry/tls.h> share. */
 #pragma once
 
 #include <openssl/x509v3.h>

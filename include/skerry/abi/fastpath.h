@@ -1,6 +1,7 @@
-/* What user space and the eBPF programs share: the shape of every table. Version SKR_ABI_VERSION; static_asserts below
- * hold the sizes. All addresses are 16 bytes in network byte order, IPv4 as ::ffff:a.b.c.d; VSIDs, indexes and flags
- * are in host byte order; unused bytes are zero, in keys above all. Included by both sides: only linux/types.h.
+/* This file defines the shape of every table that user space and the eBPF programs share. Version SKR_ABI_VERSION;
+ * static_asserts below hold the sizes. All addresses are 16 bytes in network byte order, IPv4 as ::ffff:a.b.c.d; VSIDs,
+ * indexes and flags are in host byte order; unused bytes are zero, in keys above all. Included by both sides: only
+ * linux/types.h.
  *
  * Policy tables (ports .. neighbors) hold what the controller asked for, as compiled by the agent. State tables
  * (meters, drops) are never replaced: see docs/design/datapath.md, "Maps". */
