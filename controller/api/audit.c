@@ -13,14 +13,14 @@ static bool writes(const struct skr_http_request *request)
     return request->method & (SKR_HTTP_POST | SKR_HTTP_PUT | SKR_HTTP_PATCH | SKR_HTTP_DELETE);
 }
 
-/* What is refused because there is too much of it is not written down: that would be more of it. */
+/* A refusal because of too much load leaves no audit record, because writing the record would add to the load. */
 static bool is_overload(const struct skr_error *why)
 {
     return why->tag == SKR_ERROR_TOO_MANY || why->tag == SKR_ERROR_UNAVAILABLE;
 }
 
-/* Of strangers only a login with a wrong name or password is, and of those there are few a minute (password.c):
- * anything else could fill the log. */
+/* A stranger (a request without a token) leaves an audit record only for a login with a wrong name or password, because
+ * password.c lets few of those through a minute; any other refusal of a stranger could fill the log. */
 static bool is_strangers(const struct skr_http_request *request, const struct skr_error *why)
 {
     return skr_uuid_is_nil(&request->principal.token_id) && why->tag != SKR_ERROR_UNAUTHENTICATED;

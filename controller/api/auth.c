@@ -8,8 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* Who asks, remembered for a second by the token's hash, so that a busy client costs no database read a request. A
- * change of any token or tenant forgets all of it; one that commits while we read is seen by the generation. */
+/* The cache remembers the principal of a token for a second by the token's hash, so that a busy client costs no
+ * database read a request. A change of any token or tenant empties the cache; the generation tells of a change that
+ * commits while we read. */
 #define ENTRIES    256
 #define KEEP_NS    SKR_NS_PER_S
 #define BEARER_MAX 256

@@ -58,7 +58,7 @@ int skr_http_operation_parse(struct skr_http_operation *operation, const struct 
                              struct skr_error *error);
 /* On the writer. -ECANCELED: a dry run that passed. */
 int skr_http_operation_run(struct skr_http_operation *operation, struct skr_txn *txn, struct skr_error *error);
-/* What it made, changed or took away; NULL: nothing to show. */
+/* The object that the operation made, changed or took away; NULL: there is nothing to show. */
 const struct skr_object *skr_http_operation_object(const struct skr_http_operation *operation);
 /* 200, 201, 202 or 204 of one that was done; a waiting DELETE answers otherwise. */
 unsigned skr_http_operation_status(const struct skr_http_operation *operation, bool dry_run);
@@ -83,7 +83,7 @@ void skr_http_batch_blame(struct skr_error *error, unsigned operation);
 
 /* Takes the key; before the body is parsed. */
 int skr_http_retry_parse(struct skr_http_request *request, struct skr_http_job *job, struct skr_error *error);
-/* What is kept: new JSON text. */
+/* Describes the job's answer as new JSON text, which is kept for a retry of the request. */
 char *skr_http_retry_describe(const struct skr_http_job *job);
 /* Answers from the objects as they are now. */
 void skr_http_retry_answer(struct skr_http_request *request, const struct skr_http_job *job);

@@ -235,7 +235,7 @@ static void take_hash(struct skr_http_request *request)
     next(request);
 }
 
-/* What is no password, or none that may be one, is left for the parser to refuse. */
+/* A value that is no password, or that no password may be, is left as it is, because the parser refuses it. */
 void skr_http_hash_passwords(struct skr_http_request *request, skr_http_step_fn *next)
 {
     const struct skr_resource *resource = request->route.resource;

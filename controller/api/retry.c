@@ -110,7 +110,8 @@ char *skr_http_retry_describe(const struct skr_http_job *job)
             json_object_set_new(entry, "deleted", json_true());
         if (skr_http_operation_location(operation, skr_http_operation_status(operation, false), location)[0])
             json_object_set_new(entry, "location", json_string(location));
-        /* What an action found (an address) is nowhere else; an action of something secret is told by its object. */
+        /* The result of an action (an address) is kept because no object holds it; a retry of an action on a secret
+         * object is answered from the object alone. */
         if (operation->is_action && operation->action.result && !has_secret(operation->route.resource))
             json_object_set(entry, "result", operation->action.result);
         json_array_append_new(entries, entry);

@@ -20,7 +20,7 @@ static void release_login(struct skr_http_own_write *own)
     free(login);
 }
 
-/* What is known between reading the name and comparing the password. */
+/* A login between reading the user's name and comparing the password. */
 struct attempt {
     struct skr_uuid user_id, role_binding_id;
     char name[SKR_NAME_MAX * 4 + 1];

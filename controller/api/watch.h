@@ -42,8 +42,8 @@ struct skr_watch {
 
 /* Kinds whose objects come into view or leave it with a change of this one. */
 uint64_t skr_watch_kinds_decided(enum skr_resource_id resource);
-/* What the principal's own tenant was given, and lost, by a change of its row; `next` the next change of it that
- * touched a list, NULL: none. */
+/* Calls `gained` and `lost` for the objects that a change of the tenant's row gave to the principal's own tenant or
+ * took from it; `next` is the next change of that row that touched a list, NULL: none. */
 typedef void skr_watch_listed_fn(void *arg, enum skr_resource_id resource, const struct skr_uuid *id);
 void skr_watch_lists(const struct skr_watch *watch, struct skr_txn *txn, const struct skr_log_row *row,
                      const struct skr_log_row *next, skr_watch_listed_fn *gained, skr_watch_listed_fn *lost, void *arg);

@@ -1,7 +1,8 @@
-/* Who holds and held which address. Three kinds of rows say that somebody has an address: lookup records (adapters and
- * what they were heard to use), provider addresses (hosts) and allocations made by hand. Each of them is written
- * through the functions here or told to them, so the history follows in the same savepoint: a holding begins when such
- * a row gets an address and ends when it loses it, or when somebody else has it through the same row.
+/* Address holdings record which object had which address, and when. Three kinds of rows give an address to an object:
+ * lookup records (adapters and what they were heard to use), provider addresses (hosts) and allocations made by hand.
+ * Each of them is written through the functions here or told to them, so the history follows in the same savepoint: a
+ * holding begins when such a row gets an address and ends when it loses it, or when the same row gives the address to
+ * another object.
  *
  * Ended holdings are kept 90 days and at most 1,000,000; each new holding takes two old ones with it, and upkeep takes
  * the rest. */

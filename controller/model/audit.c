@@ -61,7 +61,7 @@ static bool is_stored(const struct skr_field *field)
     return field->kind != SKR_KIND_COMPUTED && field->kind != SKR_KIND_SECRET;
 }
 
-/* What the database holds of an object, hidden fields left out; NULL for none. */
+/* The object as the database holds it, without hidden fields; NULL for no object. */
 static json_t *image(const struct skr_object *object)
 {
     if (!object)

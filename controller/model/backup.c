@@ -18,7 +18,7 @@ static void name_file(struct skr_write *write)
         skr_object_set_text(write->after, SKR_FIELD_NAME, file);
 }
 
-/* One that its principal may not make is refused for that. */
+/* A backup that the principal may not make is not slow, because it is refused before any passphrase is used. */
 bool skr_model_is_slow(const struct skr_write_request *request)
 {
     return request->resource == SKR_BACKUP && request->operation == SKR_OPERATION_CREATE &&

@@ -1,4 +1,4 @@
-/* What a new database holds: the root host group, the default MAC pool, the built-in profiles and their
+/* Bootstrapping fills a new database: the root host group, the default MAC pool, the built-in profiles and their
  * classifications. */
 #include "controller/model/rules.h"
 

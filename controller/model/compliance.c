@@ -1,6 +1,7 @@
-/* What a host is told to be and what its agent finds: the summary in the host's status. The rows are the agents'
- * (report.c) and those of profiles that are held back. A host that can carry no virtualized network is not compliant
- * either; no row says so, because that changes with the sites and networks of the whole fabric (carriage.c). */
+/* Compliance compares the policy of a host with what its agent finds; this file keeps the summary in the host's status.
+ * The rows are the agents' (report.c) and those of profiles that are held back. A host that can carry no virtualized
+ * network is not compliant either; no row says so, because that changes with the sites and networks of the whole fabric
+ * (carriage.c). */
 #include "controller/model/rules.h"
 
 static const struct skr_query count_of_host = {"SELECT COUNT(*) FROM compliance WHERE host_id = ?1"};

@@ -27,7 +27,7 @@ static int check_count(struct skr_write *write, const struct skr_object *network
                       skr_object_name(network), SKR_CUSTOMER_ROUTES_MAX);
 }
 
-/* What a router never forwards to. */
+/* Refuses destinations that a router never forwards to. */
 static int check_destination(const struct skr_prefix *destination, struct skr_error *error)
 {
     static const struct {

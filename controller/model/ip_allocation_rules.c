@@ -29,7 +29,7 @@ static int wished_address(const struct skr_object *allocation, struct skr_addres
     return 1;
 }
 
-/* What an adapter has outside of the pools' knowledge is taken too. */
+/* A lookup record can hold an address that no pool knows of (an adapter's own); such an address is taken too. */
 static int check_unused(struct skr_txn *txn, const struct skr_object *pool, const struct skr_address *address,
                         struct skr_error *error)
 {
@@ -101,7 +101,7 @@ static int removing(struct skr_write *write, struct skr_error *error)
                       skr_object_name(write->before), strcmp(kind, SKR_IP_ADAPTER) ? "host" : "network adapter");
 }
 
-/* Who waits for a provider address may have it. */
+/* A host that waits for a provider address may get the address that this allocation gave back. */
 static int removed(struct skr_write *write, struct skr_error *error)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *pool = NULL;

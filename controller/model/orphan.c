@@ -58,7 +58,7 @@ static int look_up(struct skr_report *report, const struct skr_resource *resourc
     return skr_uuid_equal(&at, &report->host_id) || skr_uuid_equal(&to, &report->host_id);
 }
 
-/* What a host says is shown to people. */
+/* A name that a host sends is shown to people, so it must be short UTF-8 text without control characters. */
 static bool is_name(const char *text)
 {
     json_t *json = text && *text && strlen(text) <= SKR_NAME_MAX ? json_string(text) : NULL; /* NULL: no UTF-8 */

@@ -1,5 +1,5 @@
-/* What a principal reaches. A grant is a role and a scope; the tables say for which role a kind is, and this says which
- * of its rows. Nobody else compares tenants or host groups. */
+/* Sight decides which objects a principal reaches. A grant is a role and a scope; the tables say for which role a kind
+ * is, and this file says which of its rows. No other file compares tenants or host groups. */
 #include "controller/model/rules.h"
 
 const struct skr_principal skr_principal_model = {.role = SKR_ROLE_ADMIN, .joining = true, .name = "controller"};
@@ -15,7 +15,7 @@ static void take_ids(struct skr_sight *sight, int field, struct skr_ids *ids)
 
 /* ---- tenants ---- */
 
-/* What the administrators let the tenant use: the lists of its own row. */
+/* The objects that administrators let a tenant use stand in the lists of the tenant's own row. */
 static int of_tenants_list(struct skr_txn *txn, const struct skr_principal *principal, int field,
                            struct skr_sight *sight, struct skr_error *error)
 {
@@ -104,8 +104,8 @@ static int look(struct skr_txn *txn, const struct skr_principal *principal, cons
             sight.kind = SKR_SIGHT_ALL;
         break;
     case SKR_ROLE_FABRIC:
-        /* What is a tenant's he sees, to know what his hosts carry, and leaves to the tenant; but what is reserved for
-         * the fabric (a move, a drain) is done to it. */
+        /* A fabric principal sees the objects of tenants, to know what its hosts carry, but does not write them; only
+         * an operation that is reserved for the fabric (a move, a drain) may change them. */
         if (!skr_uuid_is_nil(&principal->host_group_id))
             r = of_group(txn, principal, resource, writing, &sight, error);
         else

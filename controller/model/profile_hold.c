@@ -155,7 +155,8 @@ static struct skr_object *row_new(const struct holding *holding, const char *fie
     return row;
 }
 
-/* What is in force stays as found; where that is asked for again the row goes. */
+/* A field that differs keeps a row whose `found` is the value in force; the row goes when that value is asked for
+ * again. */
 static int hold_field(const struct holding *holding, const char *field, const char *expected, const char *found,
                       struct skr_error *error)
 {

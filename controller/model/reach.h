@@ -1,6 +1,7 @@
-/* Which network sites a host reaches, by which uplink, and which host switch an adapter is on there. An interface that
- * a host switch uses reaches what its uplink port profile lists; any other uplink of the host what the host says of it,
- * by default every site that covers its group. Of several sites of a logical network the nearest to the host counts. */
+/* Reach says which network sites a host reaches, by which uplink, and which host switch an adapter is on there. An
+ * interface that a host switch uses reaches what its uplink port profile lists; any other uplink reaches what the host
+ * says of it, by default every site that covers the host's group. Among several sites of a logical network the nearest
+ * to the host counts. */
 #pragma once
 
 #include "controller/model/rules.h"

@@ -61,7 +61,7 @@ int skr_removal_note_ports(struct skr_txn *txn, const struct skr_uuid *host_id, 
 
 /* ---- the judgement ---- */
 
-/* What the request does to one host. */
+/* The ports that the request takes from one host and brings to it. */
 struct loss {
     struct skr_uuid host_id;
     int64_t lost, left; /* of the lost, those that are not on the host any more */

@@ -68,7 +68,7 @@ static int prepare(struct skr_write *write, struct skr_error *error)
     return r < 0 ? r : check_user(write, error);
 }
 
-/* What was made under the grant lasts no longer than it. */
+/* A token that was made under a grant ends with it, because it would otherwise keep rights that its owner has lost. */
 static int end_tokens(struct skr_txn *txn, const struct skr_uuid *id, struct skr_error *error)
 {
     static const struct skr_query of_binding = {"SELECT id FROM token WHERE role_binding_id = ?1"};

@@ -53,7 +53,7 @@ static int describe_scope(struct skr_txn *txn, const struct skr_object *binding,
     return r;
 }
 
-/* Which of several grants? The answer names them. */
+/* A user with several grants must choose one; the answer names them. */
 static int ask_which(struct skr_txn *txn, const struct skr_ids *bindings, struct skr_error *error)
 {
     int r = skr_error_set(error, SKR_ERROR_INVALID,

@@ -1,6 +1,6 @@
 #include "controller/model/rules.h"
 
-/* What a tenant may use, and what of it uses that. */
+/* Each entry is a list of objects that a tenant may use, with the query for the objects of the tenant that use them. */
 static const struct {
     int field;
     const char *what, *user, *remedy;

@@ -1,4 +1,4 @@
-/* Who uses an object, and which names are taken: the queries that every kind shares. */
+/* Usage says which objects use an object and which names are taken; every kind shares these queries. */
 #include "controller/model/rules.h"
 
 #define USERS_NAMED_MAX          (SKR_ERROR_FIELDS_MAX + 1)
@@ -7,7 +7,7 @@
     "SELECT o.id, o.name FROM " table "_" field " l JOIN " table                                                       \
     " o ON o.id = l.owner_id WHERE l.target_id = ?1 LIMIT 9"
 
-/* Of entries in a list of structs; several of one list may name the object. */
+/* ENTRY finds users whose list of structs refers to the object; several entries of one list may name it. */
 #define ENTRY(table, field, column)                                                                                    \
     "SELECT o.id, o.name FROM " table "_" field " l JOIN " table " o ON o.id = l.owner_id WHERE l." column             \
     " = ?1 LIMIT 9"

@@ -149,7 +149,7 @@ int skr_vm_vlan_settle(struct skr_write *write, const struct skr_object *logical
 
 /* ---- VM subnets ---- */
 
-/* What there is of a site's subnet: read whole before anything else uses the statement. */
+/* Reads all ids of a site's subnet before it returns, because the caller may use the same statement again. */
 static int ids_of_subnet(struct skr_txn *txn, const struct skr_query *query, const struct skr_uuid *site_id,
                          const struct skr_prefix *subnet, struct skr_ids *ids, struct skr_error *error)
 {

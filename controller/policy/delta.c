@@ -7,7 +7,7 @@
 
 #define OBJECT_OVERHEAD 32 /* tags, type, id and length of an object or key */
 
-/* What a delta says. */
+/* The content of one delta while it is put together. */
 struct draft {
     const struct scope *scope;
     uint64_t from_version;

@@ -76,7 +76,7 @@ void *skr_policy_graph_node(struct skr_policy *policy, enum skr_resource_id reso
     return node;
 }
 
-/* What the node owns; its links and references are gone by now. */
+/* Frees what the node owns; its links and references are gone by now. */
 static void node_free(struct node *node)
 {
     switch ((enum skr_resource_id)node->key.type) {

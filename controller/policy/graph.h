@@ -61,7 +61,7 @@ struct scope {
     size_t ring_keys;
     struct member_list members;
     uint32_t member_count;
-    /* Of the write in progress. */
+    /* These fields belong to the write in progress. */
     struct skr_map_key *changed;
     uint32_t changed_count, changed_capacity;
     uint64_t digest_before;
@@ -311,7 +311,7 @@ struct skr_policy {
     struct skr_id_map nodes, sessions;
     struct profile *default_profile;
     struct classification *default_classification; /* of adapters that name none */
-    /* Of the write in progress. */
+    /* These fields belong to the write in progress. */
     struct node **dirty;
     uint32_t dirty_count, dirty_capacity;
     struct member_list dirty_members;

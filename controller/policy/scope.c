@@ -160,7 +160,7 @@ bool skr_policy_scope_close(struct scope *scope)
 
     if (changed) {
         scope->version++;
-        /* What everything was made of at the start is of no use: nobody has a version before it. */
+        /* The first version needs no entry in the ring, because no host can hold an earlier version. */
         if (scope->version > 1)
             ring_push(scope);
     }

@@ -1,5 +1,5 @@
-/* What one member has and gets: deltas while the window is open, coalesced ones after it was closed, buckets when the
- * ring does not reach back. */
+/* This file sends a scope to one member: deltas while the window is open, coalesced ones after it was closed, buckets
+ * when the ring does not reach back. */
 #include "controller/policy/graph.h"
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +182,7 @@ void skr_policy_member_bucket_digests(struct skr_policy *policy, struct member *
     skr_policy_frames_unref(frames);
 }
 
-/* Which of our versions has this content? False: none that we sent. */
+/* Finds the version that we sent with this content. False: we sent none. */
 static bool acked_version(const struct member *member, uint64_t version, uint64_t digest, uint64_t *ret)
 {
     if (digest == member->scope->digest) {

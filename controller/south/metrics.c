@@ -1,7 +1,7 @@
 #include "controller/south/private.h"
 #include <inttypes.h>
 
-/* What each connected host told last; gone with its session. */
+/* Prints what each connected host reported last; the values go with the host's session. */
 static void print_hosts(struct skr_south *south, FILE *out)
 {
     static const struct {

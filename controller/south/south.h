@@ -33,7 +33,8 @@ struct skr_proof_key skr_south_proof_key(const struct skr_south *south);
 /* A server certificate of the authority for the API; PEM owned by the caller. */
 int skr_south_server_certificate(struct skr_south *south, const char *const *names, size_t count, char **ret_key_pem,
                                  char **ret_certificate_pem, struct skr_error *error);
-/* What the policy calls (struct skr_policy_output with arg = south); then start with the policy itself. */
+/* The functions that the policy calls (struct skr_policy_output with arg = south). skr_south_start takes the policy
+ * that was started with them. */
 struct skr_policy_output skr_south_policy_output(struct skr_south *south);
 int skr_south_start(struct skr_south *south, struct skr_policy *policy, struct skr_error *error);
 uint16_t skr_south_port(const struct skr_south *south);

@@ -183,7 +183,7 @@ struct skr_list_label {
 #define SKR_LIST_FILTERS_MAX 4
 #define SKR_LIST_LABELS_MAX  8
 /* Rows that a page looks at. One index drives a list: the tenant's with one filter, or the first label, or the places.
- * What it finds and nothing else wants makes the page shorter. */
+ * A row that the index finds and another condition refuses makes the page shorter. */
 #define SKR_LIST_EXAMINED_MAX 1000
 #define SKR_PAGE_DEFAULT      50
 #define SKR_PAGE_MAX          1000

@@ -9,8 +9,8 @@ static bool is_kept(const struct skr_object *object, unsigned field)
     return field != SKR_FIELD_ID && object->resource->fields[field].flags & (SKR_FIELD_FILTER | SKR_FIELD_SIGHT);
 }
 
-/* What a filter could have seen of the object before the change, and whom it let see others, as JSON text; NULL when
- * there is no difference. */
+/* The fields of the object before the change that a filter or the sight of others depends on, as JSON text; NULL when
+ * they are unchanged. */
 static char *kept_fields(enum skr_change_op op, const struct skr_object *before, const struct skr_object *after)
 {
     bool differs = op == SKR_CHANGE_DELETE;
@@ -56,7 +56,8 @@ static int write_log_row(struct skr_txn *txn, enum skr_change_op op, const struc
     return 0;
 }
 
-/* What the database holds: nothing that was shown once or is made when it is read. */
+/* The object as the database holds it: without secrets, which are shown once, and without computed fields, which are
+ * made when they are read. */
 static struct skr_object *after_image(const struct skr_object *object)
 {
     struct skr_object *copy = skr_object_copy(object);

@@ -178,7 +178,8 @@ int skr_resource_sql_make(const struct skr_resource *resource, struct skr_resour
     SKR_CLEANUP(skr_free_cleanup) char *values = marks(sql.column_count);
     sql.select = format("SELECT %s FROM %s", columns, resource->table);
     sql.get = format("%s WHERE id = ?1", sql.select);
-    /* Somebody else's row ends where a missing one does: in the search. */
+    /* The search itself leaves out another tenant's row, so it is answered as a missing one; the + keeps SQLite from
+     * searching by the tenant, because the id alone finds the row. */
     sql.get_of_tenant = format("%s WHERE id = ?1 AND +tenant_id = ?2", sql.select);
     sql.insert = format("INSERT INTO %s (%s) VALUES (%s)", resource->table, columns, values);
     sql.update = update(&sql, false);
