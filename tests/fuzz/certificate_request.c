@@ -1,6 +1,6 @@
 /* rooms: lib */
-/* What a joining host sends to be signed, and certificates as they come back or stand in a peer's chain. The first byte
- * picks: PEM as it is, or DER that the target wraps. */
+/* The target reads the request that a joining host sends to be signed, and certificates as they come back or stand in a
+ * peer's chain. The first byte picks: PEM as it is, or DER that the target wraps. */
 #include "lib/tls/private.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -1,5 +1,6 @@
 /* rooms: lib */
-/* What a peer on port 6653 can send: a stream of frames, peeked at and unpacked; what unpacks must pack again. */
+/* A peer on port 6653 can send any stream of frames: the target peeks at each and unpacks it; a frame that unpacks must
+ * pack again. */
 #include <skerry/frame.h>
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /* rooms: agent/south */
-/* What somebody pastes after `skerry-agent join`. What is taken can be written again and is taken again as the same. */
+/* An administrator pastes a text after `skerry-agent join`. A text that is taken can be written again and is taken
+ * again as the same. */
 #include "agent/south/join.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -26,7 +26,7 @@ static inline enum skr_role take_role(char **line)
                                           : SKR_ROLE_ADMIN;
 }
 
-/* What skr_http_request_begin() lets through. */
+/* Tells whether skr_http_request_begin() lets the parameter through. */
 static inline bool known(const struct skr_http_request *request, const char *name)
 {
     for (const char *const *known = skr_route_parameters(&request->route, request->method); *known; known++)

@@ -22,7 +22,7 @@
 #define TABLES_MAX  256
 #define COLUMNS_MAX 64
 
-/* What one table gained. */
+/* The rows that one table gained. */
 struct gain {
     char name[64];
     int columns;

@@ -1,4 +1,5 @@
-/* What the benchmarks of the control plane share. Whatever fails ends the program: a figure is whole or absent. */
+/* The benchmarks of the control plane share these functions. A failure ends the program, so that a figure is whole or
+ * absent. */
 #ifndef SKR_BENCH_H
 #define SKR_BENCH_H
 

@@ -1,5 +1,6 @@
-/* What a durable write costs: a bare SQLite loop (WAL, synchronous=FULL, one row and one row of history a COMMIT)
- * beside the writer with 1 and with 64 clients, on the disk as it is and on one whose sync takes 10 ms.
+/* The benchmark measures the cost of a durable write: a bare SQLite loop (WAL, synchronous=FULL, one row and one row of
+ * history a COMMIT) beside the writer with 1 and with 64 clients, on the disk as it is and on one whose sync takes 10
+ * ms.
  *
  *     bench-commit [--directory DIR] [--writes N] [--repeats N] [--json FILE]
  *

@@ -169,7 +169,7 @@ static void fill(enum skr_resource_id id, unsigned count)
     bench.counts[id] = count;
 }
 
-/* What a kind refers to first. */
+/* Fills the kinds that a kind refers to, because its rows need them. */
 static void fill_others(enum skr_resource_id id)
 {
     const struct skr_resource *resource = skr_resource_get(id);
@@ -351,7 +351,7 @@ static bool bench_kind(enum skr_resource_id id)
     unsigned count = bench.count;
     if (resource->maximum > 0 && resource->maximum < count)
         count = (unsigned)resource->maximum;
-    /* What a view derives from is filled instead of it. */
+    /* A view has no rows of its own, so the kind that it derives from is filled. */
     static const enum skr_resource_id sources[SKR_RESOURCE_COUNT] = {
             [SKR_EFFECTIVE_ROUTE] = SKR_CUSTOMER_ROUTE, [SKR_USAGE] = SKR_TENANT};
     enum skr_resource_id filled = resource->flags & SKR_RESOURCE_DERIVED ? sources[id] : id;

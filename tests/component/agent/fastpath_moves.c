@@ -217,7 +217,7 @@ Test(fastpath_moves, a_frame_from_the_armed_host_turns_the_record_around)
     expect_record(mac_v, THIRD, 0, OTHER, SKR_MAC_FLIPPED);
     from_port(p1, mac_v, mac_a, IP_A);
     expect_remote(THIRD);
-    /* What the VM sent before it left was on its way: taken, and it turns nothing back. */
+    /* A frame that the VM sent before it left was on its way: the host takes it, and it turns nothing back. */
     from_wire(OTHER, mac_a, mac_v);
     expect_local(p1);
     expect_record(mac_v, THIRD, 0, OTHER, SKR_MAC_FLIPPED);

@@ -1,5 +1,5 @@
-/* What only real packets show: segmentation offload, protocols after decapsulation, copies, redirect_peer, the kernel's
- * own next hops. Two hosts, four guests (tests/support/agent/two_hosts.h). */
+/* These tests need real packets: segmentation offload, protocols after decapsulation, copies, redirect_peer, the
+ * kernel's own next hops. Two hosts, four guests (tests/support/agent/two_hosts.h). */
 #include "tests/support/agent/two_hosts.h"
 
 #include <arpa/inet.h>

@@ -188,7 +188,7 @@ struct answer {
     size_t size; /* of what came */
 } __attribute__((packed));
 
-/* What leaves v1 towards the guest is seen here as outgoing. */
+/* A packet that leaves v1 towards the guest is seen on this socket as outgoing. */
 static int tap_open(void)
 {
     const struct sockaddr_ll at = {

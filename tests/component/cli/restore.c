@@ -185,7 +185,7 @@ Test(restore, trusts_no_schema_of_a_file)
     cr_expect_eq(when_it_answers("get backups"), 0, "%s", err);
 }
 
-/* Whatever it was doing when it was killed: the job ends, and there is one copy. */
+/* The controller is killed at any point of its job: afterwards the job ends, and there is one copy. */
 Test(restore, a_killed_controller_goes_on_with_its_job)
 {
     char copy[256];

@@ -8,7 +8,7 @@
 
 #define OUTPUT_MAX (256 << 10)
 
-/* What the last skerryctl wrote and said; the folder of the test, and the controller's address. */
+/* The output and the errors of the last skerryctl; the folder of the test, and the controller's address. */
 extern char out[OUTPUT_MAX], err[OUTPUT_MAX], directory[64], url[96];
 extern pid_t controller;
 /* Two tenants with the same addresses, as a manifest with ' for ". */

@@ -1,5 +1,6 @@
-/* What skerryctl looks like on a terminal, character by character: golden/<name>.txt is what it must send, with ids and
- * times replaced by words of the same length. SKERRY_GOLDEN=write writes them anew, to be read before they are kept. */
+/* The output of skerryctl on a terminal is judged character by character: golden/<name>.txt is the output that it must
+ * send, with ids and times replaced by words of the same length. SKERRY_GOLDEN=write writes the files anew, to be read
+ * before they are kept. */
 #include "tests/component/cli/scene.h"
 
 #include <ctype.h>

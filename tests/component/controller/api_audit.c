@@ -148,7 +148,7 @@ Test(api_audit, what_leaves_no_record)
     api_server_stop(&server);
 }
 
-/* What is shown once is in no record. */
+/* No audit record holds a secret that is shown once. */
 Test(api_audit, secrets_stay_out)
 {
     struct api_server server;

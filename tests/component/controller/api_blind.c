@@ -19,7 +19,7 @@ static json_t *hidden;               /* id that only the administrator lists -> 
 static json_t *sentences;            /* refusals that came, without what differs */
 static unsigned asked, leaks;
 
-/* Of every kind what the principal lists. */
+/* Lists the objects of every kind that the principal sees. */
 static json_t *list_all(const char *authorization)
 {
     json_t *found = json_object();
@@ -161,7 +161,7 @@ static void add_value(json_t *values, json_t *value)
         json_decref(value);
 }
 
-/* What anybody has of this kind of field, and what nobody can have. */
+/* Returns values of this kind of field that some object has, and values that no object can have. */
 static json_t *values_of(const struct skr_field *field)
 {
     static const char *const addresses[] = {"10.0.0.1",    "10.0.0.2",   "10.0.0.5",      "10.0.0.9",   "10.0.0.255",

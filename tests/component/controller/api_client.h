@@ -76,6 +76,6 @@ struct api_watch *api_watch_open(struct api_server *server, const char *path, co
 /* Waits for the next event, at most `ms`; false: none, or the stream ended. The caller frees event->data. */
 bool api_watch_next(struct api_watch *watch, unsigned ms, struct api_event *event);
 bool api_watch_ended(const struct api_watch *watch);
-/* What came and is no event: where the watch was refused, the answer. */
+/* The bytes that came and are no event: where the watch was refused, they are the answer. */
 const char *api_watch_rest(const struct api_watch *watch);
 void api_watch_close(struct api_watch *watch);

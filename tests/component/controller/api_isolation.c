@@ -1,5 +1,5 @@
-/* What a tenant, or the operator of a host group, hears over a watch and of realizations: his own, and of the rest
- * exactly what he would hear if it did not exist. */
+/* A tenant, or the operator of a host group, hears over a watch and of realizations about its own objects, and about
+ * the others exactly what it would hear if they did not exist. */
 #include "tests/component/controller/api_client.h"
 
 #include <criterion/criterion.h>
@@ -146,7 +146,7 @@ Test(api_isolation, a_tenants_list_puts_networks_into_its_view_and_takes_them_ou
     expect(narrow, "delete", networks[1]);
     allow(BLUE, 0, 1); /* nothing else has come to the other one */
     expect(others, "put", networks[0]);
-    /* Who was away hears the same of it, but for what was over before he came back. */
+    /* A watch that begins again later hears the same, without the changes that were over before it began. */
     struct api_watch *again = watch_as(RED, text_of("/v1/watch?kinds=logical-network&since=%lld", from));
     bool held[2] = {false, false};
     struct api_event event;
@@ -308,7 +308,7 @@ Test(api_isolation, a_host_that_comes_into_a_group_makes_its_operator_list_again
 
 /* ---- realizations ---- */
 
-/* What is said, with the number taken out. */
+/* The text of the answer without the revision, because that number differs. */
 static char *said_of(unsigned who, long long revision, long *ret_status)
 {
     char number[24];

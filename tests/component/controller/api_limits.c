@@ -1,4 +1,5 @@
-/* What bounds a client: deadlines of headers and bodies, connections of an address, requests of a token, big bodies. */
+/* The API bounds a client: deadlines of headers and bodies, connections of an address, requests of a token, big bodies.
+ */
 #include "tests/component/controller/api_client.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
-/* Who may do what, generated from the tables that route: every kind, address, method, writable field and reference, for
- * every role, with an id of one's own, somebody else's and nobody's. What is expected is written in matrix.c by hand,
- * so that a table that says too much is found; a kind without a row fails. */
+/* The matrix judges each right of each role, generated from the tables that route: every kind, address, method,
+ * writable field and reference, for every role, with an id of one's own, somebody else's and nobody's. What is expected
+ * is written in matrix.c by hand, so that a table that says too much is found; a kind without a row fails. */
 #include "tests/component/controller/matrix.h"
 
 #include <criterion/criterion.h>

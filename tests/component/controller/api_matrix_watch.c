@@ -146,7 +146,7 @@ Test(api_matrix_watch, all_that_happens_to_rows_of_every_kind)
         }
         api_watch_close(watches[i]);
     }
-    /* Who comes late reads the same from the log. */
+    /* A watch that opens late reads the same from the log. */
     for (size_t i = 0; i < SKR_ARRAY_SIZE(narrow); i++) {
         struct api_watch *late = open_as(narrow[i], path);
         hear(late, narrow[i], path, until, NULL);

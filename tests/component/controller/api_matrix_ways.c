@@ -289,7 +289,7 @@ Test(api_matrix_ways, a_key_is_its_principals_own)
     cr_expect_null(strstr(theirs.text, api_text(mine.json, "id")));
     API_REPLY again = matrix_ask_with(TENANT, "POST", "/v1/tokens", body, key);
     cr_expect_str_eq(api_text(again.json, "id"), api_text(mine.json, "id"), "a replay is one's own");
-    /* What is mine no longer is told as if it were gone. */
+    /* The watch tells an object that left the tenant as if it were gone. */
     give_network(matrix_id(SKR_TENANT, OWN, id), OWN);
     API_REPLY removed =
             api_call(&matrix_server, "DELETE",

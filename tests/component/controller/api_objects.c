@@ -94,7 +94,7 @@ static void expect_truth(const char *path, const char *whole)
     cr_expect_gt(hits, 3, "%s reads", path);
 }
 
-/* What cannot be read is told as that: not as an empty list, an unknown token or an object that is not there. */
+/* A read that fails is answered as a failure: not as an empty list, an unknown token or an object that is not there. */
 Test(api_objects, a_read_that_fails_is_no_answer)
 {
     char path[96];

@@ -206,7 +206,7 @@ Test(removal, changes_that_take_adapters_away_count_alike)
     cr_assert_eq(ports(hosts[1]), SOME);
 }
 
-/* What makes up for them is not what was there. */
+/* Ports that come do not offset ports that go, because they are other ports. */
 Test(removal, ports_that_come_do_not_stand_for_those_that_go)
 {
     json_t *operations = moves(SOME, hosts[1]);

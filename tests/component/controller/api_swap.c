@@ -15,7 +15,7 @@ static atomic_llong model[OBJECTS]; /* successful changes */
 static atomic_llong refused;
 static int updates;
 
-/* What a client last read of an object. */
+/* The object as a client last read it. */
 struct copy {
     char etag[32];
     long long value;

@@ -41,7 +41,7 @@ static void call(const char *method, const char *collection, const char *id, con
     cr_assert_eq(reply.status, wanted, "%s %s: %s", method, path, reply.text);
 }
 
-/* What the history says to the watch, as words: "put:x delete:y ". The first bookmark ends it. */
+/* Writes the events of the watch as words: "put:x delete:y ". The first bookmark ends the reading. */
 static void read_all(struct api_watch *watch, const char *const names[], const char ids[][37], char *out, size_t size)
 {
     struct api_event event;

@@ -179,7 +179,8 @@ static const char *build_tenant(const struct fabric *fabric, const char *word, b
     return tenant;
 }
 
-/* What is the tenant's is used by the fabric, and the rest of what he needs is taken. */
+/* The fabric uses objects of the tenant and takes the rest of what the tenant needs, so that the tenant's writes are
+ * refused because of objects that it does not see. */
 static void be_in_the_way(const struct fabric *fabric)
 {
     char path[128];

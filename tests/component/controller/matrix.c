@@ -264,7 +264,7 @@ struct api_reply matrix_ask(enum who who, const char *method, const char *path, 
     return matrix_ask_with(who, method, path, body, NULL);
 }
 
-/* What an answer says, without the ids that differ by nature. */
+/* The text of an answer without the ids and texts that differ by nature. */
 char *matrix_essence(const struct api_reply *reply, const char *id)
 {
     char *text = NULL, *at;

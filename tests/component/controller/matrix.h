@@ -35,7 +35,7 @@ struct api_reply matrix_ask(enum who who, const char *method, const char *path, 
 /* With one more header line. */
 struct api_reply matrix_ask_with(enum who who, const char *method, const char *path, const char *body,
                                  const char *header);
-/* What an answer says, without the text that differs by nature. Freed by the caller. */
+/* The text of an answer without the parts that differ by nature. Freed by the caller. */
 char *matrix_essence(const struct api_reply *reply, const char *id);
 /* No word and no id of what he must not see. */
 void matrix_check_words(enum who who, const char *path, const struct api_reply *reply);

@@ -32,7 +32,7 @@ static uint64_t sessions(void)
     return stats.sessions;
 }
 
-/* What the controller does on its own time; bounded, and quick when it is right. */
+/* Waits for a condition that the controller meets on its own time; 5 s at most, and no longer than needed. */
 #define EVENTUALLY(condition)                                                                                          \
     do {                                                                                                               \
         int64_t until_ns = skr_clock_monotonic_ns() + 5 * SKR_NS_PER_S;                                                \
@@ -109,7 +109,7 @@ Test(south_session, reports_are_accepted_one_by_one)
     agent_done(&agent);
 }
 
-/* What the lines of /metrics say of hosts; the caller frees it. */
+/* The lines of /metrics about hosts; the caller frees the text. */
 static char *metrics(void)
 {
     char *text = NULL;
@@ -225,7 +225,7 @@ Test(south_session, a_newer_one_ends_the_older)
     wire_goodbye(&older, "newer_session");
     cr_assert(wire_ends(&older));
     EVENTUALLY(sessions() == 1);
-    /* What was sent before and arrives late does not end the newer. */
+    /* A message of an older session that arrives late does not end the newer session. */
     agent.session_number = 0;
     cr_assert(wire_open(&scene, &agent, &stale));
     wire_hello(&scene, &stale, &agent, 0);

@@ -79,7 +79,7 @@ static bool is_vxlan(const struct model *model, uint32_t vsid)
     return false;
 }
 
-/* What left is what came: inside the right outer headers, or rewritten as a router may. */
+/* A packet leaves with the bytes that came: inside the right outer headers, or rewritten as a router may. */
 static bool right_bytes(const struct model *model, const struct packet *packet, size_t length)
 {
     const uint8_t *inner = found.bytes, *original = frame;

@@ -1,6 +1,6 @@
-/* What must happen to a packet, from the model alone: plain scans over adapters, nothing of the tables' shapes. The
- * order of the checks is part of the contract: it decides which reason a packet with several faults is counted under.
- */
+/* The oracle says what must happen to a packet, from the model alone: plain scans over adapters, nothing of the tables'
+ * shapes. The order of the checks is part of the contract: it decides which reason a packet with several faults is
+ * counted under. */
 #include "tests/property/agent/isolation.h"
 
 #include <arpa/inet.h>
@@ -416,8 +416,8 @@ static uint32_t source_fault(const struct model *model, const struct packet *pac
     return holder && !holder->dynamic && memcmp(holder->mac, packet->arp.sender_mac, 6) != 0 ? SKR_DROP_ARP_SPOOFED : 0;
 }
 
-/* What came to the wrong host goes on to the right one, unless it would go to no member, or came from there although
- * the VM has not just gone there. */
+/* A packet that came to the wrong host goes on to the right one, unless it would go to no member, or came from there
+ * although the VM has not just gone there. */
 static struct expectation passed_on(const struct model *model, const struct packet *packet,
                                     const struct model_adapter *to)
 {

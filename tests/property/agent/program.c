@@ -1,6 +1,5 @@
-/* Whatever the order of deltas, bindings and addresses: the fast path's content is what a compile from scratch of the
- * same end makes, and desired state's digest is the sum over the objects that are left. Seeded; SKR_SEED repeats a run.
- */
+/* Deltas, bindings and addresses come in any order: the fast path's content is what a compile from scratch of the same
+ * end makes, and desired state's digest is the sum over the objects that are left. Seeded; SKR_SEED repeats a run. */
 #include "agent/fastpath/program.h"
 #include "tests/unit/agent/build.h"
 #include <criterion/criterion.h>

@@ -24,7 +24,7 @@ struct sim_port {
     struct skr_uuid adapter_id;
     uint32_t ifindex, next_ifindex; /* 0: there is none now */
 };
-/* What the agent's rooms want of the host: an own address, or a neighbour. */
+/* An address that the agent's rooms ask of the host: its own, or a neighbour's. */
 struct sim_pa {
     struct skr_uuid object_id;          /* own: the provider address; nil for a neighbour */
     struct skr_address address, source; /* source: of a neighbour */

@@ -68,7 +68,7 @@ static void commit(struct scene *scene)
     cloud_wrote(&scene->cloud, scene->revision);
 }
 
-/* What load does: the rows as they stand, at the last revision. */
+/* Loads the rows as they stand, at the last revision, as the controller does at its start. */
 static void load(struct scene *scene, struct skr_policy *policy)
 {
     static struct batch batch;
@@ -154,7 +154,7 @@ static void run_sequences(uint64_t first)
     printf("# restarts %u, reboots %u, losses %u, controllers %u, resyncs %u, deltas %u, synced %u, disconnects %u\n",
            sum.restarts, sum.reboots, sum.losses, sum.controllers, sum.resyncs, sum.deltas, sum.synced,
            sum.disconnects);
-    /* What the sequences are about has happened often. */
+    /* The events that the sequences are about have happened often enough to prove something. */
     cr_assert_gt(sum.restarts, SEQUENCES);
     cr_assert_gt(sum.reboots, SEQUENCES / 2);
     cr_assert_gt(sum.losses, SEQUENCES / 4);

@@ -13,11 +13,11 @@ struct compiled {
 
 void compiled_begin(struct compiled *compiled);
 void compiled_end(struct compiled *compiled); /* closes the world too */
-/* What is compiled for the host by now. */
+/* The scope that is compiled for the host by now. */
 const struct scope *compiled_scope(struct compiled *compiled, const char *host);
 /* The port of an adapter there; unpacked, the caller frees it. */
 Skerry__V1__Port *compiled_port(struct compiled *compiled, const char *host, const char *adapter);
 /* A policy that reads the database anew holds the same. */
 void compiled_expect_recompute(struct compiled *compiled);
-/* What :remediate does about held profiles. */
+/* Lets held profiles through, as :remediate of the host does. */
 void compiled_remediate(struct compiled *compiled, const char *host);

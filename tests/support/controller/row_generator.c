@@ -266,7 +266,7 @@ static struct skr_object *make_route(struct rows *m, struct rows_slot *s)
                      (unsigned)s->parents[ROWS_SUBNET], rows_pick(m, 3));
 }
 
-/* What it is never changes; slots 3 and on are without virtualization. */
+/* A VM network never changes its isolation; slots 3 and on are without virtualization. */
 static struct skr_object *make_vm_network(struct rows *m, int slot, struct rows_slot *s)
 {
     if (!s->row) {

@@ -152,7 +152,7 @@ static inline ProtobufCMessage *body_port(struct skr_uuid vm_network, uint32_t v
     return &m->base;
 }
 
-/* Of a VLAN (0: untagged) of an uplink, with one address (0: none). */
+/* A port of a VLAN (0: untagged) of an uplink, with one address (0: none). */
 static inline Skerry__V1__Port *body_vlan_port(const char *uplink, uint32_t vlan, uint32_t mac, uint32_t address)
 {
     Skerry__V1__Port *m = TEST_NEW(Skerry__V1__Port, skerry__v1__port__init);

@@ -603,7 +603,7 @@ Test(realization, a_listener_hears_of_each_turn_and_of_nothing_else)
     skr_realization_table_free(table);
 }
 
-/* Whoever is told asks at once, and must not hear of "pending" for the last time. */
+/* A listener asks at once when it is told, and must not hear "pending" then. */
 Test(realization, a_write_that_needs_nobody_is_told_when_its_revision_is_reached)
 {
     struct skr_realization_table *table = table_with_hosts(0);

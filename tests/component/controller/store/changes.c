@@ -1,4 +1,4 @@
-/* What others hear of a commit: listeners, the history behind watch, and snapshots. */
+/* A commit reaches others through listeners, the history behind watch, and snapshots. */
 #include "tests/support/test_store.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

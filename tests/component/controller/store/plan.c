@@ -64,7 +64,7 @@ static void list(struct skr_txn *txn, const struct skr_list_query *query)
         skr_object_unref(object);
 }
 
-/* What a list may be limited to, and where it goes on: everything, a tenant's, no tenant's, what stands in places. */
+/* A list is limited to everything, a tenant's rows, rows of no tenant or rows in places, and may go on after a row. */
 static void list_everywhere(struct skr_txn *txn, struct skr_list_query *query)
 {
     static const struct skr_uuid tenant = {{7}}, places[] = {{{1}}, {{2}}, {{3}}};
@@ -111,7 +111,7 @@ static void list_by(struct skr_txn *txn, const struct skr_resource *resource, un
     skr_value_clear(&query.filters[1].value);
 }
 
-/* What no row can be is no question to an index. */
+/* A column that is never NULL needs no index for NULL. */
 static bool is_never_null(const char *table, const char *column, int length)
 {
     sqlite3 *db;

@@ -127,7 +127,7 @@ static void run(const char *sql)
     cr_assert(eq(int, sqlite3_exec(db, sql, NULL, NULL, &message), SQLITE_OK), "%s: %s", sql, message);
 }
 
-/* What later versions change of rows on purpose. */
+/* Columns that later versions of the schema change in existing rows on purpose. */
 static bool is_changed(const char *table, const char *column)
 {
     static const char *const changed[][2] = {
@@ -303,7 +303,8 @@ Test(upgrade, of_a_first_version_s_database_with_rows_in_every_table)
     end(&test);
 }
 
-/* Who has an address when the history begins: not who waits for one, had one, or has none. */
+/* The history begins with the objects that have an address then: not with those that wait for one, had one, or have
+ * none. */
 Test(upgrade, makes_holdings_of_what_holds_an_address)
 {
     struct skr_test_store test;

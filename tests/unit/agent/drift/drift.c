@@ -273,7 +273,8 @@ static int replace_usurper(struct skr_fastpath *f, enum skr_fastpath_hook hook, 
     return 0;
 }
 
-/* What was put in the place of a guest's filter judges none of his packets. */
+/* A program that was put in the place of a guest's filter judges none of the guest's packets, because ours is put back.
+ */
 Test(drift, another_program_in_our_place_is_told_and_replaced)
 {
     struct skr_fastpath_ops watched = *fastpath->ops;
@@ -334,7 +335,8 @@ static void put_foreign(unsigned count)
     }
 }
 
-/* Of another table: one round lists as many of a table as the list of all holds. */
+/* Puts or counts foreign entries of another table: one round lists as many entries of a table as the list of all holds.
+ */
 static unsigned foreign_macs(unsigned count, bool put)
 {
     unsigned there = 0;

@@ -121,7 +121,7 @@ Test(backup, a_copy_is_made_checked_and_private)
     cr_expect_lt(stat(path, &facts), 0, "the file goes with the row");
 }
 
-/* Whoever forgets what takes long is told, and no write waits for it. */
+/* A write whose slow part (skr_model_do_slow) was left out is refused, because no write waits for it. */
 Test(backup, a_write_knows_no_passphrase)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *input = NULL;

@@ -108,7 +108,7 @@ Test(hosts, a_drain_passes_over_hosts_that_take_nothing)
     expect_no_host_takes_it();
 }
 
-/* What has no port of the same kind there is a host that cannot take it, and no failure of the drain. */
+/* A host without the same kind of port cannot take the adapter; that is no failure of the drain. */
 Test(hosts, a_drain_passes_over_hosts_without_the_logical_switch)
 {
     world_create(&s.world, SKR_UPLINK_PORT_PROFILE, "north-up",
@@ -147,7 +147,7 @@ static void expect_text(enum skr_resource_id resource, const char *name, int fie
     json_decref(text);
 }
 
-/* What a job says of them can be shown. */
+/* A job's text about objects is whole UTF-8, so that it can be shown. */
 Test(hosts, long_names_are_cut_between_characters)
 {
     for (int shift = 0; shift < 2; shift++) {

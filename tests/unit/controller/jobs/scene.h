@@ -35,7 +35,7 @@ void scene_open(struct scene *scene);
 void scene_close(struct scene *scene);
 /* The engine is gone with all it knew; a new one reads the database. */
 void scene_kill(struct scene *scene);
-/* What the policy would do with what was committed. */
+/* Publishes the commits as the policy would. */
 void scene_publish(struct scene *scene);
 /* h1 and h2 have applied everything; `reason`: h2 could not. */
 void scene_apply(struct scene *scene, const char *reason);

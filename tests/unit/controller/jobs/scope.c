@@ -96,7 +96,7 @@ Test(scope, he_names_no_host_of_others)
     cr_expect_eq(foreign.tag, SKR_ERROR_REFERENCE);
 }
 
-/* What the job chooses itself is his too: h2 could take the adapter, and is not his. */
+/* A job chooses only hosts within its principal's scope: h2 could take the adapter, and is outside of it. */
 Test(scope, he_drains_into_his_group)
 {
     struct skr_error error = {0};

@@ -1,4 +1,4 @@
-/* Who holds and held an address, sums over pools, and allocations made by hand. */
+/* Address holdings, sums over pools, and allocations made by hand. */
 #include "tests/support/controller/world.h"
 
 /* "kind owner-kind owner-name state;" of every holding of the address, oldest first. */

@@ -1,4 +1,4 @@
-/* What agents do: join, report, claim. */
+/* Agents join, report and claim. */
 #include "tests/support/controller/world.h"
 #include <skerry/clock.h>
 
@@ -214,7 +214,7 @@ static size_t learn(struct world *world, const char *host, const char *adapter, 
     return report(world, host, &say);
 }
 
-/* Who has the address: "dynamic red-1", "" when nobody. */
+/* The holder of the address: "dynamic red-1", "" when there is none. */
 static void holder(struct world *world, const char *adapter, uint8_t last, char ret[static 64])
 {
     struct skr_object *rows[100];
@@ -437,7 +437,7 @@ Test(model_claim, one_that_a_whole_report_does_not_name_waits_no_more)
     world_close(&w);
 }
 
-/* What a tenant may not read is in no word of its events; the fabric reads all of it. */
+/* No word of a tenant's events names an object that the tenant may not read; the fabric reads all of them. */
 Test(model_event, tenants_read_of_no_host)
 {
     struct world w;

@@ -1,5 +1,5 @@
-/* What the model writes, the policy compiles: an engine that followed every commit equals one that loaded the result.
- */
+/* The policy compiles the rows that the model writes: an engine that followed every commit equals one that loaded the
+ * result. */
 #include "controller/policy/policy.h"
 #include "tests/support/controller/world.h"
 

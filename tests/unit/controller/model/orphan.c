@@ -1,4 +1,4 @@
-/* What hosts tell that they hold while the database is rolled back. */
+/* Hosts report orphans, the objects that they hold while the database is rolled back. */
 #include "tests/support/controller/world.h"
 
 #define PORT   SKERRY__V1__OBJECT_TYPE__OBJECT_TYPE_PORT

@@ -74,7 +74,7 @@ Test(model_pools, allocate_and_release)
     world_close(&w);
 }
 
-/* What is free is what nobody has, whatever order things happened in. */
+/* An address is free when no object has it, in any order of events. */
 Test(model_pools, random_sequences_keep_the_counters)
 {
     struct world w;
@@ -296,7 +296,7 @@ Test(model_provider_address, rests_until_hosts_in_maintenance_have_let_go)
     world_close(&w);
 }
 
-/* What hosts had before the removal is no proof that they let go, however close: one revision short is short. */
+/* A revision that hosts had before the removal does not prove that they let go: one revision short is short. */
 Test(model_provider_address, rests_past_the_revision_before_its_removal)
 {
     struct world w;

@@ -275,7 +275,7 @@ Test(model_refusals, table)
     world_close(&world);
 }
 
-/* Who uses it is listed, with ids. */
+/* A refusal lists the users of the object, with ids. */
 Test(model_refusals, users_are_named)
 {
     struct world world;

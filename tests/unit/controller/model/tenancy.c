@@ -1,4 +1,4 @@
-/* What tenants have besides networks and adapters: customer routes, access control lists, quotas. */
+/* Tenants have customer routes, access control lists and quotas besides networks and adapters. */
 #include "tests/support/controller/world.h"
 
 #define ROUTE(rest) "{'name': 'r', 'vm_network_id': '$red-net', " rest "}"

@@ -50,7 +50,7 @@ static void fabric(struct world *world)
     world_settle(world);
 }
 
-/* What the agent holds; NULL when it does not. */
+/* The object that the agent holds; NULL when it holds none. */
 static void *held(const struct agent *agent, uint32_t kind, struct skr_uuid scope_id, uint32_t type, struct skr_uuid id,
                   const ProtobufCMessageDescriptor *descriptor)
 {

@@ -85,7 +85,7 @@ static void clear(void)
 
 TestSuite(list, .init = fill, .fini = clear);
 
-/* What the list must hold, said once more without any index. */
+/* Tells without any index whether the list must hold the row. */
 static bool wanted(const struct skr_list_query *query, const struct skr_object *row)
 {
     struct skr_uuid tenant = skr_object_uuid(row, SKR_FIELD_TENANT_ID);

@@ -131,7 +131,7 @@ static const char *text_of(const struct skr_object *object, int field)
     return object->values[field].type == SKR_VALUE_TEXT ? skr_object_text(object, field) : "no text";
 }
 
-/* What the documentation promises for fields that nobody gave. */
+/* A field that a request leaves out has the default that the documentation promises. */
 Test(rows, what_is_not_given_has_its_default)
 {
     SKR_CLEANUP(skr_object_cleanup) struct skr_object *host = added(skr_test_object(SKR_HOST, "h"));

@@ -116,7 +116,7 @@ static int run_script(struct skr_txn *txn, void *arg, struct skr_error *error)
     return r;
 }
 
-/* What stands in the log, oldest first, is what was heard; there are as many rows. */
+/* The log holds the changes that the listener heard, oldest first, and as many rows. */
 static void expect_log(size_t count)
 {
     SKR_CLEANUP(skr_store_read_cleanup) struct skr_txn *txn = NULL;
@@ -178,7 +178,7 @@ Test(savepoint, a_write_that_is_refused_takes_its_parts_along)
     expect_script("c", "", "c 1/1, ", 1);
 }
 
-/* Whatever the rule makes of it: when the database fails, nothing of the write may stand. */
+/* When the database fails, nothing of the write may stand, even where the rule ignores the failure. */
 Test(savepoint, a_failure_ends_the_whole_write)
 {
     for (int swallow = 0; swallow < 2; swallow++) {
