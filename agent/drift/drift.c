@@ -359,8 +359,8 @@ static void run_surroundings(struct skr_drift *drift, int64_t now_ns)
     drift->due_ns[PART_SURROUNDINGS] = now_ns + drift->options.interval_ns;
 }
 
-/* What was put back is confirmed by a round of its own, at once. If that one, too, had to put something back, it does
- * not stay: it is tried on, unhurriedly. */
+/* A round that repaired something is followed at once by one that confirms it. If that round repaired something too,
+ * the repair does not last, so the next rounds come CONFIRM_NS apart, or interval_ns if that is shorter. */
 static int64_t next_round(struct skr_drift *drift, int64_t now_ns)
 {
     bool again = drift->round_repaired && drift->confirming;

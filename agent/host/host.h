@@ -48,7 +48,7 @@ struct skr_host_output {
                      const struct skr_abi_neighbor *neighbor); /* ifindex 0: none */
     /* An uplink of desired state appeared (attach), went, or changed state or MTU. */
     void (*uplink)(void *arg, const struct skr_host_interface *interface, bool present);
-    /* ARP from provider addresses on this uplink needs their site's tag (uplink_egress), or no longer does. */
+    /* Frames from provider addresses on this uplink need their site's tag (uplink_egress), or no longer do. */
     void (*tagging)(void *arg, const struct skr_host_interface *uplink, bool tags);
     /* An interface of a guest is in this state now. Not before skr_host_guests_begin(). name: "" with SKR_GUEST_NONE.
      */
