@@ -102,7 +102,7 @@ def pair(lab, first, second, vmac):
     try:
         for daemon in daemons:
             daemon.start()
-        wait_for("there is a master", lambda: daemons[0].is_master() or daemons[1].is_master())
+        wait_for("there is one master", lambda: daemons[0].is_master() and not daemons[1].is_master(), timeout=5)
         yield daemons
     finally:
         for daemon in daemons:
@@ -117,14 +117,18 @@ def take_turns(lab, daemons, turns):
     """The longest time from the end of a master until both askers reach the other."""
     longest = 0.0
     wait_for("the first master answers", lambda: reached(lab, VIRTUAL), timeout=5)
-    for _ in range(turns):
+    # Both daemons have just announced the address, one after the other. What a port announces again within a second is not
+    # told again, so the first turn may wait for keepalived's second announcement: it is taken, and not measured.
+    for turn in range(turns + 1):
         master, backup = daemons if daemons[0].is_master() else reversed(daemons)
         assert not backup.is_master(), "there are two masters"
         began = time.monotonic()
         master.end()
         wait_for("the other has it", backup.is_master, timeout=5)
         wait_for("it is reached there", lambda: reached(lab, VIRTUAL), timeout=5)
-        longest = max(longest, time.monotonic() - began)
+        took = time.monotonic() - began
+        assert took < 2
+        longest = max(longest, took if turn else 0)
         master.stop()
         master.start()
         # Whoever has the higher priority takes it back at once, so the pair is at rest when one has it again.
