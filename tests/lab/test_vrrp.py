@@ -131,7 +131,7 @@ def take_turns(lab, daemons, turns):
         longest = max(longest, took if turn else 0)
         master.stop()
         master.start()
-        # Whoever has the higher priority takes it back at once, so the pair is at rest when one has it again.
+        # The daemon with the higher priority takes the address back at once; then the pair is at rest.
         wait_for("the first one has it", daemons[0].is_master, timeout=5)
         wait_for("the second one let go", lambda: not daemons[1].is_master(), timeout=5)
         wait_for("it answers", lambda: reached(lab, VIRTUAL), timeout=5)
