@@ -104,7 +104,7 @@ def nginx(lab, files: dict) -> tuple[str, ...]:
     site = example("nginx", **{"listen 443": "listen 8444"}, **files)
     config = lab.directory / "nginx.conf"
     log = 'log_format lab escape=json \'{"sent": "$upstream_status", "request": "$request"}\'; access_log /dev/stdout lab;'
-    config.write_text(f"daemon off; user root; pid {lab.directory}/nginx.pid; error_log /dev/stdout;\nevents {{}}\nhttp {{ {log}\n{site}}}\n")
+    config.write_text(f"daemon off; master_process off; user root; pid {lab.directory}/nginx.pid; error_log /dev/stdout;\nevents {{}}\nhttp {{ {log}\n{site}}}\n")
     return "nginx", "-c", config
 
 
